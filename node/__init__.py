@@ -1,0 +1,1 @@
+"""The world around the core: runtime, mempool, sync, store, links, API and metrics."""

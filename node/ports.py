@@ -1,0 +1,85 @@
+"""Where purity ends: what the synchronous runtime asks of the world (architecture D10).
+
+The production adapters and the simulator's stand behind the same ports, so the simulator
+drives the very runtime that runs in production. Every call runs to completion and returns.
+An error from `Store`, `GuardFile` or `HeadFile` ends the process (reliability Y24).
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from chain.codec import Record
+
+Peer = bytes  # the public key, 32 bytes, of the validator (or observer) at the other end
+
+
+class Snapshot(Protocol):
+    """A frozen view of the store; later writes do not show in it."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the value of `key`, checked against its checksum, or None."""
+
+    def scan(self, start: bytes, end: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the pairs with start <= key < end in key order, or in reverse."""
+
+    def close(self) -> None:
+        """Release the view."""
+
+
+class Store(Protocol):
+    """An ordered map of bytes with one atomic, synced write (reliability Y14)."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the value of `key`, checked against its checksum, or None."""
+
+    def scan(self, start: bytes, end: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the pairs with start <= key < end in key order, or in reverse."""
+
+    def write(self, batch: Sequence[tuple[bytes, bytes | None]]) -> None:
+        """Make all of `batch` durable, or none of it. None as value deletes; the last pair of a key wins."""
+
+    def snapshot(self) -> Snapshot:
+        """Return a frozen view."""
+
+    def copy_to(self, folder: Path) -> None:
+        """Write a consistent copy into the empty `folder`."""
+
+    def close(self) -> None:
+        """Flush and release everything."""
+
+
+class Links(Protocol):
+    """Authenticated links to peers. Sending never blocks; a full queue drops (reliability Z12)."""
+
+    def send(self, peer: Peer, message: Record) -> None:
+        """Queue `message` for one peer; nothing happens when there is no link to it."""
+
+    def broadcast(self, message: Record) -> None:
+        """Queue `message` for every linked peer, encoding it once."""
+
+    def peers(self) -> tuple[Peer, ...]:
+        """Return the peers whose link is accepted in both directions, in ascending order."""
+
+
+class Timers(Protocol):
+    """Clocks and alarms. An alarm calls back into the runtime, never from another thread."""
+
+    def mono_ms(self) -> int:
+        """Return the monotonic clock in ms."""
+
+    def wall_ms(self) -> int:
+        """Return the wall clock in ms since 1970 UTC."""
+
+    def set(self, name: str, at_mono_ms: int) -> None:
+        """Ask for `fire(name)` at `at_mono_ms`; a second `set` of the same name replaces the first."""
+
+    def cancel(self, name: str) -> None:
+        """Forget the alarm `name`, if there is one."""
+
+
+class Randomness(Protocol):
+    """Random bytes: the operating system's in production, a seeded stream in the simulator."""
+
+    def __call__(self, size: int) -> bytes:
+        """Return `size` random bytes."""

@@ -1,1 +1,1 @@
-"""What a chain is: bytes, keys, records, log, state tree, execution and proofs. Pure: no I/O, no clock."""
+"""What a chain is: bytes, keys, records, log, tree, execution, proofs. Pure: no I/O, no clock."""

@@ -1,0 +1,1 @@
+"""What an auditor's side does, trusting no node: replay, invariants, exports, receipts."""

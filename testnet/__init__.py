@@ -1,0 +1,1 @@
+"""Networks of real processes on one machine: testnet, demo, bench."""

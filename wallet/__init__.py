@@ -1,0 +1,1 @@
+"""What a person's side does: keystore, contacts, payments, receipts."""

@@ -1,0 +1,107 @@
+# Two commands are enough: `make run` and `make test`. Both make .venv by themselves.
+#   make run  [ARGS="--once"]     four validators on loopback, playing a scenario
+#   make test [ARGS="-k codec"]   the whole suite, in random order
+#   make check                    format, lint, types, import rules
+#   make fmt                      format, and mend what ruff can mend
+#   make sim  [SEED=17]           replay one simulated history; without SEED a fresh one
+#   make soak                     fresh histories until one fails or you stop it
+#   make bench [ARGS="--seconds 20"]   timings with their setup
+#   make stories                  rewrite the transcripts: read the diff, commit what is understood
+#   make cov                      branch report: look for rules that no test reaches
+#   make lock [ARGS=--upgrade]    write both locks anew from pyproject.toml
+#   make clean                    remove what these commands made
+# PYTHON=python3.12 make run chooses the interpreter; WORKERS=4 make test the number of processes.
+
+SHELL := /bin/sh
+.NOTPARALLEL:
+.PHONY: run test check fmt sim soak bench stories cov lock clean remake
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+FROM_LOCK := --only-binary :all: --require-hashes --requirement
+SOURCES := chain consensus contracts bank node wallet audit testnet
+WORKERS ?= 2
+ARGS ?=
+
+run: .venv/.runtime
+	@$(BIN)/python -c 'import plyvel' 2>/dev/null || echo "storage: sqlite"
+	@exec $(BIN)/wijk demo $(ARGS)
+
+test: .venv/.dev
+	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+check: .venv/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fmt: .venv/.dev
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+ifndef SEED
+SEED := $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
+endif
+
+sim: .venv/.dev
+	@echo "make sim SEED=$(SEED)"
+	@$(BIN)/python -m tests.sim replay $(SEED)
+
+soak: .venv/.dev
+	@while seed=$$(od -An -N4 -tu4 /dev/urandom | tr -d ' '); \
+	do echo "make sim SEED=$$seed"; $(BIN)/python -m tests.sim replay $$seed || exit 1; done
+
+bench: .venv/.runtime
+	@exec $(BIN)/wijk bench $(ARGS)
+
+stories: .venv/.dev
+	WIJK_STORIES=rewrite $(BIN)/python -m pytest -p no:randomly tests/stories
+	git --no-pager diff --stat -- tests/stories
+
+cov: .venv/.dev
+	$(BIN)/python -m coverage run -m pytest $(ARGS)
+	$(BIN)/python -m coverage report --skip-covered --show-missing
+
+# -------------------------------------------------------------------------- environment
+# Stamps: pip runs only when a lock or pyproject.toml is newer than the last install.
+
+# An interpreter that was asked for by name replaces one of another version.
+ifdef PYTHON
+ASKED := $(shell $(PYTHON) -c 'import sys; print(*sys.version_info[:2])')
+FOUND := $(shell $(BIN)/python -c 'import sys; print(*sys.version_info[:2])' 2>/dev/null)
+ifneq ($(ASKED),$(FOUND))
+.venv/.made: remake
+endif
+else
+PYTHON := python3
+endif
+
+.venv/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	{ echo "Python 3.11 or newer is needed: PYTHON=python3.12 make run chooses one" >&2; exit 1; }
+	$(PYTHON) -m venv --clear .venv
+	@touch $@
+
+.venv/.runtime: .venv/.made requirements.lock pyproject.toml
+	$(PIP) $(FROM_LOCK) requirements.lock
+	$(PIP) --no-index --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/.dev: .venv/.runtime requirements-dev.lock
+	$(PIP) $(FROM_LOCK) requirements-dev.lock
+	@touch $@
+
+# Locks are made on the oldest Python, so that backports are in them, and without this machine's
+# pip settings. Hashes of all wheels of a version are listed, so other platforms install too.
+COMPILE := env -u PIP_FIND_LINKS -u PIP_INDEX_URL -u PIP_EXTRA_INDEX_URL PIP_CONFIG_FILE=/dev/null \
+	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras \
+	--allow-unsafe --no-emit-index-url --no-emit-find-links $(ARGS)
+
+lock: .venv/.dev
+	$(COMPILE) --extra leveldb --extra fast --build-deps-for editable -o requirements.lock pyproject.toml
+	$(COMPILE) --extra dev --constraint requirements.lock -o requirements-dev.lock pyproject.toml
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+	find $(SOURCES) tests -name __pycache__ -type d -prune -exec rm -rf {} +

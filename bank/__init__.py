@@ -1,1 +1,1 @@
-"""Bank files as typed values: camt.053 statements and entry ids. Pure; knows chain/ only."""
+"""Bank files as typed values (economy C4, C5, C14). Pure: bytes in, records out; no I/O."""

@@ -1,0 +1,26 @@
+"""What every test may lean on: how hard hypothesis tries, and where third-party vectors are."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+CHECKOUT = Path(__file__).parent.parent
+
+# Fresh examples on every run; a failure prints what reproduces it. No deadline: machines differ.
+settings.register_profile(
+    "ci", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("deep", parent=settings.get_profile("ci"), max_examples=2000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.fixture(scope="session")
+def testdata() -> Path:
+    """Return the folder of third-party vectors: WIJK_TESTDATA, else beside the checkout."""
+    named = os.environ.get("WIJK_TESTDATA")
+    folder = Path(named) if named else CHECKOUT.parent / "shared" / "testdata"
+    if not folder.is_dir():
+        pytest.skip(f"no third-party vectors: {folder} is not there (WIJK_TESTDATA names it)")
+    return folder

@@ -1,0 +1,329 @@
+"""The words that contracts are written in: calls, authority and the context of a running call.
+
+A contract is data: a name and a table of calls, each with the authority it asks (economy B5)
+and a pure handler that checks everything first and writes last (economy B7). Contracts do not
+know each other; what they share they reach through `Context`, `chain/keyspaces.py` and
+`chain/books.py`.
+"""
+
+from collections.abc import Callable, Sequence
+from enum import Enum
+from functools import reduce
+from operator import or_
+from typing import Any
+
+import msgspec
+
+from chain.codec import decode
+from chain.crypto import sha256
+from chain.dates import compute_book_date
+from chain.errors import Code, Reject, require
+from chain.keyspaces import (
+    ACCOUNTS,
+    BOARD,
+    REGISTRY,
+    TREASURY,
+    WIJKEN,
+    AccountKey,
+    AccountRecord,
+    Wijk,
+    get_param,
+    get_role,
+    get_sitting,
+)
+from chain.params import FEDERATION, Value, compute_default
+from chain.records import Notice, Posting
+from chain.state import State
+from chain.validators import quorum
+
+
+class Word(Enum):
+    """Who may send a call, and with how many signatures (economy B5)."""
+
+    HOLDER = "holder"
+    ONE_KEY = "one-key"
+    SEAT = "seat"
+    SEAT2 = "seat2"
+    BOARD = "board"
+    BOARD23 = "board23"
+    TREASURY = "treasury"
+    REGISTRY = "registry"
+    ANY = "any"
+    EFFECT = "effect"
+    FED = "fed"
+
+
+class Call(msgspec.Struct, frozen=True):
+    """One call of a contract: its record type, who may send it, and what it does.
+
+    `never_tripped` calls have the free daily quota of economy B3.
+    """
+
+    kind: type
+    words: tuple[Word, ...]
+    handler: Callable[["Context", Any], None]
+    never_tripped: bool = False
+
+
+class Contract(msgspec.Struct, frozen=True):
+    """A built-in contract: its name and its calls."""
+
+    name: str
+    calls: tuple[Call, ...]
+
+
+class Table:
+    """All calls of this version: how to decode one, and what it asks."""
+
+    def __init__(self, contracts: Sequence[Contract]) -> None:
+        self.contracts = tuple(contracts)
+        self._calls = {call.kind: call for contract in contracts for call in contract.calls}
+        self.union: Any = reduce(or_, self._calls)
+
+    def spec(self, call: Any) -> Call:
+        """Return the table row of a decoded call."""
+        return self._calls[type(call)]
+
+    def decode(self, data: bytes) -> Any:
+        """Return the call whose canonical bytes are `data`, or raise `Malformed`."""
+        return decode(self.union, data)
+
+
+class Chain(msgspec.Struct, frozen=True):
+    """What never changes about a chain: its id, genesis digest, purpose and table of calls."""
+
+    chain_id: str
+    digest: bytes
+    purpose: str
+    table: Table
+
+
+class Clock:
+    """Where in the chain a call runs: height, block time in s, and the parameters in force then."""
+
+    def __init__(self, chain: Chain, state: State, height: int, time_s: int) -> None:
+        self.chain = chain
+        self.state = state
+        self.height = height
+        self.time_s = time_s
+        self._params: dict[str, Value] = {}
+        epoch_s = get_param(state, FEDERATION, "epoch_s", 0)
+        self.epoch_s = (
+            epoch_s
+            if isinstance(epoch_s, int)
+            else int(str(compute_default("epoch_s", chain.purpose)))
+        )
+        self.epoch = time_s // self.epoch_s
+        self.book_date = compute_book_date(time_s, self.number("date_offset_s"))
+
+    def param(self, name: str) -> Value:
+        """Return the federation parameter `name` in force in this block (economy B13)."""
+        value = self._params.get(name)
+        if value is None:
+            value = get_param(self.state, FEDERATION, name, self.epoch)
+            if value is None:
+                value = compute_default(name, self.chain.purpose)
+            self._params[name] = value
+        return value
+
+    def number(self, name: str) -> int:
+        """Return an integer parameter."""
+        value = self.param(name)
+        assert isinstance(value, int), name
+        return value
+
+
+class Ids:
+    """Hands out the ids of the objects that one transaction makes (economy B11)."""
+
+    def __init__(self, tx_id: bytes) -> None:
+        self._tx_id = tx_id
+        self._made = 0
+
+    def take(self, base: bytes) -> bytes:
+        """Return `base` for the first object, SHA-256(transaction id, k) for later ones."""
+        made, self._made = self._made, self._made + 1
+        return base if made == 0 else sha256(self._tx_id + made.to_bytes(4, "big"))
+
+
+class Context:
+    """A call that runs: who sent it with which keys, when, and what it booked so far.
+
+    `decision` is set when an effect of that decision runs, `fed` when the federation endorsed
+    it (economy B5); `base_id` is the id of the first object it makes.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        tx_id: bytes,
+        sender: bytes,
+        signers: tuple[AccountKey, ...],
+        *,
+        ids: Ids,
+        postings: list[Posting],
+        notices: list[Notice],
+        decision: bytes | None = None,
+        fed: bool = False,
+        base_id: bytes | None = None,
+    ) -> None:
+        self.clock = clock
+        self.state = clock.state
+        self.chain = clock.chain
+        self.height = clock.height
+        self.time_s = clock.time_s
+        self.tx_id = tx_id
+        self.sender = sender
+        self.signers = signers
+        self.postings = postings
+        self.notices = notices
+        self.decision = decision
+        self.fed = fed
+        self._ids = ids
+        self._base_id = tx_id if base_id is None else base_id
+
+    @property
+    def account(self) -> AccountRecord:
+        """The sender's account."""
+        account = ACCOUNTS.get(self.state, self.sender)
+        assert account is not None, "inclusion checked that the sender exists"
+        return account
+
+    @property
+    def wijk_id(self) -> str:
+        """The wijk of this call: that of its sender (economy section 4)."""
+        return self.account.wijk
+
+    @property
+    def wijk(self) -> Wijk:
+        """The record of the sender's wijk."""
+        wijk = WIJKEN.get(self.state, self.wijk_id)
+        assert wijk is not None, "an account belongs to a wijk that exists"
+        return wijk
+
+    @property
+    def denom(self) -> str:
+        """The denomination of the sender's wijk."""
+        return self.wijk.denom(self.wijk_id)
+
+    def new_id(self) -> bytes:
+        """Return the id of the next object this transaction makes (economy B11)."""
+        return self._ids.take(self._base_id)
+
+    def emit(self, name: str, *values: int | str | bytes | None) -> None:
+        """Report into the receipt."""
+        self.notices.append(Notice(name, values))
+
+    def run(
+        self,
+        call_bytes: bytes,
+        sender: bytes,
+        signers: tuple[AccountKey, ...],
+        *,
+        decision: bytes | None = None,
+        fed: bool = False,
+        base_id: bytes | None = None,
+    ) -> Reject | None:
+        """Run an inner call as `sender`; a refusal writes nothing and is returned (economy B6)."""
+        inner = Context(
+            self.clock,
+            self.tx_id,
+            sender,
+            signers,
+            ids=self._ids,
+            postings=self.postings,
+            notices=self.notices,
+            decision=decision,
+            fed=fed,
+            base_id=base_id,
+        )
+        booked, told = len(self.postings), len(self.notices)
+        self.state.begin()
+        try:
+            apply_call(inner, self.chain.table.decode(call_bytes))
+        except Reject as refusal:
+            self.state.rollback()
+            del self.postings[booked:]
+            del self.notices[told:]
+            return refusal
+        self.state.commit()
+        return None
+
+
+def apply_call(ctx: Context, call: Any) -> None:
+    """Check the authority of `call` and run it; raise `Reject` if it is refused."""
+    spec = ctx.chain.table.spec(call)
+    check_authority(ctx, spec.words)
+    spec.handler(ctx, call)
+
+
+def get_number_of_signatures(state: State, account: AccountRecord, word: Word, time_s: int) -> int:
+    """Return how many signatures `word` asks of `account` (economy B5, interfaces 4)."""
+    if word in (Word.ONE_KEY, Word.SEAT):
+        return 1
+    if word is Word.SEAT2:
+        return 2
+    if word is Word.BOARD23 and account.kind == BOARD:
+        return quorum(len(get_sitting(state, account.wijk, time_s)))
+    return account.threshold
+
+
+def check_authority(ctx: Context, words: tuple[Word, ...]) -> None:
+    """Raise `tx.role` unless one of `words` allows this sender with these signers (economy B5)."""
+    holders = {signer.holder for signer in ctx.signers}
+    distinct = len(holders) == len(ctx.signers)  # one holder counts once per decision (B4)
+    for word in words:
+        if distinct and _is_allowed(ctx, word):
+            return
+    raise Reject(Code.TX_ROLE, role=words[0].value)
+
+
+def _is_allowed(ctx: Context, word: Word) -> bool:
+    if word is Word.EFFECT:
+        return ctx.decision is not None
+    if word is Word.FED:
+        return ctx.fed
+    if ctx.decision is not None or ctx.fed:
+        return False
+    account = ctx.account
+    if len(ctx.signers) != get_number_of_signatures(ctx.state, account, word, ctx.time_s):
+        return False
+    if word in (Word.HOLDER, Word.ONE_KEY, Word.ANY):
+        return True
+    if word in (Word.TREASURY, Word.REGISTRY):
+        return _is_role(ctx, word)
+    if account.kind != BOARD:
+        return False
+    sitting = {seat.key for seat in get_sitting(ctx.state, account.wijk, ctx.time_s)}
+    return all(signer.key in sitting for signer in ctx.signers)
+
+
+def _is_role(ctx: Context, word: Word) -> bool:
+    """The two-person rules of economy C3 and B5, for TREASURY and REGISTRY."""
+    role = TREASURY if word is Word.TREASURY else REGISTRY
+    held = get_role(ctx.state, ctx.wijk_id, role, ctx.clock.epoch, ctx.time_s)
+    if held is None or held.account != ctx.sender or len(ctx.signers) < 2:
+        return False
+    if word is Word.TREASURY:
+        return True
+    board = {seat.holder for seat in get_sitting(ctx.state, ctx.wijk_id, ctx.time_s)}
+    on_board = sum(signer.holder in board for signer in ctx.signers)
+    return 0 < on_board < len(ctx.signers)
+
+
+def get_account(ctx: Context, account_id: bytes) -> AccountRecord:
+    """Return an account, or refuse with `tx.unknown-account`."""
+    account = ACCOUNTS.get(ctx.state, account_id)
+    if account is None:
+        raise Reject(Code.TX_UNKNOWN_ACCOUNT)
+    return account
+
+
+def require_amount(cents: int, low: int = 1, high: int = 10**13) -> None:
+    """Refuse an amount outside its bounds with `tx.amount` (economy section 4)."""
+    require(low <= cents <= high, Code.TX_AMOUNT, amount_cents=cents)
+
+
+def call_name(call: Any) -> str:
+    """Return the `contract.call` name of a decoded call."""
+    return str(type(call).__struct_config__.tag)

@@ -1,0 +1,407 @@
+"""Execution: admission of a transaction, building and replaying a block (interfaces 8, Seams).
+
+Everything here is a pure function of the base state, the header's height and time, and the
+transactions in order. What breaks a rule of inclusion makes a block invalid and is raised as
+`Malformed`; any other refusal is an outcome with a code (consensus B5).
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+
+from chain import log, tree
+from chain.codec import digest
+from chain.contract import (
+    Chain,
+    Clock,
+    Context,
+    Ids,
+    apply_call,
+    get_number_of_signatures,
+)
+from chain.crypto import sha256, verify
+from chain.errors import Code, Malformed, Reject, require
+from chain.keyspaces import (
+    ACCOUNTS,
+    ASSOCIATION,
+    BUSINESS,
+    DECISIONS,
+    FEDERATION_WIJKEN,
+    FREE_CALLS,
+    HOUSEHOLD,
+    INSTITUTION,
+    PERSON,
+    SEATS,
+    SET_NEXT,
+    SET_NOW,
+    TEAM,
+    VALIDATOR_SETS,
+    WIJKEN,
+    AccountKey,
+    AccountRecord,
+    SetMember,
+)
+from chain.records import PROTOCOL_VERSION, BlockBody, Header, Outcome, Tx
+from chain.state import Read, State, over
+from chain.validators import Validator, ValidatorSet, validator_set
+from chain.window import Included, Window
+
+SEAT_TERM_S = 365 * 86_400  # economy section 4: founders sit at most 365 days
+FREE_CALLS_PER_DAY = 3  # economy B3: a full quota never blocks redeeming or voting
+TIME_MS_MAX = 253_402_300_799_999  # the last ms of the year 9999
+
+CheckSignatures = Callable[[Tx, tuple[bytes, ...]], bool]
+GetTreeNode = Callable[[bytes], bytes | None]
+
+
+class Base(msgspec.Struct, frozen=True):
+    """The committed chain a block is executed on: its tip, and readers of state and tree."""
+
+    height: int
+    block_id: bytes
+    time_ms: int
+    read: Read
+    read_node: GetTreeNode
+    frontier: log.Frontier
+    window: Window
+
+
+class Executed(msgspec.Struct, frozen=True):
+    """A block's result: outcomes in order, net state changes, new tree and log nodes, roots."""
+
+    outcomes: tuple[Outcome, ...]
+    included: tuple[Included, ...]
+    changes: dict[bytes, bytes | None]
+    tree_nodes: dict[bytes, bytes | None]
+    log_nodes: list[log.NewNode]
+    frontier: log.Frontier
+    state_root: bytes
+    log_root: bytes
+
+
+def check_signatures(tx: Tx, keys: tuple[bytes, ...]) -> bool:
+    """Say whether each signature of `tx` is by the key of the same place in `keys`."""
+    return all(
+        verify(key, tx.signed, signed.signature)
+        for key, signed in zip(keys, tx.signatures, strict=True)
+    )
+
+
+class BlockRun:
+    """One block being executed: transactions go in one by one, `finish` gives the roots."""
+
+    def __init__(
+        self,
+        base: Base,
+        chain: Chain,
+        time_ms: int,
+        check: CheckSignatures = check_signatures,
+    ) -> None:
+        self.state = State(base.read)
+        self._base = base
+        self._chain = chain
+        self._check = check
+        height = base.height + 1
+        self._start(height, time_ms // 1000)
+        self.clock = Clock(chain, self.state, height, time_ms // 1000)
+        self._stale: Counter[bytes] = base.window.stale_counts(self.clock.time_s)
+        self._counts: Counter[bytes] = Counter()
+        self._seen: dict[bytes, bytes] = {}
+        self._outcomes: list[Outcome] = []
+        self._included: list[Included] = []
+
+    def include(self, tx: Tx) -> Outcome:
+        """Execute `tx` as the next of this block and return its outcome.
+
+        Raise `Reject` if a rule of inclusion forbids it; then nothing has changed.
+        """
+        outcome = self._execute(tx, self.clock.time_s)
+        self._counts[tx.sender] += 1
+        self._seen[tx.sender + tx.nonce] = tx.id
+        self._outcomes.append(outcome)
+        self._included.append(Included(tx.sender, tx.nonce, tx.expires, tx.id))
+        return outcome
+
+    def try_out(self, tx: Tx, now_s: int) -> Outcome:
+        """Return what `tx` would do on this state at wall time `now_s`, and keep nothing of it.
+
+        Raise `Reject` if a rule of inclusion forbids it.
+        """
+        self.state.begin()
+        try:
+            return self._execute(tx, max(now_s, self.clock.time_s))
+        finally:
+            self.state.rollback()
+
+    def finish(self) -> Executed:
+        """Return the block's result. The tree and the log are updated once, here."""
+        changes = self.state.changes()
+        tree_update = tree.update(self._base.read_node, changes)
+        frontier, log_nodes = log.append(
+            self._base.frontier,
+            (log.tx_leaf_hash(outcome.tx_id, outcome.code) for outcome in self._outcomes),
+        )
+        return Executed(
+            outcomes=tuple(self._outcomes),
+            included=tuple(self._included),
+            changes=changes,
+            tree_nodes=tree_update.nodes,
+            log_nodes=log_nodes,
+            frontier=frontier,
+            state_root=tree_update.root,
+            log_root=log.root(frontier),
+        )
+
+    def _start(self, height: int, time_s: int) -> None:
+        """What happens at the start of a block, before its transactions."""
+        coming = VALIDATOR_SETS.get(self.state, SET_NEXT)
+        assert coming is not None, "genesis sets Set(1) and Set(2)"
+        if VALIDATOR_SETS.get(self.state, SET_NOW) != coming:
+            VALIDATOR_SETS.put(self.state, coming, SET_NOW)
+        if height == 1:
+            self._start_terms(time_s)
+
+    def _start_terms(self, time_s: int) -> None:
+        """The founders' seats of genesis sit until 365 days after block 1 (interfaces 3.6)."""
+        for wijk in FEDERATION_WIJKEN.get(self.state) or ():
+            number = 1
+            while (seat := SEATS.get(self.state, wijk, number)) is not None:
+                term = msgspec.structs.replace(seat, until_s=time_s + SEAT_TERM_S)
+                SEATS.put(self.state, term, wijk, number)
+                number += 1
+
+    def _execute(self, tx: Tx, time_s: int) -> Outcome:
+        account = self._check_inclusion(tx, time_s)
+        signers = self._check_signers(tx, account)
+        self._take_quota(tx, account)
+        ctx = Context(
+            self.clock, tx.id, tx.sender, signers, ids=Ids(tx.id), postings=[], notices=[]
+        )
+        self.state.begin()
+        try:
+            apply_call(ctx, tx.call)
+        except Reject as refusal:
+            self.state.rollback()
+            params = tuple(sorted(refusal.params.items()))
+            return Outcome(tx.id, refusal.code.number, params, (), ())
+        self.state.commit()
+        return Outcome(tx.id, 0, (), tuple(ctx.postings), tuple(ctx.notices))
+
+    def _check_inclusion(self, tx: Tx, time_s: int) -> AccountRecord:
+        number = self.clock.number
+        require(len(tx.raw) <= number("max_tx_bytes"), Code.TX_MALFORMED)
+        require(tx.chain_digest == self._chain.digest, Code.TX_CHAIN)
+        require(time_s < tx.expires, Code.TX_EXPIRED)
+        starts = tx.expires - number("max_validity_s")
+        require(starts <= time_s, Code.TX_TOO_EARLY, starts_s=starts)
+        used = self._seen.get(tx.sender + tx.nonce)
+        if used is None:
+            used = self._base.window.find(tx.sender, tx.nonce, time_s)
+        if used is not None:
+            raise Reject(Code.TX_REPLAYED, committed_as=used.hex())
+        account = ACCOUNTS.get(self.state, tx.sender)
+        if account is None:
+            raise Reject(Code.TX_UNKNOWN_ACCOUNT)
+        return account
+
+    def _check_signers(self, tx: Tx, account: AccountRecord) -> tuple[AccountKey, ...]:
+        """Return the signing keys; refuse unless they are as many as asked, active and valid."""
+        have = len(tx.signatures)
+        words = self._chain.table.spec(tx.call).words
+        asked = [
+            get_number_of_signatures(self.state, account, word, self.clock.time_s) for word in words
+        ]
+        require(have in asked, Code.TX_SIGNATURES, have=have, need=asked[0])
+        signers = tuple(account.key_at(signed.key_index) for signed in tx.signatures)
+        active = tuple(key for key in signers if key is not None)
+        require(len(active) == have, Code.TX_SIGNATURES, have=len(active), need=have)
+        valid = self._check(tx, tuple(key.key for key in active))
+        require(valid, Code.TX_SIGNATURES, have=0, need=have)
+        return active
+
+    def _take_quota(self, tx: Tx, account: AccountRecord) -> None:
+        """Refuse with `tx.quota` above the account's quota per 600 s (economy B3)."""
+        quota = self.clock.number(_QUOTA_OF_KIND.get(account.kind, "quota_role"))
+        if quota == 0:
+            return
+        window = self._base.window
+        used = window.count(tx.sender) - self._stale[tx.sender] + self._counts[tx.sender]
+        if used < quota:
+            return
+        refusal = Reject(Code.TX_QUOTA, retry_after_s=self.clock.number("max_validity_s"))
+        if not self._chain.table.spec(tx.call).never_tripped:
+            raise refusal
+        date, count = FREE_CALLS.get(self.state, tx.sender) or (0, 0)
+        count = count if date == self.clock.book_date else 0
+        if count >= FREE_CALLS_PER_DAY:
+            raise refusal
+        FREE_CALLS.put(self.state, (self.clock.book_date, count + 1), tx.sender)
+
+
+_QUOTA_OF_KIND = {
+    PERSON: "quota_person",
+    HOUSEHOLD: "quota_person",
+    BUSINESS: "quota_business",
+    INSTITUTION: "quota_business",
+    ASSOCIATION: "quota_business",
+    TEAM: "quota_business",
+}
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """How much a block may hold (consensus B7)."""
+
+    txs: int
+    bytes: int
+
+
+def get_limits(run: BlockRun) -> Limits:
+    """Return the caps of the block being run."""
+    return Limits(run.clock.number("max_block_txs"), run.clock.number("max_block_bytes"))
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """What a proposer chose: transactions in body order, and those that can never be included."""
+
+    txs: tuple[Tx, ...]
+    refused: tuple[tuple[Tx, Reject], ...]
+    executed: Executed
+
+
+def propose(
+    base: Base,
+    chain: Chain,
+    time_ms: int,
+    pending: Iterable[Tx],
+    check: CheckSignatures = check_signatures,
+) -> Choice:
+    """Choose and execute transactions in order of arrival up to the caps (consensus B5)."""
+    run = BlockRun(base, chain, time_ms, check)
+    limits = get_limits(run)
+    chosen: list[Tx] = []
+    refused: list[tuple[Tx, Reject]] = []
+    size = 0
+    for tx in pending:
+        if len(chosen) == limits.txs or size + len(tx.raw) > limits.bytes:
+            break
+        try:
+            run.include(tx)
+        except Reject as refusal:
+            refused.append((tx, refusal))
+        else:
+            chosen.append(tx)
+            size += len(tx.raw)
+    return Choice(tuple(chosen), tuple(refused), run.finish())
+
+
+def apply_block(
+    base: Base,
+    chain: Chain,
+    time_ms: int,
+    txs: Sequence[Tx],
+    check: CheckSignatures = check_signatures,
+) -> Executed:
+    """Execute `txs` in order on `base`; raise `Malformed` if one may not be in a block."""
+    run = BlockRun(base, chain, time_ms, check)
+    limits = get_limits(run)
+    if len(txs) > limits.txs or sum(len(tx.raw) for tx in txs) > limits.bytes:
+        raise Malformed("block above its caps")
+    for tx in txs:
+        try:
+            run.include(tx)
+        except Reject as refusal:
+            raise Malformed(f"block holds a transaction refused with {refusal}") from refusal
+    return run.finish()
+
+
+def make_header(
+    base: Base, chain: Chain, executed: Executed, body: BlockBody, creator: bytes, time_ms: int
+) -> Header:
+    """Return the header of a block executed on `base` (consensus M7)."""
+    coming = get_set_after(executed, base)
+    return Header(
+        version=PROTOCOL_VERSION,
+        genesis_digest=chain.digest,
+        height=base.height + 1,
+        parent_id=base.block_id,
+        creator=creator,
+        time_ms=time_ms,
+        body_hash=digest(body),
+        state_root=executed.state_root,
+        log_size=executed.frontier.size,
+        log_root=executed.log_root,
+        validators_hash=get_set(base.read, SET_NOW).validators_hash,
+        next_validators_hash=coming.validators_hash,
+    )
+
+
+def check_header(base: Base, chain: Chain, header: Header, body: BlockBody) -> None:
+    """Raise `Malformed` unless `header` and `body` fit on `base`, results aside (R2h, T9)."""
+    wrong = (
+        "version"
+        if header.version != PROTOCOL_VERSION
+        else "chain"
+        if header.genesis_digest != chain.digest
+        else "height"
+        if header.height != base.height + 1
+        else "parent"
+        if header.parent_id != base.block_id
+        else "time"
+        if not base.time_ms < header.time_ms <= TIME_MS_MAX
+        else "body hash"
+        if header.body_hash != digest(body)
+        else "validators"
+        if header.validators_hash != get_set(base.read, SET_NOW).validators_hash
+        else "evidence"
+        if body.evidence
+        else "last commit"
+        if (body.last_commit is None) != (header.height == 1)
+        else None
+    )
+    if wrong is not None:
+        raise Malformed(f"block {header.height} with a wrong {wrong}")
+
+
+def check_results(header: Header, executed: Executed, base: Base) -> None:
+    """Raise `Malformed` unless the roots of `header` are those of our own execution (D6)."""
+    coming = get_set_after(executed, base)
+    if header.state_root != executed.state_root:
+        raise Malformed("state root differs from our own")
+    if (header.log_size, header.log_root) != (executed.frontier.size, executed.log_root):
+        raise Malformed("log differs from our own")
+    if header.next_validators_hash != coming.validators_hash:
+        raise Malformed("next validators differ from our own")
+
+
+def apply_effect(run: BlockRun, decision_id: bytes, index: int) -> Reject | None:
+    """Run action `index` of a passed decision as its wijk's board (economy B5 `effect`, B11).
+
+    Returns the refusal, which has written nothing, or None.
+    """
+    decision = DECISIONS.get(run.state, decision_id)
+    if decision is None or decision.status != "PASSED":
+        return Reject(Code.WIJK_NO_DECISION)
+    wijk = WIJKEN.get(run.state, decision.wijk)
+    assert wijk is not None
+    base_id = sha256(decision_id + index.to_bytes(4, "big"))
+    ctx = Context(run.clock, base_id, wijk.board, (), ids=Ids(base_id), postings=[], notices=[])
+    return ctx.run(decision.actions[index], wijk.board, (), decision=decision_id, base_id=base_id)
+
+
+def get_set(read: Read, which: str) -> ValidatorSet:
+    """Return Set(h+1) (`now`) or Set(h+2) (`next`) of the state after block h (consensus V1)."""
+    members = get_set_members(read, which)
+    return validator_set(Validator(member.name, member.key) for member in members)
+
+
+def get_set_members(read: Read, which: str) -> tuple[SetMember, ...]:
+    """Return the members of a validator set with their names, wijken and transport keys."""
+    members = VALIDATOR_SETS.get(State(read), which)
+    assert members is not None, "genesis sets Set(1) and Set(2)"
+    return members
+
+
+def get_set_after(executed: Executed, base: Base) -> ValidatorSet:
+    """Return Set(h+1) as it is after the executed block h."""
+    return get_set(over(executed.changes, base.read), SET_NOW)

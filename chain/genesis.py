@@ -1,0 +1,570 @@
+"""Genesis: a document that people sign off, and the first state that follows from it (interfaces 3.6).
+
+The chain digest is the SHA-256 of the document's canonical JSON, so any spacing of the same
+content gives the same chain. What is refused names the place.
+"""
+
+from typing import Annotated, Any
+
+import msgspec
+
+from chain import log, tree
+from chain.address import account_id, parse_account
+from chain.books import BANK, MODES, get_class
+from chain.codec import digest
+from chain.contract import Chain, Table
+from chain.crypto import is_valid_key, sha256, verify
+from chain.dates import is_date, to_days
+from chain.errors import Malformed
+from chain.execute import Base
+from chain.keyspaces import (
+    ACCOUNTS,
+    ACTIVE,
+    BALANCES,
+    BOARD,
+    CAPS,
+    DECISIONS,
+    FEDERATION_WIJKEN,
+    ISSUERS,
+    KINDS,
+    MEMBER_KINDS,
+    MEMBERS,
+    NO_LIMIT,
+    PACTS,
+    PARAMS,
+    PERSON,
+    REGISTRY,
+    RESERVES,
+    ROLE,
+    ROLES,
+    SEATS,
+    SET_NEXT,
+    SET_NOW,
+    STATEMENTS,
+    SUPPLY,
+    TREASURY,
+    VALIDATOR,
+    VALIDATOR_SETS,
+    WIJKEN,
+    AccountKey,
+    AccountRecord,
+    Decision,
+    Issuer,
+    Member,
+    Pact,
+    Reserve,
+    RoleVersion,
+    Seat,
+    SetMember,
+    Statement,
+    Supply,
+    Wijk,
+)
+from chain.params import FEDERAL, FEDERATION, Number, compute_default, is_within
+from chain.records import Posting
+from chain.state import State
+from chain.strict_json import canonical_json, parse_tree
+from chain.validators import VALIDATORS_MAX
+from chain.window import Window
+
+GENESIS_BYTES_MAX = 16 * 1024 * 1024  # 10,000 accounts take about 4 MiB
+NO_END_S = 253_402_300_799  # the last second of the year 9999: a term without end
+BALANCE_MAX = 2**53 - 1
+VALIDATORS_LIVE_MIN = 4  # consensus Q5
+FAR_CENTS = 10**13  # economy B8
+
+Slug = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9-]{0,31}$")]
+ChainId = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9-]{2,31}$")]
+Hex32 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+Hex64 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{128}$")]
+Cents = Annotated[int, msgspec.Meta(ge=0, le=FAR_CENTS)]
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+Day = Annotated[str, msgspec.Meta(pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+
+
+class _Doc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of the parts of a genesis document: JSON objects with exactly these fields."""
+
+
+class CoinDoc(_Doc, frozen=True):
+    """The coin of a wijk: its denomination and its brand."""
+
+    denom: Text
+    name: Text
+    plural: Text
+    symbol: Annotated[str, msgspec.Meta(min_length=1, max_length=4)]
+
+
+class WijkDoc(_Doc, frozen=True):
+    """A wijk that takes part from the start."""
+
+    slug: Slug
+    name: Text
+    cbs_code: Annotated[str, msgspec.Meta(pattern="^WK[0-9]{4}[0-9A-Z]{2}$")]
+    cbs_year: Annotated[int, msgspec.Meta(ge=1990, le=9999)]
+    coin: CoinDoc
+    issuer: Text
+    board: Text
+    treasury: Text
+    registrar: Text
+    budget_cents: Cents
+
+
+class IssuerDoc(_Doc, frozen=True):
+    """Who issues, and under which mode and caps (economy C7)."""
+
+    code: Annotated[str, msgspec.Meta(pattern="^[A-Z0-9_-]{1,24}$")]
+    mode: Text
+    wallet_cap_cents: Cents | None
+    total_cap_cents: Cents | None
+
+
+class ValidatorDoc(_Doc, frozen=True):
+    """A validator of Set(1); `proof` shows possession and binds the transport key."""
+
+    name: Slug
+    wijk: Slug
+    public_key: Hex32
+    transport_key: Hex32
+    address: Text
+    proof: Hex64
+
+
+class KeyDoc(_Doc, frozen=True):
+    """A key of an account and the holder who keeps it."""
+
+    key: Hex32
+    holder: Hex32
+
+
+class AccountDoc(_Doc, frozen=True):
+    """An account that exists from the start."""
+
+    id: Text
+    wijk: Slug
+    kind: Text
+    threshold: Annotated[int, msgspec.Meta(ge=1, le=16)]
+    keys: Annotated[list[KeyDoc], msgspec.Meta(min_length=1, max_length=16)]
+    flags: list[str]
+    limit_cents: Cents | None
+    balance_cents: Cents
+
+
+class OpeningDoc(_Doc, frozen=True):
+    """The bank statement that backs the opening balances of a wijk."""
+
+    wijk: Slug
+    reserve: Hex32
+    statement_sha256: Hex32
+    closing_on: Day
+    closing_cents: Cents
+
+
+class PactDoc(_Doc, frozen=True):
+    """A pact between two wijken: caps_cents[i] is what wijken[i] accepts of the other's coin."""
+
+    wijken: Annotated[list[Slug], msgspec.Meta(min_length=2, max_length=2)]
+    mode: Text
+    caps_cents: Annotated[list[Cents], msgspec.Meta(min_length=2, max_length=2)]
+
+
+class GenesisDoc(_Doc, frozen=True):
+    """The whole document."""
+
+    format: Annotated[str, msgspec.Meta(pattern="^wijk/genesis/1$")]
+    chain_id: ChainId
+    purpose: Annotated[str, msgspec.Meta(pattern="^(test|demo|live)$")]
+    genesis_time: Annotated[
+        str,
+        msgspec.Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"),
+    ]
+    federation: Text
+    params: dict[str, Any]
+    issuers: list[IssuerDoc]
+    wijken: Annotated[list[WijkDoc], msgspec.Meta(min_length=1, max_length=VALIDATORS_MAX)]
+    validators: Annotated[list[ValidatorDoc], msgspec.Meta(min_length=1, max_length=VALIDATORS_MAX)]
+    accounts: list[AccountDoc]
+    opening_statements: list[OpeningDoc]
+    pacts: list[PactDoc]
+
+
+class Genesis(msgspec.Struct, frozen=True):
+    """A checked document with what follows from it: the digest and the state after height 0."""
+
+    doc: GenesisDoc
+    canonical: bytes
+    digest: bytes
+    time_ms: int
+    state: dict[bytes, bytes]
+    postings: tuple[Posting, ...]
+
+    def chain(self, table: Table) -> Chain:
+        """Return what never changes about the chain."""
+        return Chain(self.doc.chain_id, self.digest, self.doc.purpose, table)
+
+
+def load_genesis(data: bytes) -> Genesis:
+    """Return the genesis in `data`, or raise `Malformed` naming the place that is wrong."""
+    _check(len(data) <= GENESIS_BYTES_MAX, f"genesis above {GENESIS_BYTES_MAX} bytes")
+    document = parse_tree(data)
+    try:
+        doc = msgspec.convert(document, GenesisDoc, strict=True)
+    except msgspec.ValidationError as error:
+        raise Malformed(f"genesis: {error}") from error
+    canonical = canonical_json(document)
+    time_ms = parse_time_ms(doc.genesis_time)
+    _check_validators(doc)
+    state = State(lambda _key: None)
+    postings: list[Posting] = []
+    _put_params(state, doc)
+    _put_issuers(state, doc)
+    _put_wijken(state, doc)
+    _put_accounts(state, doc)
+    _put_boards(state, doc)
+    _put_money(state, doc, postings)
+    _put_pacts(state, doc)
+    _put_sets(state, doc)
+    first = {key: value for key, value in state.changes().items() if value is not None}
+    return Genesis(doc, canonical, sha256(canonical), time_ms, first, tuple(postings))
+
+
+def make_base(genesis: Genesis, read_node: dict[bytes, bytes | None] | None = None) -> Base:
+    """Return the base that block 1 stands on, held in memory: height 0, no transactions.
+
+    `parent_id` of block 1 is the genesis digest and the parent time genesis time (consensus M7).
+    """
+    nodes = tree.update(lambda _path: None, genesis.state).nodes if read_node is None else read_node
+    horizon = genesis.doc.params.get("max_validity_s", compute_default("max_validity_s", "live"))
+    assert isinstance(horizon, int)
+    return Base(
+        height=0,
+        block_id=genesis.digest,
+        time_ms=genesis.time_ms,
+        read=genesis.state.get,
+        read_node=nodes.get,
+        frontier=log.EMPTY_FRONTIER,
+        window=Window(horizon),
+    )
+
+
+def possession_bytes(chain_id: str, key: bytes, transport_key: bytes) -> bytes:
+    """Return what a validator of genesis signs: possession and binding in one (interfaces 3.6)."""
+    return b"wijkchain/possess\x00" + chain_id.encode() + b"\x00" + key + transport_key
+
+
+def founding_decision_id(chain_id: str, slug: str) -> bytes:
+    """Return the id of the founding decision of a wijk: the basis of its fund (interfaces 3.6)."""
+    return digest(["wijk.founding.1", chain_id, slug])
+
+
+def parse_time_ms(text: str) -> int:
+    """Return Unix ms of RFC 3339 UTC text with milliseconds, or raise `Malformed`."""
+    date = int(text[0:4] + text[5:7] + text[8:10])
+    hour, minute, second, ms = (
+        int(text[11:13]),
+        int(text[14:16]),
+        int(text[17:19]),
+        int(text[20:23]),
+    )
+    _check(is_date(date) and hour < 24 and minute < 60 and second < 60, f"{text} is not a time")
+    return ((to_days(date) * 24 + hour) * 3600 + minute * 60 + second) * 1000 + ms
+
+
+def _check(condition: bool, text: str) -> None:
+    if not condition:
+        raise Malformed(text)
+
+
+def _check_validators(doc: GenesisDoc) -> None:
+    _check(
+        doc.purpose != "live" or len(doc.validators) >= VALIDATORS_LIVE_MIN,
+        "validators: a live chain needs at least 4",
+    )
+    slugs = [wijk.slug for wijk in doc.wijken]
+    names, keys = [], []
+    for place, validator in enumerate(doc.validators):
+        where = f"validators[{place}] ({validator.name})"
+        key, transport = bytes.fromhex(validator.public_key), bytes.fromhex(validator.transport_key)
+        _check(validator.wijk in slugs, f"{where}: no wijk {validator.wijk}")
+        _check(is_valid_key(key) and is_valid_key(transport), f"{where}: key not usable")
+        proof = bytes.fromhex(validator.proof)
+        _check(
+            verify(key, possession_bytes(doc.chain_id, key, transport), proof),
+            f"{where}: proof of possession does not verify",
+        )
+        names.append(validator.name)
+        keys += [key, transport]
+    _check(len(names) == len(set(names)), "validators: two of one name")
+    _check(len(keys) == len(set(keys)), "validators: a key stands twice")
+
+
+def _put_params(state: State, doc: GenesisDoc) -> None:
+    for name in sorted(doc.params):
+        value = doc.params[name]
+        spec = FEDERAL.get(name)
+        _check(spec is not None, f"params.{name}: no document names this parameter")
+        if not isinstance(spec, Number):
+            value = _to_table(value)
+        _check(is_within(name, value, doc.purpose), f"params.{name}: {value} is out of bounds")
+        if name != "reserves":
+            PARAMS.put(state, ((0, value),), FEDERATION, name)
+    _check("reserves" not in doc.params, "params.reserves: follows from opening_statements")
+
+
+def _to_table(value: Any) -> Any:
+    return (
+        tuple(tuple(row) if isinstance(row, list) else row for row in value)
+        if isinstance(value, list)
+        else value
+    )
+
+
+def _put_issuers(state: State, doc: GenesisDoc) -> None:
+    for place, issuer in enumerate(doc.issuers):
+        _check(issuer.mode in MODES, f"issuers[{place}]: no mode {issuer.mode}")
+        _check(ISSUERS.get(state, issuer.code) is None, f"issuers[{place}]: {issuer.code} twice")
+        record = Issuer(issuer.mode, issuer.wallet_cap_cents, issuer.total_cap_cents, 0)
+        ISSUERS.put(state, record, issuer.code)
+
+
+def _put_wijken(state: State, doc: GenesisDoc) -> None:
+    for place, wijk in enumerate(doc.wijken):
+        where = f"wijken[{place}] ({wijk.slug})"
+        slug, _, currency = wijk.coin.denom.partition(":")
+        _check(slug == wijk.slug and currency == "EUR", f"{where}: denom is {wijk.slug}:EUR")
+        _check(ISSUERS.get(state, wijk.issuer) is not None, f"{where}: no issuer {wijk.issuer}")
+        _check(WIJKEN.get(state, wijk.slug) is None, f"{where}: slug twice")
+        board = _account(wijk.board, where)
+        record = Wijk(
+            wijk.cbs_code, wijk.cbs_year, currency, board, wijk.issuer, bytes(32), ACTIVE, 0
+        )
+        WIJKEN.put(state, record, wijk.slug)
+        for name, value in (
+            ("coin.name", wijk.coin.name),
+            ("coin.plural", wijk.coin.plural),
+            ("coin.symbol", wijk.coin.symbol),
+        ):
+            PARAMS.put(state, ((0, value),), wijk.slug, name)
+        decision = Decision(
+            wijk.slug,
+            0,
+            "BUDGET",
+            (),
+            digest([]),
+            bytes(32),
+            (0, 0),
+            (0, 0, 0),
+            wijk.budget_cents,
+            "EXECUTED",
+        )
+        DECISIONS.put(state, decision, founding_decision_id(doc.chain_id, wijk.slug))
+    FEDERATION_WIJKEN.put(state, tuple(sorted(wijk.slug for wijk in doc.wijken)))
+
+
+def _account(text: str, where: str) -> bytes:
+    try:
+        return parse_account(text)
+    except Malformed as error:
+        raise Malformed(f"{where}: {text[:64]}: {error}") from error
+
+
+def _put_accounts(state: State, doc: GenesisDoc) -> None:
+    seen: dict[str, int] = {}
+    for place, account in enumerate(doc.accounts):
+        where = f"accounts[{place}]"
+        keys = [bytes.fromhex(key.key) for key in account.keys]
+        for key in account.keys:
+            _check(is_valid_key(bytes.fromhex(key.key)), f"{where}: key {key.key[:16]} not usable")
+            _check(key.key not in seen, f"{where}: key of accounts[{seen.get(key.key)}]")
+            seen[key.key] = place
+        _check(
+            account.kind.upper() in KINDS and account.kind.islower(),
+            f"{where}: no kind {account.kind}",
+        )
+        kind = account.kind.upper()
+        name = _account(account.id, where)
+        _check(name == account_id(keys[0]), f"{where}: id does not match the first key")
+        _check(ACCOUNTS.get(state, name) is None, f"{where}: account twice")
+        _check(WIJKEN.get(state, account.wijk) is not None, f"{where}: no wijk {account.wijk}")
+        _check(account.threshold <= len(keys), f"{where}: threshold above the number of keys")
+        held = tuple(
+            AccountKey(index, key, bytes.fromhex(doc_key.holder), 0)
+            for index, (key, doc_key) in enumerate(zip(keys, account.keys, strict=True))
+        )
+        record = AccountRecord(kind, account.wijk, ACTIVE, account.threshold, held, ())
+        ACCOUNTS.put(state, record, name)
+        _check(
+            set(account.flags) <= {"VOTE", "STAND"}
+            and len(account.flags) == len(set(account.flags)),
+            f"{where}: flags",
+        )
+        _check("VOTE" not in account.flags or kind == PERSON, f"{where}: only a person votes")
+        if kind != BOARD and kind != ROLE:
+            _put_member(state, doc, account, name, kind, where)
+
+
+def _put_member(
+    state: State, doc: GenesisDoc, account: AccountDoc, name: bytes, kind: str, where: str
+) -> None:
+    wijk = next(wijk for wijk in doc.wijken if wijk.slug == account.wijk)
+    issuer = next(issuer for issuer in doc.issuers if issuer.code == wijk.issuer)
+    limit = NO_LIMIT if account.limit_cents is None else account.limit_cents
+    _check(
+        issuer.wallet_cap_cents is None or limit <= issuer.wallet_cap_cents,
+        f"{where}: limit above the wallet cap of {issuer.code}",
+    )
+    _check(account.balance_cents <= limit, f"{where}: balance above the limit")
+    membership = int(kind in MEMBER_KINDS)
+    flags = tuple(flag for flag in ("VOTE", "STAND") if flag in account.flags)
+    area = wijk.cbs_code if membership else None
+    MEMBERS.put(state, Member(membership, area, flags, limit, 0, 0, 0, 0, 0, None, None, ()), name)
+
+
+def _put_boards(state: State, doc: GenesisDoc) -> None:
+    for place, wijk in enumerate(doc.wijken):
+        where = f"wijken[{place}] ({wijk.slug})"
+        board = ACCOUNTS.get(state, _account(wijk.board, where))
+        if board is None or board.kind != BOARD or board.wijk != wijk.slug:
+            raise Malformed(f"{where}: board is not a board account of this wijk")
+        for number, key in enumerate(board.keys, start=1):
+            SEATS.put(state, Seat(key.key, key.holder, 0, 0, ACTIVE), wijk.slug, number)
+        sitting = {key.holder for key in board.keys}
+        for role, text in ((TREASURY, wijk.treasury), (REGISTRY, wijk.registrar)):
+            holder_id = _account(text, where)
+            account = ACCOUNTS.get(state, holder_id)
+            if account is None or account.wijk != wijk.slug:
+                raise Malformed(f"{where}: {role.lower()} is not an account of this wijk")
+            holders = {key.holder for key in account.keys}
+            _check(
+                account.threshold >= 2 and len(holders) >= 2,
+                f"{where}: {role.lower()} needs two different holders (economy B5)",
+            )
+            if role == REGISTRY:
+                _check(
+                    bool(holders & sitting) and bool(holders - sitting),
+                    f"{where}: registrars are one of the board and one who is not (economy B5)",
+                )
+            ROLES.put(state, (RoleVersion(0, holder_id, NO_END_S, None),), wijk.slug, role)
+
+
+def _put_money(state: State, doc: GenesisDoc, postings: list[Posting]) -> None:
+    sums = {wijk.slug: 0 for wijk in doc.wijken}
+    for account in doc.accounts:
+        sums[account.wijk] += account.balance_cents
+    opened: dict[str, OpeningDoc] = {}
+    reserves = []
+    for place, opening in enumerate(doc.opening_statements):
+        where = f"opening_statements[{place}] ({opening.wijk})"
+        _check(opening.wijk in sums, f"{where}: no such wijk")
+        _check(opening.wijk not in opened, f"{where}: a second one for this wijk")
+        _check(
+            all(other.reserve != opening.reserve for other in opened.values()),
+            f"{where}: reserve twice",
+        )
+        date = int(opening.closing_on.replace("-", ""))
+        _check(is_date(date), f"{where}: {opening.closing_on} is not a date")
+        opened[opening.wijk] = opening
+        reserve = bytes.fromhex(opening.reserve)
+        reserves.append((reserve, opening.wijk))
+        closing = opening.closing_cents
+        STATEMENTS.put(
+            state,
+            Statement(1, 1, closing, closing, 0, 0, bytes.fromhex(opening.statement_sha256), 0),
+            reserve,
+            date,
+        )
+        RESERVES.put(state, Reserve(opening.wijk, date, closing, 0, 0, 0), reserve)
+    if reserves:
+        PARAMS.put(state, ((0, tuple(sorted(reserves))),), FEDERATION, "reserves")
+    for slug, total in sums.items():
+        closing = opened[slug].closing_cents if slug in opened else 0
+        _check(
+            total == closing,
+            f"balances of {slug} sum to {total}, the statement closes at {closing}",
+        )
+        _check(total <= BALANCE_MAX, f"balances of {slug} are too large")
+    _put_balances(state, doc, opened, postings)
+
+
+def _put_balances(
+    state: State, doc: GenesisDoc, opened: dict[str, OpeningDoc], postings: list[Posting]
+) -> None:
+    denoms = {wijk.slug: wijk.coin.denom for wijk in doc.wijken}
+    for account in doc.accounts:
+        if account.balance_cents == 0:
+            continue
+        denom, slug, cents = denoms[account.wijk], account.wijk, account.balance_cents
+        name = parse_account(account.id)
+        record = ACCOUNTS.get(state, name)
+        assert record is not None
+        BALANCES.put(state, cents, denom, get_class(record), name)
+        leg = len(postings) // 2
+        reserve = bytes.fromhex(opened[slug].reserve)
+        for klass, owner, side in ((BANK, reserve, "D"), (get_class(record), name, "C")):
+            postings.append(
+                Posting(leg, slug, denom, klass, owner, side, cents, None, None, None, None)
+            )
+    for place, wijk in enumerate(doc.wijken):
+        closing = opened[wijk.slug].closing_cents if wijk.slug in opened else 0
+        if closing == 0:
+            continue
+        reserve = bytes.fromhex(opened[wijk.slug].reserve)
+        BALANCES.put(state, closing, denoms[wijk.slug], BANK, reserve)
+        SUPPLY.put(state, Supply(closing, 0, 0, 0, 0, closing, 0, 0), denoms[wijk.slug])
+        issuer = ISSUERS.get(state, wijk.issuer)
+        assert issuer is not None
+        total = issuer.outstanding + closing
+        _check(
+            issuer.total_cap is None or total <= issuer.total_cap,
+            f"wijken[{place}]: balances above the cap of issuer {wijk.issuer}",
+        )
+        ISSUERS.put(state, msgspec.structs.replace(issuer, outstanding=total), wijk.issuer)
+
+
+def _put_pacts(state: State, doc: GenesisDoc) -> None:
+    issuers = {wijk.slug: wijk.issuer for wijk in doc.wijken}
+    for place, pact in enumerate(doc.pacts):
+        where = f"pacts[{place}]"
+        one, other = pact.wijken
+        _check(
+            one in issuers and other in issuers and one != other,
+            f"{where}: two wijken of this chain",
+        )
+        _check(pact.mode == "PLEDGED", f"{where}: pacts of genesis are PLEDGED")
+        _check(issuers[one] == issuers[other], f"{where}: PLEDGED needs one issuer (economy T2)")
+        caps = dict(zip(pact.wijken, pact.caps_cents, strict=True))
+        a, b = sorted(pact.wijken)
+        _check(PACTS.get(state, a, b) is None, f"{where}: a second pact of {a} and {b}")
+        PACTS.put(
+            state,
+            Pact(pact.mode, (), caps[a], caps[b], 0, 0, NO_END_S, 0, ACTIVE),
+            a,
+            b,
+        )
+        for creditor, debtor in ((a, b), (b, a)):
+            CAPS.put(state, caps[creditor], creditor, debtor)
+
+
+def _put_sets(state: State, doc: GenesisDoc) -> None:
+    members = tuple(
+        sorted(
+            (
+                SetMember(
+                    bytes.fromhex(validator.public_key),
+                    bytes.fromhex(validator.transport_key),
+                    validator.name,
+                    validator.wijk,
+                )
+                for validator in doc.validators
+            ),
+            key=lambda member: member.key,
+        )
+    )
+    VALIDATOR_SETS.put(state, members, SET_NOW)
+    VALIDATOR_SETS.put(state, members, SET_NEXT)
+    for wijk in doc.wijken:
+        nodes = [member for member in members if member.wijk == wijk.slug]
+        if nodes:
+            board = parse_account(wijk.board)
+            node = (nodes[0].key, nodes[0].transport_key)
+            ROLES.put(state, (RoleVersion(0, board, NO_END_S, node),), wijk.slug, VALIDATOR)

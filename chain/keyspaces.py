@@ -1,0 +1,298 @@
+"""The state keyspaces that more than one contract reads, with their records (economy section 4).
+
+Only its own contract writes a keyspace; genesis fills the first values. State values are
+untagged arrays: the keyspace tells their kind (interfaces 5.5).
+"""
+
+from chain.codec import Account, Digest, PublicKey, Record, Uint
+from chain.params import Value
+from chain.state import Keyspace, State
+
+PERSON = "PERSON"
+HOUSEHOLD = "HOUSEHOLD"
+BUSINESS = "BUSINESS"
+INSTITUTION = "INSTITUTION"
+ASSOCIATION = "ASSOCIATION"
+BOARD = "BOARD"
+ROLE = "ROLE"
+TEAM = "TEAM"
+MEMBER_KINDS = (PERSON, HOUSEHOLD, BUSINESS, INSTITUTION, ASSOCIATION)
+KINDS = (*MEMBER_KINDS, BOARD, ROLE, TEAM)
+
+ACTIVE = "ACTIVE"
+SUSPENDED = "SUSPENDED"
+LEFT = "LEFT"
+
+TREASURY = "TREASURY"
+REGISTRY = "REGISTRY"
+VALIDATOR = "VALIDATOR"
+ARBITER = "ARBITER"
+MEASURER = "MEASURER"
+MUNICIPALITY = "MUNICIPALITY"
+AUDITOR = "AUDITOR"
+ISSUER = "ISSUER"
+WIJK_ROLES = (TREASURY, REGISTRY, VALIDATOR, ARBITER, MEASURER, MUNICIPALITY)
+FEDERATION_ROLES = (AUDITOR, ISSUER)
+
+NO_LIMIT = 10**13  # economy section 4: a limit of 10^13 cents means none
+
+Id = bytes
+
+
+class AccountKey(Record, frozen=True):
+    """One active key of an account; `holder` stands for the person who keeps it (economy B4)."""
+
+    index: Uint
+    key: PublicKey
+    holder: Digest
+    added_height: Uint
+
+
+class AccountRecord(Record, frozen=True):
+    """`account/<account>`: the keys are the active ones only, index ascending."""
+
+    kind: str
+    wijk: str
+    status: str
+    threshold: Uint
+    keys: tuple[AccountKey, ...]
+    guardians: tuple[PublicKey, ...]
+
+    def key_at(self, index: int) -> AccountKey | None:
+        """Return the active key with that index, or None."""
+        for key in self.keys:
+            if key.index == index:
+                return key
+        return None
+
+
+class Member(Record, frozen=True):
+    """`member/<account>`: limits and, where `membership` is 1, the membership (economy N10, G4).
+
+    Amounts in cents; `nace` and `out_product` are codes or nil; a place is (code, year, until).
+    """
+
+    membership: Uint
+    area: str | None
+    flags: tuple[str, ...]
+    limit: Uint
+    auto_redeem: Uint
+    vol_hour: Uint
+    vol_month: Uint
+    vol_year: Uint
+    contracted: Uint
+    nace: str | None
+    out_product: str | None
+    places: tuple[tuple[str, Uint, Uint | None], ...]
+
+
+class Wijk(Record, frozen=True):
+    """`wijk/<id>`: attributes fixed at founding. Name and symbol are parameters of the wijk."""
+
+    cbs_code: str
+    cbs_year: Uint
+    currency: str
+    board: Account
+    issuer: str
+    statutes: Digest
+    status: str
+    founded_height: Uint
+
+    def denom(self, wijk_id: str) -> str:
+        """Return the denomination `<wijk id>:<currency>` (economy B15)."""
+        return f"{wijk_id}:{self.currency}"
+
+
+class RoleVersion(Record, frozen=True):
+    """One version of `role/<wijk>/<role>`; `node` is (validator key, transport key) or nil."""
+
+    from_epoch: Uint
+    account: Account
+    until: Uint
+    node: tuple[PublicKey, PublicKey] | None
+
+
+class Seat(Record, frozen=True):
+    """`seat/<wijk>/<n>`: a board seat; it sits while from_s <= block time < until_s."""
+
+    key: PublicKey
+    holder: Digest
+    from_s: Uint
+    until_s: Uint
+    status: str
+
+
+class Decision(Record, frozen=True):
+    """`decision/<id>`: a vote and its outcome. `window` is (opens, closes), `tally` (yes, no, blank)."""
+
+    wijk: str
+    number: Uint
+    klass: str
+    actions: tuple[bytes, ...]
+    actions_digest: Digest
+    text_digest: Digest
+    window: tuple[Uint, Uint]
+    tally: tuple[Uint, Uint, Uint]
+    cents: Uint
+    status: str
+
+
+class Supply(Record, frozen=True):
+    """`supply/<denom>`, in cents; the last four are the sums of classes 3, 1, 6F and 6T."""
+
+    issued: Uint
+    redeemed: Uint
+    traded_in: Uint
+    traded_out: Uint
+    pending_out: Uint
+    reserve: Uint
+    due_from: Uint
+    due_to: Uint
+
+
+class Issuer(Record, frozen=True):
+    """`issuer/<code>`: the mode and caps of economy C7, and what is outstanding in cents."""
+
+    mode: str
+    wallet_cap: Uint | None
+    total_cap: Uint | None
+    outstanding: Uint
+
+
+class Statement(Record, frozen=True):
+    """`statement/<reserve>/<date>`: a bank day on chain (economy C5), amounts in cents.
+
+    `pages_done` of `pages` are in; `credits` and `debits` are the sums of the pages so far;
+    `id` is the transaction of the newest page.
+    """
+
+    pages: Uint
+    pages_done: Uint
+    opening: Uint
+    closing: Uint
+    credits: Uint
+    debits: Uint
+    id: Digest
+    height: Uint
+
+
+class Reserve(Record, frozen=True):
+    """`reserve/<id>`: the wijk a reserve account is pledged to, and its newest statement.
+
+    `date` and `closing` are of the newest complete statement, `open_date` of one whose pages
+    are still coming, or 0. `open_credits`, `open_debits`: cents attested and not yet booked.
+    """
+
+    wijk: str
+    date: Uint
+    closing: Uint
+    open_date: Uint
+    open_credits: Uint
+    open_debits: Uint
+
+
+class Entry(Record, frozen=True):
+    """`entry/<entry id>`: a bank entry of a statement; `used_by` a transaction, or nil while open."""
+
+    reserve: Digest
+    date: Uint
+    cents: Uint
+    side: str
+    reversal: Uint
+    used_by: Digest | None
+
+
+class Pact(Record, frozen=True):
+    """`pact/<a>/<b>` with a < b: `cap_a` is what a accepts of b's coin, in cents (economy T3)."""
+
+    mode: str
+    scope: tuple[str, ...]
+    cap_a: Uint
+    cap_b: Uint
+    places: Uint
+    from_s: Uint
+    until_s: Uint
+    notice_s: Uint
+    status: str
+
+
+class Owed(Record, frozen=True):
+    """`owed/<debtor>/<creditor>`, in cents (economy T4, T5)."""
+
+    open: Uint
+    due: Uint
+    ordered: Uint
+
+
+class Freeze(Record, frozen=True):
+    """`freeze/<account>`: in force until `until_s` (economy C19)."""
+
+    until_s: Uint
+    reason: str
+
+
+class SetMember(Record, frozen=True):
+    """A validator of a set in state: its keys, name and wijk (consensus V1)."""
+
+    key: PublicKey
+    transport_key: PublicKey
+    name: str
+    wijk: str
+
+
+ACCOUNTS: Keyspace[AccountRecord] = Keyspace("account", AccountRecord, 1)
+NEXT_KEY: Keyspace[int] = Keyspace("keys", Uint, 1)  # next key index, once keys have changed
+MEMBERS: Keyspace[Member] = Keyspace("member", Member, 1)
+WIJKEN: Keyspace[Wijk] = Keyspace("wijk", Wijk, 1)
+FEDERATION_WIJKEN: Keyspace[tuple[str, ...]] = Keyspace("wijken", tuple[str, ...], 0)
+PARAMS: Keyspace[tuple[tuple[int, Value], ...]] = Keyspace(
+    "param", tuple[tuple[Uint, Value], ...], 2
+)
+ROLES: Keyspace[tuple[RoleVersion, ...]] = Keyspace("role", tuple[RoleVersion, ...], 2)
+SEATS: Keyspace[Seat] = Keyspace("seat", Seat, 2)
+DECISIONS: Keyspace[Decision] = Keyspace("decision", Decision, 1)
+SPENT: Keyspace[int] = Keyspace("spent", Uint, 1)  # cents paid on a decision so far
+BALANCES: Keyspace[int] = Keyspace("bal", Uint, 3)
+SUPPLY: Keyspace[Supply] = Keyspace("supply", Supply, 1)
+ISSUERS: Keyspace[Issuer] = Keyspace("issuer", Issuer, 1)
+MINTERS: Keyspace[int] = Keyspace("minter", Uint, 1)  # cents that may still be minted
+STATEMENTS: Keyspace[Statement] = Keyspace("statement", Statement, 2)
+RESERVES: Keyspace[Reserve] = Keyspace("reserve", Reserve, 1)
+ENTRIES: Keyspace[Entry] = Keyspace("entry", Entry, 1)
+PACTS: Keyspace[Pact] = Keyspace("pact", Pact, 2)
+CAPS: Keyspace[int] = Keyspace("cap", Uint, 2)  # cents, set by the creditor
+OWED: Keyspace[Owed] = Keyspace("owed", Owed, 2)
+FREEZES: Keyspace[Freeze] = Keyspace("freeze", Freeze, 1)
+FREE_CALLS: Keyspace[tuple[int, int]] = Keyspace("free", tuple[Uint, Uint], 1)
+VALIDATOR_SETS: Keyspace[tuple[SetMember, ...]] = Keyspace("set", tuple[SetMember, ...], 1)
+SET_NOW, SET_NEXT = "now", "next"  # after block h: Set(h+1) and Set(h+2) (consensus V1)
+
+
+def get_param(state: State, wijk: str, name: str, epoch: int) -> Value | None:
+    """Return the version of a parameter in force in `epoch`, or None where nobody set it."""
+    versions = PARAMS.get(state, wijk, name)
+    found: Value | None = None
+    for from_epoch, value in versions or ():
+        if from_epoch <= epoch:
+            found = value
+    return found
+
+
+def get_role(state: State, wijk: str, role: str, epoch: int, time_s: int) -> RoleVersion | None:
+    """Return who holds `role` in `epoch` at `time_s`, or None when nobody does."""
+    found: RoleVersion | None = None
+    for version in ROLES.get(state, wijk, role) or ():
+        if version.from_epoch <= epoch:
+            found = version
+    return found if found is not None and time_s < found.until else None
+
+
+def get_sitting(state: State, wijk: str, time_s: int) -> tuple[Seat, ...]:
+    """Return the sitting seats of a wijk's board, seat 1 first."""
+    seats = []
+    number = 1
+    while (seat := SEATS.get(state, wijk, number)) is not None:
+        if seat.status == ACTIVE and seat.from_s <= time_s < seat.until_s:
+            seats.append(seat)
+        number += 1
+    return tuple(seats)

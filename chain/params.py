@@ -1,0 +1,113 @@
+"""Chain parameters: name, bounds, default and owner (economy B13, interfaces 3.6).
+
+Stored in state as versions by epoch; one that nobody set has its default. `coin.name` and the
+other brand names belong to a wijk, the rest to the federation.
+"""
+
+from typing import Any
+
+import msgspec
+
+FEDERATION = "-"  # stands in place of a wijk id
+DAY_S = 86_400
+
+
+class Number(msgspec.Struct, frozen=True):
+    """An integer parameter. `waiting` ones are 1 s on test and demo chains (economy B13)."""
+
+    default: int
+    low: int
+    high: int
+    waiting: bool = False
+    fixed: bool = False  # set by genesis only
+
+
+class Words(msgspec.Struct, frozen=True):
+    """A text parameter of a wijk; `kind` is the text rule of economy B12 it obeys."""
+
+    kind: str
+
+
+class Table(msgspec.Struct, frozen=True):
+    """A list parameter: rows of the given column kinds (`code`, `digest`, `wijk`, `int`)."""
+
+    columns: tuple[str, ...]
+    rows_max: int
+
+
+KIB = 1024
+FEDERAL: dict[str, Number | Table] = {
+    "max_validity_s": Number(600, 60, 3_600, fixed=True),
+    "max_tx_bytes": Number(32 * KIB, 4 * KIB, 32 * KIB),
+    "max_block_bytes": Number(KIB * KIB, 64 * KIB, KIB * KIB),
+    "max_block_txs": Number(4_000, 1, 4_000),
+    "account_pending_txs": Number(64, 1, 100_000),
+    "account_pending_bytes": Number(256 * KIB, 32 * KIB, 64 * KIB * KIB),
+    "heartbeat_s": Number(300, 1, DAY_S),
+    "round_timeout_ms": Number(1_000, 100, 60_000),
+    "round_timeout_max_ms": Number(60_000, 1_000, 600_000),
+    "quota_person": Number(30, 0, 1_000_000),
+    "quota_business": Number(300, 0, 1_000_000),
+    "quota_role": Number(1_000, 0, 1_000_000),
+    "quota_credential": Number(10, 0, 1_000),
+    "date_offset_s": Number(3_600, 0, DAY_S - 1),
+    "epoch_s": Number(DAY_S, 1, 30 * DAY_S, waiting=True, fixed=True),
+    "enact_delay_s": Number(DAY_S, 1, 90 * DAY_S, waiting=True),
+    "net_period_s": Number(DAY_S, 1, 30 * DAY_S, waiting=True),
+    "recovery_delay_s": Number(7 * DAY_S, 1, 90 * DAY_S, waiting=True),
+    "complaint_s": Number(3 * DAY_S, 1, 90 * DAY_S, waiting=True),
+    "objection_s": Number(7 * DAY_S, 1, 90 * DAY_S, waiting=True),
+    "hearing_s": Number(7 * DAY_S, 1, 90 * DAY_S, waiting=True),
+    "redeem_days": Number(2, 1, 10),
+    "seconders": Number(5, 1, 1_000),
+    "quorum_pct": Number(10, 0, 100),
+    "pact_vote_cents": Number(10**13, 0, 10**13),
+    "small_areas": Table(("code",), 1_000),
+    "reserves": Table(("digest", "wijk"), 1_000),
+}
+WIJK: dict[str, Words] = {
+    "coin.name": Words("name"),
+    "coin.plural": Words("name"),
+    "coin.symbol": Words("symbol"),
+    "coin.colour": Words("code"),
+}
+
+Value = int | str | bytes | tuple[tuple[bytes | str | int, ...], ...]
+
+
+def compute_default(name: str, purpose: str) -> Value:
+    """Return the default of a federation parameter on a chain with that genesis `purpose`."""
+    spec = FEDERAL[name]
+    if isinstance(spec, Table):
+        return ()
+    return 1 if spec.waiting and purpose != "live" else spec.default
+
+
+def is_within(name: str, value: Value, purpose: str) -> bool:
+    """Say whether `value` is inside the bounds of the federation parameter `name`.
+
+    On a live chain a waiting time is never shorter than its default; a quota of 0 is lifted.
+    """
+    spec = FEDERAL.get(name)
+    if isinstance(spec, Number):
+        low = spec.default if spec.waiting and purpose == "live" else spec.low
+        return isinstance(value, int) and not isinstance(value, bool) and low <= value <= spec.high
+    if isinstance(spec, Table):
+        return (
+            isinstance(value, tuple)
+            and len(value) <= spec.rows_max
+            and all(_is_row(row, spec.columns) for row in value)
+        )
+    return False
+
+
+def _is_row(row: Any, columns: tuple[str, ...]) -> bool:
+    if not isinstance(row, tuple) or len(row) != len(columns):
+        return False
+    for item, column in zip(row, columns, strict=True):
+        if column == "digest":
+            if not isinstance(item, bytes) or len(item) != 32:
+                return False
+        elif not isinstance(item, str) or not 0 < len(item) <= 32:
+            return False
+    return True

@@ -141,8 +141,14 @@ def book(
         if klass in _SUPPLY_FIELDS:
             add_to_supply(ctx, denom, **{_SUPPLY_FIELDS[klass]: delta})
         ctx.postings.append(
-            Posting(leg, wijk, denom, klass, owner, side, cents, tag, None, decision, None)
+            Posting(
+                leg, wijk, denom, klass, _owner_bytes(owner), side, cents, tag, None, decision, None
+            )
         )
+
+
+def _owner_bytes(owner: bytes | str) -> bytes:
+    return owner.encode() if isinstance(owner, str) else owner
 
 
 def check_not_frozen(ctx: Context, account_id: bytes, account: AccountRecord) -> None:

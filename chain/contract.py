@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from chain.codec import decode
+from chain.codec import decode, encode
 from chain.crypto import sha256
 from chain.dates import compute_book_date
 from chain.errors import Code, Reject, require
@@ -212,7 +212,7 @@ class Context:
 
     def emit(self, name: str, *values: int | str | bytes | None) -> None:
         """Report into the receipt."""
-        self.notices.append(Notice(name, values))
+        self.notices.append(Notice(name, encode(values)))
 
     def run(
         self,

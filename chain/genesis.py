@@ -11,7 +11,7 @@ import msgspec
 from chain import log, tree
 from chain.address import account_id, parse_account
 from chain.books import BANK, MODES, get_class
-from chain.codec import digest
+from chain.codec import digest, encode
 from chain.contract import Chain, Table
 from chain.crypto import is_valid_key, sha256, verify
 from chain.dates import is_date, to_days
@@ -307,7 +307,7 @@ def _put_params(state: State, doc: GenesisDoc) -> None:
             value = _to_table(value)
         _check(is_within(name, value, doc.purpose), f"params.{name}: {value} is out of bounds")
         if name != "reserves":
-            PARAMS.put(state, ((0, value),), FEDERATION, name)
+            PARAMS.put(state, ((0, msgspec.Raw(encode(value))),), FEDERATION, name)
     _check("reserves" not in doc.params, "params.reserves: follows from opening_statements")
 
 
@@ -344,7 +344,7 @@ def _put_wijken(state: State, doc: GenesisDoc) -> None:
             ("coin.plural", wijk.coin.plural),
             ("coin.symbol", wijk.coin.symbol),
         ):
-            PARAMS.put(state, ((0, value),), wijk.slug, name)
+            PARAMS.put(state, ((0, msgspec.Raw(encode(value))),), wijk.slug, name)
         decision = Decision(
             wijk.slug,
             0,
@@ -475,7 +475,8 @@ def _put_money(state: State, doc: GenesisDoc, postings: list[Posting]) -> None:
         )
         RESERVES.put(state, Reserve(opening.wijk, date, closing, 0, 0, 0), reserve)
     if reserves:
-        PARAMS.put(state, ((0, tuple(sorted(reserves))),), FEDERATION, "reserves")
+        rows = msgspec.Raw(encode(sorted(reserves)))
+        PARAMS.put(state, ((0, rows),), FEDERATION, "reserves")
     for slug, total in sums.items():
         closing = opened[slug].closing_cents if slug in opened else 0
         _check(

@@ -4,8 +4,10 @@ Only its own contract writes a keyspace; genesis fills the first values. State v
 untagged arrays: the keyspace tells their kind (interfaces 5.5).
 """
 
+import msgspec
+
 from chain.codec import Account, Digest, PublicKey, Record, Uint
-from chain.params import Value
+from chain.params import Value, decode_value
 from chain.state import Keyspace, State
 
 PERSON = "PERSON"
@@ -192,7 +194,7 @@ class Reserve(Record, frozen=True):
 
 
 class Entry(Record, frozen=True):
-    """`entry/<entry id>`: a bank entry of a statement; `used_by` a transaction, or nil while open."""
+    """`entry/<entry id>`: a bank entry of a statement; `used_by` is nil while it is open."""
 
     reserve: Digest
     date: Uint
@@ -245,8 +247,8 @@ NEXT_KEY: Keyspace[int] = Keyspace("keys", Uint, 1)  # next key index, once keys
 MEMBERS: Keyspace[Member] = Keyspace("member", Member, 1)
 WIJKEN: Keyspace[Wijk] = Keyspace("wijk", Wijk, 1)
 FEDERATION_WIJKEN: Keyspace[tuple[str, ...]] = Keyspace("wijken", tuple[str, ...], 0)
-PARAMS: Keyspace[tuple[tuple[int, Value], ...]] = Keyspace(
-    "param", tuple[tuple[Uint, Value], ...], 2
+PARAMS: Keyspace[tuple[tuple[int, msgspec.Raw], ...]] = Keyspace(
+    "param", tuple[tuple[Uint, msgspec.Raw], ...], 2
 )
 ROLES: Keyspace[tuple[RoleVersion, ...]] = Keyspace("role", tuple[RoleVersion, ...], 2)
 SEATS: Keyspace[Seat] = Keyspace("seat", Seat, 2)
@@ -270,12 +272,11 @@ SET_NOW, SET_NEXT = "now", "next"  # after block h: Set(h+1) and Set(h+2) (conse
 
 def get_param(state: State, wijk: str, name: str, epoch: int) -> Value | None:
     """Return the version of a parameter in force in `epoch`, or None where nobody set it."""
-    versions = PARAMS.get(state, wijk, name)
-    found: Value | None = None
-    for from_epoch, value in versions or ():
+    found: msgspec.Raw | None = None
+    for from_epoch, value in PARAMS.get(state, wijk, name) or ():
         if from_epoch <= epoch:
             found = value
-    return found
+    return None if found is None else decode_value(name, bytes(found))
 
 
 def get_role(state: State, wijk: str, role: str, epoch: int, time_s: int) -> RoleVersion | None:

@@ -8,8 +8,12 @@ from typing import Any
 
 import msgspec
 
+from chain.codec import decode
+
 FEDERATION = "-"  # stands in place of a wijk id
 DAY_S = 86_400
+DIGEST_BYTES = 32
+CELL_LENGTH_MAX = 32  # a wijk id or a code (economy B12)
 
 
 class Number(msgspec.Struct, frozen=True):
@@ -29,10 +33,16 @@ class Words(msgspec.Struct, frozen=True):
 
 
 class Table(msgspec.Struct, frozen=True):
-    """A list parameter: rows of the given column kinds (`code`, `digest`, `wijk`, `int`)."""
+    """A list parameter: rows of the given column kinds (`code`, `digest` or `wijk`)."""
 
     columns: tuple[str, ...]
     rows_max: int
+
+    @property
+    def kind(self) -> Any:
+        """The type its bytes are decoded as."""
+        cells = tuple(bytes if column == "digest" else str for column in self.columns)
+        return tuple[tuple[cells], ...]  # type: ignore[valid-type]
 
 
 KIB = 1024
@@ -72,7 +82,15 @@ WIJK: dict[str, Words] = {
     "coin.colour": Words("code"),
 }
 
-Value = int | str | bytes | tuple[tuple[bytes | str | int, ...], ...]
+Value = int | str | tuple[tuple[bytes | str, ...], ...]
+
+
+def decode_value(name: str, raw: bytes) -> Value:
+    """Return the value of a parameter from its canonical bytes, or raise `Malformed`."""
+    spec = FEDERAL.get(name)
+    kind: Any = int if isinstance(spec, Number) else spec.kind if isinstance(spec, Table) else str
+    value: Value = decode(kind, raw)
+    return value
 
 
 def compute_default(name: str, purpose: str) -> Value:
@@ -106,8 +124,8 @@ def _is_row(row: Any, columns: tuple[str, ...]) -> bool:
         return False
     for item, column in zip(row, columns, strict=True):
         if column == "digest":
-            if not isinstance(item, bytes) or len(item) != 32:
+            if not isinstance(item, bytes) or len(item) != DIGEST_BYTES:
                 return False
-        elif not isinstance(item, str) or not 0 < len(item) <= 32:
+        elif not isinstance(item, str) or not 0 < len(item) <= CELL_LENGTH_MAX:
             return False
     return True

@@ -115,7 +115,7 @@ def block_id(header: Header) -> bytes:
 
 
 class BlockBody(Record, frozen=True, tag="wijk.body.1"):
-    """What a header's `body_hash` covers (consensus M8): certificate of the parent, evidence, ids."""
+    """What a header's `body_hash` covers (consensus M8): certificate, evidence, ids."""
 
     last_commit: CommitCertificate | None
     evidence: Annotated[tuple[bytes, ...], msgspec.Meta(max_length=64)]
@@ -132,8 +132,9 @@ class Tag(Record, frozen=True):
 
 
 class Posting(Record, frozen=True):
-    """One side of a booking (economy section 7): `side` is D or C, `owner` names the account.
+    """One side of a booking (economy section 7): `side` is D or C.
 
+    `owner` is the account, reserve or policy id, or the UTF-8 bytes of a wijk id.
     `leg` counts the bookings of one transaction from 0; both sides of a booking share it.
     """
 
@@ -141,7 +142,7 @@ class Posting(Record, frozen=True):
     wijk: str
     denom: str
     klass: str
-    owner: bytes | str
+    owner: bytes
     side: str
     cents: Uint
     tag: Tag | None
@@ -151,10 +152,10 @@ class Posting(Record, frozen=True):
 
 
 class Notice(Record, frozen=True):
-    """What a contract reports into the receipt: a name and the values, in a fixed order."""
+    """What a contract reports into the receipt: a name, and the msgpack array of its values."""
 
     name: str
-    values: tuple[int | str | bytes | None, ...]
+    values: bytes
 
 
 class Outcome(Record, frozen=True, tag="wijk.outcome.1"):

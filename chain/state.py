@@ -16,7 +16,7 @@ _ABSENT = object()
 
 
 class State:
-    """An overlay. `begin` opens a savepoint; `commit` keeps what came after it, `rollback` drops it."""
+    """An overlay. `begin` opens a savepoint; `commit` keeps what follows, `rollback` drops it."""
 
     def __init__(self, read: Read) -> None:
         self._read = read

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def parse_json(data: bytes, kind: type[T]) -> T:
-    """Return `data` as a `kind`, a msgspec struct that forbids unknown fields, or raise `Malformed`."""
+    """Return `data` as a `kind`, a struct that forbids unknown fields, or raise `Malformed`."""
     try:
         return msgspec.convert(parse_tree(data), kind, strict=True)
     except msgspec.ValidationError as error:

@@ -42,6 +42,8 @@ def _refused(number: int, reason: str, nl: Text, en: Text) -> Row:
     return Row(number, reason, 422, 5, NEVER, nl, en)
 
 
+# fmt: off
+# A row reads as a row: both languages beside each other, not a name a line.
 _CLIENT = (
     _row(
         1001,
@@ -2294,3 +2296,4 @@ WORDS = {
     "effect": ("een aangenomen besluit", "a decision that passed"),
     "fed": ("de federatie", "the federation"),
 }
+# fmt: on

@@ -1,0 +1,295 @@
+"""What people read when something went wrong: one table, two languages (economy B7, A12).
+
+`problem` is the RFC 9457 object and `text_error` the text for a terminal, both of interfaces 1.5;
+`explain` is the page of `wijk --explain`. A value that is missing never breaks a sentence: the
+part that needed it falls away. What stands in values may come from anywhere, so control
+characters are shown as `?` and long words are cut.
+
+`Problem` is the one exception for whatever ends at a person outside consensus: wrong usage, a
+key, a node that does not answer. Inside consensus it is `Reject` (`chain/errors.py`).
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from chain.dates import DAY_S, from_days
+from chain.money_text import DUTCH, Lang, money
+from chain.text_rows import AFTER, NEVER, ROWS, WORDS, Row, Text
+
+EXIT_INCLUDED = 6  # interfaces 1.4: in a block, but refused by the contract
+EXIT_NODE_INTEGRITY = 70
+EXIT_NODE_CONFIGURATION = 78
+RETRY_AFTER_S_DEFAULT = 5  # `after` always says when (interfaces 1.5)
+VALUE_LENGTH_MAX = 200  # a sentence stays a sentence, whatever a value holds
+LIST_ITEMS_MAX = 20
+
+_TYPE = "https://wijkchain.example/errors/"
+_BY_NUMBER = {row.number: row for row in ROWS}
+_BY_REASON = {row.reason: row.number for row in ROWS if row.reason}
+_OPTIONAL = re.compile(r"\[([^\[\]]*)\]")
+_PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+_NODE_EXITS = {
+    1002: EXIT_NODE_CONFIGURATION,
+    1010: EXIT_NODE_CONFIGURATION,
+    5004: EXIT_NODE_INTEGRITY,
+    5005: EXIT_NODE_INTEGRITY,
+}
+_UNKNOWN = Row(
+    0,
+    "",
+    422,
+    1,
+    NEVER,
+    Text(
+        "onbekende code",
+        "Deze versie kent deze code niet.",
+        "Werk uw programma bij; een nieuwere versie legt de code uit.",
+    ),
+    Text(
+        "unknown code",
+        "This version does not know this code.",
+        "Update your program; a newer version explains the code.",
+    ),
+)
+# Refusals after which it is not right to say that nothing was changed: it was, once.
+_DONE_BEFORE = frozenset({2006})
+_MONEY_REASONS = ("coin.", "trade.", "policy.", "tx.amount")
+
+
+class Problem(Exception):
+    """Something to tell a person: the number of a WIJK code and the values of its sentence.
+
+    `nothing_sent` is true only if no effect is possible; `tx` is the transaction's id in hex.
+    Values hold no secrets: they are printed.
+    """
+
+    def __init__(
+        self, number: int, *, nothing_sent: bool = True, tx: str | None = None, **params: object
+    ) -> None:
+        said = "".join(f" {name}={value!r}" for name, value in sorted(params.items()))
+        super().__init__(f"{code_text(number)}{said}")
+        self.number = number
+        self.params: dict[str, object] = params
+        self.nothing_sent = nothing_sent
+        self.tx = tx
+
+
+def code_text(number: int) -> str:
+    """Return `WIJK-2104` for 2104."""
+    return f"WIJK-{number:04}"
+
+
+def parse_code(text: str) -> int | None:
+    """Return the number in `WIJK-2104`, `wijk-2104` or `2104` if it is a known code, else None."""
+    matched = re.fullmatch(r"(?:WIJK-)?([0-9]{4})", text.upper(), re.ASCII)
+    number = int(matched.group(1)) if matched else 0
+    return number if number in _BY_NUMBER else None
+
+
+def numbers() -> tuple[int, ...]:
+    """Return every number that has a row, ascending."""
+    return tuple(sorted(_BY_NUMBER))
+
+
+def number_of(reason: str) -> int:
+    """Return the number of a reason such as `coin.low-balance`, or raise `KeyError`."""
+    return _BY_REASON[reason]
+
+
+def http_status(number: int) -> int:
+    """Return the HTTP status of a code; 0 where it never reaches HTTP."""
+    return _row(number).http
+
+
+def retry_word(number: int) -> str:
+    """Return `never`, `after` or `same-bytes` (interfaces 1.5)."""
+    return _row(number).retry
+
+
+def exit_code(number: int, *, node: bool = False, included: bool = False) -> int:
+    """Return the exit code (interfaces 1.4): of the client, or of a node's own process.
+
+    `included`: the transaction stands in a block with this code as its outcome.
+    """
+    if included:
+        return EXIT_INCLUDED
+    if node and number in _NODE_EXITS:
+        return _NODE_EXITS[number]
+    return _row(number).exit
+
+
+def title(number: int, lang: Lang) -> str:
+    """Return what happened in a few words."""
+    return _text(number, lang).title
+
+
+def message(number: int, params: Mapping[str, object], lang: Lang) -> str:
+    """Return what happened, in a sentence or two."""
+    return _fill(_text(number, lang).message, params, lang)
+
+
+def remedy(number: int, params: Mapping[str, object], lang: Lang) -> str:
+    """Return what to do now."""
+    return _fill(_text(number, lang).remedy, params, lang)
+
+
+def problem(
+    number: int,
+    params: Mapping[str, object],
+    lang: Lang,
+    *,
+    instance: str | None = None,
+    tx: str | None = None,
+    nothing_sent: bool = True,
+) -> dict[str, object]:
+    """Return the problem+json object of interfaces 1.5, its fields in that order.
+
+    `status` is 0 without `instance`: then it never reached HTTP. `params` gets the `reason` of a
+    2xxx code and, where `retry` is `after`, `retry_after_s`.
+    """
+    row = _row(number)
+    full: dict[str, object] = {}
+    if row.reason:
+        full["reason"] = row.reason
+    full.update(params)
+    if row.retry == AFTER:
+        full.setdefault("retry_after_s", RETRY_AFTER_S_DEFAULT)
+    return {
+        "type": _TYPE + code_text(number),
+        "title": title(number, lang),
+        "status": row.http if instance is not None else 0,
+        "detail": message(number, full, lang),
+        "instance": instance,
+        "code": code_text(number),
+        "retry": row.retry,
+        "nothing_sent": nothing_sent,
+        "params": full,
+        "tx": tx,
+    }
+
+
+def text_error(
+    number: int,
+    params: Mapping[str, object],
+    lang: Lang,
+    *,
+    nothing_sent: bool = True,
+    tries: Iterable[str] = (),
+) -> str:
+    """Return the three lines for stderr (interfaces 1.5): what happened, why, what now.
+
+    `tries` are commands that would help; without them the third line is the remedy.
+    """
+    dutch = lang == DUTCH
+    row = _row(number)
+    said = message(number, params, lang)
+    if row.reason and number not in _DONE_BEFORE:
+        said += f" {_nothing_moved(row, dutch=dutch)}"
+    elif nothing_sent and 3000 <= number < 5000:
+        said += " Er is niets verstuurd." if dutch else " Nothing was sent."
+    commands = ("   of   " if dutch else "   or   ").join(_plain(one) for one in tries)
+    now = remedy(number, params, lang)
+    if commands:
+        now = f"Probeer: {commands}" if dutch else f"Try: {commands}"
+    more = "meer" if dutch else "more"
+    return "\n".join(
+        (
+            f"{'Fout' if dutch else 'Error'} {code_text(number)}: {title(number, lang)}.",
+            f"  {said}",
+            f"  {now}        ({more}: wijk --explain {code_text(number)})",
+        )
+    )
+
+
+def explain(number: int, lang: Lang) -> str:
+    """Return the page of `wijk --explain WIJK-nnnn`."""
+    dutch = lang == DUTCH
+    row = _row(number)
+    retries = {
+        "never": (
+            "Dezelfde opdracht nog eens sturen helpt niet.",
+            "Sending the same order again does not help.",
+        ),
+        "after": (
+            "Dezelfde opdracht kan later opnieuw; er staat bij wanneer.",
+            "The same order may be sent again later; it says when.",
+        ),
+        "same-bytes": (
+            "Precies dezelfde opdracht kan veilig opnieuw worden gestuurd.",
+            "Exactly the same order may safely be sent again.",
+        ),
+    }
+    lines = [
+        f"{code_text(number)}: {title(number, lang)}",
+        "",
+        f"{'Wat er is' if dutch else 'What happened'}: {message(number, {}, lang)}",
+        f"{'Wat nu' if dutch else 'What now'}: {remedy(number, {}, lang)}",
+        f"{'Opnieuw' if dutch else 'Again'}: {retries[row.retry][0 if dutch else 1]}",
+        f"{'Afsluitcode' if dutch else 'Exit code'}: {row.exit}"
+        + (f"; HTTP: {row.http}" if row.http else "")
+        + (f"; {'reden' if dutch else 'reason'}: {row.reason}" if row.reason else ""),
+    ]
+    return "\n".join(lines)
+
+
+def placeholders(number: int, lang: Lang) -> frozenset[str]:
+    """Return the names of the values that the sentences of a code can show."""
+    text = _text(number, lang)
+    return frozenset(_PLACEHOLDER.findall(text.message + text.remedy))
+
+
+def _row(number: int) -> Row:
+    return _BY_NUMBER.get(number, _UNKNOWN)
+
+
+def _text(number: int, lang: Lang) -> Text:
+    row = _row(number)
+    return row.nl if lang == DUTCH else row.en
+
+
+def _nothing_moved(row: Row, *, dutch: bool) -> str:
+    if row.reason.startswith(_MONEY_REASONS):
+        return "Er is niets afgeschreven." if dutch else "Nothing was paid."
+    return "Er is niets veranderd." if dutch else "Nothing was changed."
+
+
+def _fill(template: str, params: Mapping[str, object], lang: Lang) -> str:
+    """Return `template` with its values; a bracketed part lacking one falls away."""
+
+    def part(matched: re.Match[str]) -> str:
+        inside = matched.group(1)
+        names = _PLACEHOLDER.findall(inside)
+        if any(params.get(name) in (None, "", [], ()) for name in names):
+            return ""
+        return _PLACEHOLDER.sub(lambda found: _show(found[1], params[found[1]], lang), inside)
+
+    return _OPTIONAL.sub(part, template).strip()
+
+
+def _show(name: str, value: object, lang: Lang) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        if name.endswith("_cents"):
+            return money(value, lang)
+        if name.endswith("_at"):
+            return _moment(value)
+        if name.endswith("_on"):
+            return f"{value // 10_000:04}-{value // 100 % 100:02}-{value % 100:02}"
+    if isinstance(value, list | tuple):
+        return ", ".join(_show(name, item, lang) for item in value[:LIST_ITEMS_MAX])
+    word = str(value)
+    if name in ("cause", "role") and word in WORDS:
+        return WORDS[word][0 if lang == DUTCH else 1]
+    return _plain(word)
+
+
+def _moment(time_s: int) -> str:
+    """Return Unix seconds as `2026-11-23 10:00:00 UTC`."""
+    days, rest = divmod(time_s, DAY_S)
+    date = from_days(days)
+    day = f"{date // 10_000:04}-{date // 100 % 100:02}-{date % 100:02}"
+    return f"{day} {rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02} UTC"
+
+
+def _plain(word: str) -> str:
+    cut = word if len(word) <= VALUE_LENGTH_MAX else word[:VALUE_LENGTH_MAX] + "…"
+    return "".join(letter if letter.isprintable() else "?" for letter in cut)

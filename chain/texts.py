@@ -53,6 +53,7 @@ _UNKNOWN = Row(
 )
 # Refusals after which it is not right to say that nothing was changed: it was, once.
 _DONE_BEFORE = frozenset({2006})
+_NODE_RANGE = range(3000, 5000)  # what a node answers, or that it does not
 _MONEY_REASONS = ("coin.", "trade.", "policy.", "tx.amount")
 
 
@@ -185,7 +186,7 @@ def text_error(
     said = message(number, params, lang)
     if row.reason and number not in _DONE_BEFORE:
         said += f" {_nothing_moved(row, dutch=dutch)}"
-    elif nothing_sent and 3000 <= number < 5000:
+    elif nothing_sent and number in _NODE_RANGE:
         said += " Er is niets verstuurd." if dutch else " Nothing was sent."
     commands = ("   of   " if dutch else "   or   ").join(_plain(one) for one in tries)
     now = remedy(number, params, lang)

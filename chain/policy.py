@@ -104,7 +104,7 @@ def _named(chain_id: str, validators: ValidatorSet) -> tuple[PolicyValidator, ..
         PolicyValidator(
             validator.name, write_vkey(key_name(chain_id, validator.name), validator.key)
         )
-        for validator in validators.validators
+        for validator in sorted(validators.validators, key=lambda validator: validator.name)
     )
 
 

@@ -15,7 +15,6 @@ from chain.address import ACCOUNT_BYTES, account_text
 from chain.checkpoint import (
     HASH_BYTES,
     NOTE_BYTES_MAX,
-    UINT_MAX,
     Checkpoint,
     check_text,
     count_signatures,
@@ -82,7 +81,7 @@ class SignatureTally:
     unknown: int
 
 
-# ------------------------------------------------------------------------------- receipts (5.3)
+# ----------------------------------------------------------------------- receipts of interfaces 5.3
 
 
 class _Extra(Record, frozen=True):
@@ -130,10 +129,10 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """Who paid whom, as the envelope says. `denom` follows from the wijk of the sender, or of
+    """Who paid whom, as the envelope says. `memo_matches` is None where no memo is shown.
 
-    the payee in `trade.pay`, which is state: a receipt alone does not tell it. `memo_matches` is
-    None where the receipt shows no memo.
+    `denom` follows from the wijk of the payer, which is state: a receipt alone does not tell it,
+    and whoever knows the account may fill it in.
     """
 
     sender: bytes
@@ -322,7 +321,7 @@ def _legs(call: bytes) -> tuple[_Leg, ...]:
     return (_Leg(payment.to, payment.cents, payment.tag, payment.note),)
 
 
-# -------------------------------------------------------------------- consistency proofs (5.4)
+# ------------------------------------------------------------- consistency proofs of interfaces 5.4
 
 
 class _ConsistencyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -338,9 +337,9 @@ class _ConsistencyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class ConsistencyVerdict:
-    """Whether the longer log begins with the shorter one, and which of the two heads a quorum
+    """Whether the longer log begins with the shorter one, and which heads a quorum has signed.
 
-    has signed. A head without a checkpoint is only what the file says: compare it with your own.
+    A head without a checkpoint is only what the file says: compare it with your own.
     """
 
     ok: bool = False
@@ -417,7 +416,7 @@ def _judge_consistency(text: bytes | str, policy: Policy, facts: dict[str, Any])
         facts[certified] = True
 
 
-# -------------------------------------------------------------------------- state proofs (5.5)
+# ------------------------------------------------------------------- state proofs of interfaces 5.5
 
 
 class _StepFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

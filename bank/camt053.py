@@ -13,6 +13,8 @@ What is settled here, beside the rules C4 and C5:
 - A single transaction without an amount in the account's currency is the whole entry: amounts
   in a foreign currency say what the payer paid, not what was booked.
 - A batch without any bank reference counts as one: C4 would give all of it one id.
+- An id may be hashed on the chain, so a reference that contains the account's IBAN, as Stmt/Id
+  often does, is refused as the source of one (C4).
 - NONREF and NOTPROVIDED are how banks write "no reference"; an empty element means the same.
 - The day of a statement is the date of its closing balance. A value date that is left out is
   the booking date. Of a moment, the date as written counts: the bank's own book day.
@@ -22,7 +24,6 @@ in the result for the treasurer's eyes, stay out of `repr`, and never go on the 
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -103,8 +104,8 @@ class Entry:
 class Statement:
     """One account, from its opening to its closing balance, in booked entries (economy C5)."""
 
-    id: str
-    """Stmt/Id, the bank's own name of this statement."""
+    id: str = field(repr=False)
+    """Off-chain: Stmt/Id, the bank's own name of this statement; it often holds the IBAN."""
     iban: str = field(repr=False)
     """Off-chain: for matching the account to its reserve; never hashed, never sent."""
     currency: str
@@ -183,7 +184,10 @@ def _read_statement(
     for index, item in enumerate(element.every("Ntry")):
         if not _is_booked(item, namespace):
             continue
-        for entry in _read_entry(item, index, statement_id, currency, reserve):
+        for part in _split(item, index, statement_id, currency):
+            if iban in electronic(part.ref):
+                item.refuse(Fault.IBAN_IN_REFERENCE)
+            entry = _read_entry(item, part, reserve)
             if (iban, entry.entry_id) in used:
                 item.refuse(Fault.SAME_ENTRY)
             used.add((iban, entry.entry_id))
@@ -280,29 +284,24 @@ def _is_booked(item: Element, namespace: str) -> bool:
     return False
 
 
-def _read_entry(
-    item: Element, index: int, statement_id: str, currency: str, reserve: bytes
-) -> Iterator[Entry]:
+def _read_entry(item: Element, part: _Part, reserve: bytes) -> Entry:
     side = _read_side(item)
     reversal = _read_reversal(item.maybe("RvslInd"))
     booking_date = _read_date(item.one("BookgDt"))
     value = item.maybe("ValDt")
-    value_date = booking_date if value is None else _read_date(value)
-
-    for part in _split(item, index, statement_id, currency):
-        remittance = _remittance(item, part.details)
-        yield Entry(
-            entry_id=entry_id(reserve, part.ref, part.ordinal),
-            booking_date=booking_date,
-            value_date=value_date,
-            cents=part.cents,
-            side=side,
-            reversal=reversal,
-            counterparty=_counterparty(part.details, debtor=(side == "C") != reversal),
-            remittance=remittance,
-            end_to_end=_end_to_end(part.details),
-            reference=_creditor_reference(part.details, remittance),
-        )
+    remittance = _remittance(item, part.details)
+    return Entry(
+        entry_id=entry_id(reserve, part.ref, part.ordinal),
+        booking_date=booking_date,
+        value_date=booking_date if value is None else _read_date(value),
+        cents=part.cents,
+        side=side,
+        reversal=reversal,
+        counterparty=_counterparty(part.details, debtor=(side == "C") != reversal),
+        remittance=remittance,
+        end_to_end=_end_to_end(part.details),
+        reference=_creditor_reference(part.details, remittance),
+    )
 
 
 def _split(item: Element, index: int, statement_id: str, currency: str) -> list[_Part]:

@@ -141,6 +141,13 @@ class Fault(Enum):
         "The closing balance is of an earlier day than the opening balance.",
         "Download the file again from the bank.",
     )
+    IBAN_IN_REFERENCE = (
+        "bank.iban-in-reference",
+        "Een boeking heeft alleen een referentie waar het rekeningnummer in staat.",
+        "Vraag de bank om een eigen referentie per boeking: een IBAN mag nooit op de keten.",
+        "An entry has no reference but one that contains the account number.",
+        "Ask the bank for a reference of its own for each entry: no IBAN may go on the chain.",
+    )
     SAME_ENTRY = (
         "bank.same-entry",
         "Twee boekingen hebben dezelfde bankreferentie; de keten kan ze niet uit elkaar houden.",

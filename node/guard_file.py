@@ -1,0 +1,165 @@
+"""The only code that lets a validator key sign (consensus D1..D8, D17; reliability Y25, Y26).
+
+What the bytes of a guard mean, and what a key may sign after them, stands in `consensus/guard.py`.
+Here the guard gets onto the disk: a signature is made, its slot is appended and synced, and only
+then is it handed out. So whatever left this machine is in the file, and a restart knows it.
+
+The file lies outside the store and never goes into a backup. It lives where the key lives.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from chain.crypto import SIGNATURE_BYTES
+from consensus.guard import (
+    Binding,
+    GuardDamaged,
+    GuardForeign,
+    Position,
+    Slot,
+    Step,
+    encode_binding,
+    encode_slot,
+    judge,
+    read_guard,
+)
+from node.disk import DISK, Disk, StorageError
+from node.slot_file import SlotFile, create_slot_file, open_slot_file
+
+COMPACT_HEIGHTS = 1_000  # D6: a rewrite costs two syncs more than a vote; 1,000 heights are 2 MiB
+ROUND_MAX = 2**32 - 1  # the widest round of a slot: above every vote of the height
+_REJOIN = "This node signs nothing. Run `wijk node rejoin` to set the guard aside and join again."
+
+
+class GuardMissing(StorageError):
+    """No guard lies where it should: the node must pass the join barrier (consensus D10)."""
+
+
+class GuardRefused(Exception):
+    """The key signed something else there, or further on (consensus D2): raise the alarm."""
+
+
+class GuardFile:
+    """An open guard and the key it watches over: one signer per key (consensus D17)."""
+
+    def __init__(
+        self,
+        file: SlotFile,
+        binding: Binding,
+        slots: tuple[Slot, ...],
+        checksum: bytes,
+        sign: Callable[[bytes], bytes],
+    ) -> None:
+        self._file = file
+        self._binding = binding
+        self._slots = list(slots)
+        self._checksum = checksum
+        self._sign = sign
+
+    @property
+    def instance(self) -> bytes:
+        """The 16 bytes that tell this guard from any other of the same key."""
+        return self._binding.instance
+
+    @property
+    def last(self) -> Slot | None:
+        """The last slot, or None where the key has not signed yet."""
+        return self._slots[-1] if self._slots else None
+
+    def slots(self, height: int) -> tuple[Slot, ...]:
+        """Return what was signed at `height`, in order; nothing below the last compaction."""
+        return tuple(slot for slot in self._slots if slot.position.height == height)
+
+    def sign(self, at: Position, signed: bytes) -> bytes:
+        """Return the signature over `signed`, the message of position `at`, once it is durable.
+
+        The same message again gives the same signature. Raises `GuardRefused` for any other
+        message at or below the last position; `StoreFailed` ends the process (D5).
+        """
+        self._file.check_usable()
+        verdict = judge(self.last, at, signed)
+        if verdict.refuse is not None:
+            raise GuardRefused(f"refused to sign: {verdict.refuse}")
+        if verdict.repeat is not None:
+            return verdict.repeat
+        signature = self._sign(signed)
+        self._append(Slot(at, signed, signature))
+        return signature
+
+    def raise_to(self, height: int) -> None:
+        """Refuse everything up to and including `height` from now on (consensus D10).
+
+        Never lowers: a guard that stands higher stays as it is.
+        """
+        end = Position(height, ROUND_MAX, Step.END)
+        if self.last is None or self.last.position < end:
+            self._append(Slot(end, b"", bytes(SIGNATURE_BYTES)))
+
+    def close(self) -> None:
+        """Release the file and its lock."""
+        self._file.close()
+
+    def _append(self, slot: Slot) -> None:
+        if self._slots and slot.position.height >= (
+            self._slots[0].position.height + COMPACT_HEIGHTS
+        ):
+            self._compact()
+        encoded, checksum = encode_slot(self._checksum, slot)
+        self._file.append(encoded)
+        self._slots.append(slot)
+        self._checksum = checksum
+
+    def _compact(self) -> None:
+        """Keep the slots of the last height alone: the base, and what a restart sends again."""
+        kept = self.slots(self._slots[-1].position.height)
+        data, checksum = encode_binding(self._binding)
+        for slot in kept:
+            encoded, checksum = encode_slot(checksum, slot)
+            data += encoded
+        self._file.replace(data)
+        self._slots = list(kept)
+        self._checksum = checksum
+
+
+def create_guard(
+    path: Path, binding: Binding, sign: Callable[[bytes], bytes], disk: Disk = DISK
+) -> GuardFile:
+    """Make a new guard, which must not exist yet; `sign` makes a signature of the bound key.
+
+    Beside a new key it may sign at once. Else `raise_to` the height of the join barrier first.
+    """
+    first, checksum = encode_binding(binding)
+    return GuardFile(create_slot_file(path, first, disk), binding, (), checksum, sign)
+
+
+def open_guard(
+    path: Path,
+    key: bytes,
+    genesis_digest: bytes,
+    sign: Callable[[bytes], bytes],
+    disk: Disk = DISK,
+) -> GuardFile:
+    """Open the guard of the public `key` on the chain `genesis_digest`, cutting a torn append.
+
+    Raises `GuardMissing`, `GuardDamaged` (a slot that is not what was written, D8), `GuardForeign`
+    (another key or chain) or `Busy` (another signer has it): in each case nothing may be signed.
+    """
+    if not disk.exists(path):
+        raise GuardMissing(f"{path}: the sign guard is missing. {_REJOIN}")
+    file, data = open_slot_file(path, disk)
+    try:
+        guard = read_guard(data, key, genesis_digest)
+        if guard.good_bytes < len(data):
+            file.cut(guard.good_bytes)
+    except GuardDamaged as error:
+        file.close()
+        raise GuardDamaged(f"{path}: {error}. {_REJOIN}") from error
+    except GuardForeign as error:
+        file.close()
+        raise GuardForeign(
+            f"{path}: {error}. This node signs nothing. Put back the guard of this key."
+        ) from error
+    except BaseException:
+        file.close()
+        raise
+    return GuardFile(file, guard.binding, guard.slots, guard.checksum, sign)

@@ -33,6 +33,7 @@ from chain.keyspaces import (
     INSTITUTION,
     PERSON,
     SEATS,
+    SET_LAST,
     SET_NEXT,
     SET_NOW,
     TEAM,
@@ -134,6 +135,26 @@ class BlockRun:
         finally:
             self.state.rollback()
 
+    def check(self, tx: Tx, now_s: int) -> None:
+        """Raise `Reject` if a rule of inclusion forbids `tx` at wall time `now_s`."""
+        account = self._check_inclusion(tx, max(now_s, self.clock.time_s))
+        self._check_signers(tx, account)
+        self.state.begin()
+        try:
+            self._take_quota(tx, account)
+        finally:
+            self.state.rollback()
+
+    def get_keys(self, tx: Tx) -> tuple[bytes, ...]:
+        """Return the keys that the signatures of `tx` are to be checked with, or raise `Reject`."""
+        account = ACCOUNTS.get(self.state, tx.sender)
+        if account is None:
+            raise Reject(Code.TX_UNKNOWN_ACCOUNT)
+        keys = [account.key_at(signed.key_index) for signed in tx.signatures]
+        active = tuple(key.key for key in keys if key is not None)
+        require(len(active) == len(keys), Code.TX_SIGNATURES, have=len(active), need=len(keys))
+        return active
+
     def finish(self) -> Executed:
         """Return the block's result. The tree and the log are updated once, here."""
         changes = self.state.changes()
@@ -155,10 +176,11 @@ class BlockRun:
 
     def _start(self, height: int, time_s: int) -> None:
         """What happens at the start of a block, before its transactions."""
-        coming = VALIDATOR_SETS.get(self.state, SET_NEXT)
-        assert coming is not None, "genesis sets Set(1) and Set(2)"
-        if VALIDATOR_SETS.get(self.state, SET_NOW) != coming:
-            VALIDATOR_SETS.put(self.state, coming, SET_NOW)
+        for which, follows in ((SET_LAST, SET_NOW), (SET_NOW, SET_NEXT)):
+            coming = VALIDATOR_SETS.get(self.state, follows)
+            assert coming is not None, "genesis sets all three"
+            if VALIDATOR_SETS.get(self.state, which) != coming:
+                VALIDATOR_SETS.put(self.state, coming, which)
         if height == 1:
             self._start_terms(time_s)
 
@@ -194,7 +216,7 @@ class BlockRun:
         require(tx.chain_digest == self._chain.digest, Code.TX_CHAIN)
         require(time_s < tx.expires, Code.TX_EXPIRED)
         starts = tx.expires - number("max_validity_s")
-        require(starts <= time_s, Code.TX_TOO_EARLY, starts_s=starts)
+        require(starts <= time_s, Code.TX_TOO_EARLY, from_at=starts)
         used = self._seen.get(tx.sender + tx.nonce)
         if used is None:
             used = self._base.window.find(tx.sender, tx.nonce, time_s)
@@ -390,7 +412,7 @@ def apply_effect(run: BlockRun, decision_id: bytes, index: int) -> Reject | None
 
 
 def get_set(read: Read, which: str) -> ValidatorSet:
-    """Return Set(h+1) (`now`) or Set(h+2) (`next`) of the state after block h (consensus V1)."""
+    """Return Set(h), Set(h+1) or Set(h+2) (last, now, next) of the state after block h (V1)."""
     members = get_set_members(read, which)
     return validator_set(Validator(member.name, member.key) for member in members)
 

@@ -38,6 +38,7 @@ from chain.keyspaces import (
     ROLE,
     ROLES,
     SEATS,
+    SET_LAST,
     SET_NEXT,
     SET_NOW,
     STATEMENTS,
@@ -561,8 +562,8 @@ def _put_sets(state: State, doc: GenesisDoc) -> None:
             key=lambda member: member.key,
         )
     )
-    VALIDATOR_SETS.put(state, members, SET_NOW)
-    VALIDATOR_SETS.put(state, members, SET_NEXT)
+    for which in (SET_LAST, SET_NOW, SET_NEXT):
+        VALIDATOR_SETS.put(state, members, which)
     for wijk in doc.wijken:
         nodes = [member for member in members if member.wijk == wijk.slug]
         if nodes:

@@ -267,7 +267,8 @@ OWED: Keyspace[Owed] = Keyspace("owed", Owed, 2)
 FREEZES: Keyspace[Freeze] = Keyspace("freeze", Freeze, 1)
 FREE_CALLS: Keyspace[tuple[int, int]] = Keyspace("free", tuple[Uint, Uint], 1)
 VALIDATOR_SETS: Keyspace[tuple[SetMember, ...]] = Keyspace("set", tuple[SetMember, ...], 1)
-SET_NOW, SET_NEXT = "now", "next"  # after block h: Set(h+1) and Set(h+2) (consensus V1)
+# After block h: Set(h), Set(h+1) and Set(h+2) (consensus V1).
+SET_LAST, SET_NOW, SET_NEXT = "last", "now", "next"
 
 
 def get_param(state: State, wijk: str, name: str, epoch: int) -> Value | None:

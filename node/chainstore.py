@@ -1,0 +1,361 @@
+"""The chain in the store: one batch per block, and the reads that everything else is made of.
+
+The first byte of a key says what it holds; heights and indexes are big-endian, so that a scan
+runs in chain order. Nothing but `create` and `apply` writes state (reliability Y15).
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated
+
+import msgspec
+
+from chain import log, tree
+from chain.codec import Digest, PublicKey, Record, Uint, decode, encode
+from chain.contract import call_name
+from chain.execute import Base, Executed
+from chain.genesis import Genesis
+from chain.keyspaces import get_param
+from chain.params import FEDERATION, compute_default
+from chain.records import (
+    TX_BYTES_MAX,
+    BlockBody,
+    Header,
+    Outcome,
+    Posting,
+    Tx,
+    decode_tx,
+)
+from chain.state import State
+from chain.validators import CommitCertificate
+from chain.window import Included, Window
+from node.ports import Store
+
+HEADER, BODY, CERTIFICATE, ENVELOPES, OUTCOMES = b"h", b"b", b"c", b"e", b"o"
+HEIGHT_OF, TX, HISTORY = b"i", b"t", b"a"
+STATE, NODE, LOG, OPEN, META = b"s", b"n", b"l", b"p", b"m"
+TIP, GENESIS = META + b"tip", META + b"genesis"
+
+Envelopes = tuple[Annotated[bytes, msgspec.Meta(max_length=TX_BYTES_MAX)], ...]
+Outcomes = tuple[Outcome, ...]
+
+Change = tuple[bytes, bytes | None]
+
+
+class Tip(Record, frozen=True, tag="wijk.tip.1"):
+    """The newest durable block, and the frontier of the log after it."""
+
+    height: Uint
+    block_id: Digest
+    time_ms: Uint
+    creator: PublicKey
+    state_root: Digest
+    log_size: Uint
+    log_root: Digest
+    frontier: tuple[Digest, ...]
+
+
+class TxPlace(Record, frozen=True, tag="wijk.place.1"):
+    """Where a transaction stands and what became of it."""
+
+    height: Uint
+    index: Uint
+    log_index: Uint
+    code: Uint
+    params: tuple[tuple[str, int | str], ...]
+
+
+class HistoryRow(Record, frozen=True, tag="wijk.history.1"):
+    """One movement of an account, seen from that account; cents. `balance` is available money."""
+
+    tx_id: Digest
+    kind: str
+    incoming: Uint
+    counterparty: bytes
+    cents: Uint
+    denom: str
+    balance: Uint
+    cross_wijk: Uint
+    log_index: Uint
+
+
+class Block(msgspec.Struct, frozen=True):
+    """A decided block with everything that belongs to it."""
+
+    header: Header
+    body: BlockBody
+    certificate: CommitCertificate
+    envelopes: tuple[bytes, ...]
+
+
+class ChainStore:
+    """Reads and writes one chain in one store. Holds the tip and the replay window in memory."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        raw = store.get(TIP)
+        assert raw is not None, "the store was created from a genesis"
+        self.tip = decode(Tip, raw)
+        self.genesis_bytes = _known(store.get(GENESIS))
+        self.window = self._read_window()
+
+    def read_state(self, key: bytes) -> bytes | None:
+        """Return the newest value under a state key."""
+        return self.store.get(STATE + key)
+
+    def read_node(self, path: bytes) -> bytes | None:
+        """Return the stored tree node at a nibble path."""
+        return self.store.get(NODE + path)
+
+    def read_log_node(self, level: int, index: int) -> bytes:
+        """Return a full node of the log."""
+        return _known(self.store.get(_log_key(level, index)))
+
+    def base(self) -> Base:
+        """Return what the next block is executed on."""
+        tip = self.tip
+        return Base(
+            tip.height,
+            tip.block_id,
+            tip.time_ms,
+            self.read_state,
+            self.read_node,
+            log.Frontier(tip.log_size, tip.frontier),
+            self.window,
+        )
+
+    def header(self, height: int) -> Header | None:
+        """Return the header at `height`, or None."""
+        raw = self.store.get(HEADER + _u64(height))
+        return None if raw is None else decode(Header, raw)
+
+    def certificate(self, height: int) -> CommitCertificate | None:
+        """Return the commit certificate of `height`, or None (consensus S6: kept for ever)."""
+        raw = self.store.get(CERTIFICATE + _u64(height))
+        return None if raw is None else decode(CommitCertificate, raw)
+
+    def raw_block(self, height: int) -> tuple[bytes, bytes, bytes, Envelopes] | None:
+        """Return header, body and certificate bytes, and the envelopes of a decided block."""
+        header = self.store.get(HEADER + _u64(height))
+        if header is None:
+            return None
+        return (
+            header,
+            _known(self.store.get(BODY + _u64(height))),
+            _known(self.store.get(CERTIFICATE + _u64(height))),
+            decode(Envelopes, _known(self.store.get(ENVELOPES + _u64(height)))),
+        )
+
+    def block(self, height: int) -> Block | None:
+        """Return the decided block at `height`, or None."""
+        raw = self.raw_block(height)
+        if raw is None:
+            return None
+        header, body, certificate, envelopes = raw
+        return Block(
+            decode(Header, header),
+            decode(BlockBody, body),
+            decode(CommitCertificate, certificate),
+            envelopes,
+        )
+
+    def height_of(self, block_id: bytes) -> int | None:
+        """Return the height of a decided block, or None."""
+        raw = self.store.get(HEIGHT_OF + block_id)
+        return None if raw is None else int.from_bytes(raw, "big")
+
+    def place(self, tx_id: bytes) -> TxPlace | None:
+        """Return where a transaction was included, or None."""
+        raw = self.store.get(TX + tx_id)
+        return None if raw is None else decode(TxPlace, raw)
+
+    def envelope(self, place: TxPlace) -> bytes:
+        """Return the bytes of an included transaction."""
+        raw = _known(self.store.get(ENVELOPES + _u64(place.height)))
+        return decode(Envelopes, raw)[place.index]
+
+    def outcomes(self, height: int) -> Outcomes:
+        """Return the outcomes of a block in body order, postings and notices included."""
+        raw = self.store.get(OUTCOMES + _u64(height))
+        return () if raw is None else decode(Outcomes, raw)
+
+    def history(
+        self, account: bytes, before: bytes | None = None
+    ) -> Iterator[tuple[bytes, int, int, HistoryRow]]:
+        """Yield (cursor, height, index, row) of an account, newest first, older than a cursor."""
+        prefix = HISTORY + account
+        end = prefix + (before if before is not None else b"\xff" * 16)
+        for key, value in self.store.scan(prefix, end, reverse=True):
+            cursor = key[len(prefix) :]
+            height, index = int.from_bytes(cursor[:8], "big"), int.from_bytes(cursor[8:12], "big")
+            yield cursor, height, index, decode(HistoryRow, value)
+
+    def apply(
+        self,
+        header: Header,
+        body: BlockBody,
+        certificate: CommitCertificate,
+        txs: Sequence[Tx],
+        executed: Executed,
+    ) -> Tip:
+        """Make a decided block durable in one synced batch, and stand on it (consensus D3)."""
+        height = header.height
+        assert height == self.tip.height + 1, "blocks are applied in order"
+        at = _u64(height)
+        tip = Tip(
+            height,
+            certificate.block_id,
+            header.time_ms,
+            header.creator,
+            executed.state_root,
+            executed.frontier.size,
+            executed.log_root,
+            executed.frontier.roots,
+        )
+        batch: list[Change] = [
+            (HEADER + at, encode(header)),
+            (BODY + at, encode(body)),
+            (CERTIFICATE + at, encode(certificate)),
+            (ENVELOPES + at, encode([tx.raw for tx in txs])),
+            (OUTCOMES + at, encode(executed.outcomes)),
+            (HEIGHT_OF + certificate.block_id, at),
+            (TIP, encode(tip)),
+        ]
+        batch += self._places(height, executed)
+        batch += self._history(height, txs, executed)
+        batch += [(STATE + key, value) for key, value in executed.changes.items()]
+        batch += [(NODE + path, node) for path, node in executed.tree_nodes.items()]
+        batch += [(_log_key(*place), node) for place, node in executed.log_nodes]
+        batch += [(key, None) for key, _ in self.store.scan(OPEN, OPEN + b"\xff")]
+        self.store.write(batch)
+        self.tip = tip
+        self.window.add_block(header.time_ms // 1000, executed.included)
+        return tip
+
+    def write_open(self, changes: dict[bytes, bytes]) -> None:
+        """Make records of the open height durable (consensus D3); `apply` deletes them."""
+        self.store.write([(OPEN + name, value) for name, value in changes.items()])
+
+    def read_open(self) -> dict[bytes, bytes]:
+        """Return the records of the open height."""
+        return {key[1:]: value for key, value in self.store.scan(OPEN, OPEN + b"\xff")}
+
+    def _places(self, height: int, executed: Executed) -> list[Change]:
+        first = self.tip.log_size
+        return [
+            (
+                TX + outcome.tx_id,
+                encode(TxPlace(height, index, first + index, outcome.code, outcome.params)),
+            )
+            for index, outcome in enumerate(executed.outcomes)
+        ]
+
+    def _history(self, height: int, txs: Sequence[Tx], executed: Executed) -> list[Change]:
+        """Return a history row for each side of each movement of accounts' money."""
+        rows: list[Change] = []
+        balances: dict[tuple[str, bytes], int] = {}
+        for index, (tx, outcome) in enumerate(zip(txs, executed.outcomes, strict=True)):
+            place = _u64(height) + index.to_bytes(4, "big")
+            kind = kind_of(call_name(tx.call))
+            cross_wijk = int(kind == "trade")
+            postings = outcome.postings
+            for number, posting in enumerate(postings):
+                if posting.klass not in ("2", "7"):
+                    continue
+                incoming = posting.side == "C"
+                known = (posting.denom, posting.owner)
+                if known not in balances:
+                    balances[known] = self._balance(posting)
+                balances[known] += posting.cents if incoming else -posting.cents
+                row = HistoryRow(
+                    tx.id,
+                    "redemption" if postings[number ^ 1].klass == "3" else kind,
+                    int(incoming),
+                    find_counterparty(postings, number),
+                    posting.cents,
+                    posting.denom,
+                    balances[known],
+                    cross_wijk,
+                    self.tip.log_size + index,
+                )
+                cursor = place + number.to_bytes(2, "big")
+                rows.append((HISTORY + posting.owner + cursor, encode(row)))
+        return rows
+
+    def _balance(self, posting: Posting) -> int:
+        raw = self.read_state(encode(("bal", posting.denom, posting.klass, posting.owner)))
+        return 0 if raw is None else decode(int, raw)
+
+    def _read_window(self) -> Window:
+        """Rebuild the replay window from the blocks of the last `max_validity_s` (consensus B1)."""
+        horizon = get_param(State(self.read_state), FEDERATION, "max_validity_s", 0)
+        horizon_s = horizon if isinstance(horizon, int) else _default_horizon_s()
+        window = Window(horizon_s)
+        newest_s = self.tip.time_ms // 1000
+        blocks: list[tuple[int, list[Included]]] = []
+        height = self.tip.height
+        while height > 0:
+            header = self.header(height)
+            assert header is not None, "every height up to the tip is stored"
+            time_s = header.time_ms // 1000
+            if time_s <= newest_s - horizon_s:
+                break
+            raw = _known(self.store.get(ENVELOPES + _u64(height)))
+            blocks.append((time_s, [_included(envelope) for envelope in decode(Envelopes, raw)]))
+            height -= 1
+        for time_s, included in reversed(blocks):
+            window.add_block(time_s, included)
+        return window
+
+
+def create_chain(store: Store, genesis: Genesis) -> None:
+    """Write height 0 into an empty store: the genesis state, its tree and the tip."""
+    nodes = tree.update(lambda _path: None, genesis.state)
+    tip = Tip(0, genesis.digest, genesis.time_ms, bytes(32), nodes.root, 0, log.EMPTY_ROOT, ())
+    batch: list[Change] = [(STATE + key, value) for key, value in genesis.state.items()]
+    batch += [(NODE + path, node) for path, node in nodes.nodes.items()]
+    batch += [(TIP, encode(tip)), (GENESIS, genesis.canonical)]
+    store.write(batch)
+
+
+def find_counterparty(postings: Sequence[Posting], number: int) -> bytes:
+    """Return who is at the other end of a posting.
+
+    A payment across wijken is two bookings (economy T4): the payer stands first, the payee last.
+    """
+    other = postings[number ^ 1]
+    if other.klass in ("6F", "6T"):
+        first = number - number % 4
+        return postings[first + 3 - number % 4].owner
+    return other.owner
+
+
+_KINDS = {"coin.mint": "issue", "trade.pay": "trade", "coin.redeem_request": "redemption"}
+
+
+def kind_of(name: str) -> str:
+    """Return the kind of a history row for a call (interfaces 1.8, `account history`)."""
+    return _KINDS.get(name, "payment")
+
+
+def _included(envelope: bytes) -> Included:
+    tx = decode_tx(envelope, msgspec.Raw)
+    return Included(tx.sender, tx.nonce, tx.expires, tx.id)
+
+
+def _default_horizon_s() -> int:
+    value = compute_default("max_validity_s", "live")
+    assert isinstance(value, int)
+    return value
+
+
+def _known(value: bytes | None) -> bytes:
+    assert value is not None, "what a block needs was written with it"
+    return value
+
+
+def _u64(number: int) -> bytes:
+    return number.to_bytes(8, "big")
+
+
+def _log_key(level: int, index: int) -> bytes:
+    return LOG + level.to_bytes(1, "big") + _u64(index)

@@ -133,7 +133,9 @@ def write_note(body: bytes, signatures: Iterable[tuple[str, bytes, bytes]], quor
 
 def read_note(text: str) -> Note:
     """Take a signed note apart, or raise `Malformed`. No signature is judged here."""
-    check_text(text, NOTE_BYTES_MAX, "note")
+    to_bytes(text, NOTE_BYTES_MAX, "note")
+    if _CONTROL.search(text):
+        raise Malformed("note: holds a control character")
     at = text.rfind("\n\n")
     if at < 0 or not text.endswith("\n"):
         raise Malformed("note: no signatures below a blank line")
@@ -224,16 +226,16 @@ def read_uint(text: str, what: str) -> int:
     return int(text)
 
 
-def check_text(text: str, bytes_max: int, what: str) -> None:
-    """Raise `Malformed` for a text that is too long, or holds control characters or surrogates."""
-    try:
-        size = len(text.encode()) if len(text) <= bytes_max else len(text)
-    except UnicodeEncodeError as error:
-        raise Malformed(f"{what}: not UTF-8") from error
-    if size > bytes_max:
-        raise Malformed(f"{what}: more than {bytes_max} bytes")
-    if _CONTROL.search(text):
-        raise Malformed(f"{what}: holds a control character")
+def to_bytes(text: bytes | str, bytes_max: int, what: str) -> bytes:
+    """Return a text from outside as bytes, or raise `Malformed` where it is too long to look at."""
+    if len(text) <= bytes_max:
+        try:
+            data = text.encode() if isinstance(text, str) else text
+        except UnicodeEncodeError as error:
+            raise Malformed(f"{what}: not UTF-8") from error
+        if len(data) <= bytes_max:
+            return data
+    raise Malformed(f"{what}: more than {bytes_max} bytes")
 
 
 def _read_line(line: str) -> SignatureLine:

@@ -15,10 +15,11 @@ from chain.checkpoint import (
     key_name,
     origin,
     read_vkey,
+    to_bytes,
     write_vkey,
 )
 from chain.errors import Malformed
-from chain.jsontext import read_json, write_json
+from chain.strict_json import canonical_json, parse_json
 from chain.validators import VALIDATORS_MAX, ValidatorSet, quorum
 
 POLICY_BYTES_MAX = 4 * 1024 * 1024  # 200 changes of a set of 100, at 200 bytes a validator
@@ -47,7 +48,7 @@ class Era(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Field order is that of the file. `chain_digest` is hex."""
+    """Whom to trust on one chain. `chain_digest` is hex; the eras follow on one another."""
 
     format: str
     chain_id: str
@@ -58,14 +59,14 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def read_policy(text: bytes | str) -> Policy:
     """Return the policy in `text`, or raise `Malformed`: what is trusted is read strictly."""
-    policy = read_json(Policy, text, POLICY_BYTES_MAX)
+    policy = parse_json(to_bytes(text, POLICY_BYTES_MAX, "policy"), Policy)
     _check(policy)
     return policy
 
 
 def write_policy(policy: Policy) -> str:
     """Return the policy as text, the reverse of `read_policy`."""
-    return write_json(policy)
+    return canonical_json(msgspec.to_builtins(policy)).decode() + "\n"
 
 
 def build_policy(

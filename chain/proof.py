@@ -16,20 +16,20 @@ from chain.checkpoint import (
     HASH_BYTES,
     NOTE_BYTES_MAX,
     Checkpoint,
-    check_text,
     count_signatures,
     from_base64,
     read_body,
     read_note,
     read_uint,
     to_base64,
+    to_bytes,
 )
 from chain.codec import Account, Cents, Digest, Record, Uint, decode, encode
 from chain.crypto import blake2b, sha256
 from chain.errors import Malformed
-from chain.jsontext import read_json, write_json
 from chain.policy import Policy, era_at, era_keys
 from chain.records import TX_BYTES_MAX, Envelope, Header, Tag, TxBody, block_id
+from chain.strict_json import canonical_json, parse_json
 
 MEMO_LENGTH_MAX = 140  # characters (interfaces 4)
 LEGS_MAX = 64  # economy section 4: of one transfer
@@ -99,12 +99,14 @@ class _Leg(Record, frozen=True):
     note: Digest | None
 
 
-class _Transfer(Record, frozen=True, tag="coin.transfer"):
+class _Transfer(Record, frozen=True):
+    kind: Literal["coin.transfer"]
     legs: Annotated[tuple[_Leg, ...], msgspec.Meta(min_length=1, max_length=LEGS_MAX)]
     basis: Digest | None
 
 
-class _CrossPay(Record, frozen=True, tag="trade.pay"):
+class _CrossPay(Record, frozen=True):
+    kind: Literal["trade.pay"]
     to: Account
     cents: Cents
     tag: Tag | None
@@ -182,7 +184,11 @@ def write_receipt(receipt: Receipt) -> str:
 
 def read_receipt(text: bytes | str) -> Receipt:
     """Return the receipt in `text`, or raise `Malformed`. Nothing is judged but its form."""
-    text = _as_text(text, RECEIPT_BYTES_MAX, "receipt")
+    data = to_bytes(text, RECEIPT_BYTES_MAX, "receipt")
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise Malformed("receipt: not UTF-8") from error
     head, blank, checkpoint = text.partition("\n\n")
     lines = head.split("\n")
     if not blank or len(lines) < 3 or lines[0] != _RECEIPT_HEADER:  # noqa: PLR2004
@@ -311,14 +317,15 @@ def _payment(receipt: Receipt, body: TxBody) -> Payment | None:
 
 def _legs(call: bytes) -> tuple[_Leg, ...]:
     """Return what a call pays to whom; nothing where it is no payment, or not in its one form."""
-    kinds: Any = _Transfer | _CrossPay
     try:
-        payment = decode(kinds, call)
+        return decode(_Transfer, call).legs
+    except Malformed:
+        pass  # perhaps the other kind
+    try:
+        pay = decode(_CrossPay, call)
     except Malformed:
         return ()
-    if isinstance(payment, _Transfer):
-        return payment.legs
-    return (_Leg(payment.to, payment.cents, payment.tag, payment.note),)
+    return (_Leg(pay.to, pay.cents, pay.tag, pay.note),)
 
 
 # ------------------------------------------------------------- consistency proofs of interfaces 5.4
@@ -365,7 +372,7 @@ def write_consistency_proof(
     to_checkpoint: str | None = None,
 ) -> str:
     """Return a consistency proof as JSON text (interfaces 5.4)."""
-    return write_json(
+    return _json_text(
         _ConsistencyFile(
             _CONSISTENCY_FORMAT,
             from_size,
@@ -390,7 +397,7 @@ def verify_consistency_proof(text: bytes | str, policy: Policy) -> ConsistencyVe
 
 
 def _judge_consistency(text: bytes | str, policy: Policy, facts: dict[str, Any]) -> None:
-    file = read_json(_ConsistencyFile, text, CONSISTENCY_BYTES_MAX)
+    file = parse_json(to_bytes(text, CONSISTENCY_BYTES_MAX, "proof"), _ConsistencyFile)
     _check_format(file.format, _CONSISTENCY_FORMAT)
     hashes = [_hash(item, "hashes") for item in file.hashes]
     from_root, to_root = bytes.fromhex(file.from_root), bytes.fromhex(file.to_root)
@@ -469,7 +476,7 @@ def write_state_proof(
     key_bytes: bytes, value: bytes | None, proof: tree.TreeProof, header: Header, checkpoint: str
 ) -> str:
     """Return a state proof as JSON text; `checkpoint` is the note of `header`'s block (5.5)."""
-    return write_json(
+    return _json_text(
         _StateFile(
             format=_STATE_FORMAT,
             key=key_text(key_bytes),
@@ -498,7 +505,7 @@ def verify_state_proof(text: bytes | str, policy: Policy) -> StateVerdict:
 
 
 def _judge_state(text: bytes | str, policy: Policy, facts: dict[str, Any]) -> None:
-    file = read_json(_StateFile, text, STATE_PROOF_BYTES_MAX)
+    file = parse_json(to_bytes(text, STATE_PROOF_BYTES_MAX, "state proof"), _StateFile)
     _check_format(file.format, _STATE_FORMAT)
     key_bytes = from_base64(file.key_bytes, "key bytes")
     value = None if file.value is None else from_base64(file.value, "value")
@@ -595,16 +602,8 @@ def _check_format(found: str, wanted: str) -> None:
         raise Malformed(f"format is not {wanted}")
 
 
-def _as_text(text: bytes | str, bytes_max: int, what: str) -> str:
-    if isinstance(text, bytes):
-        if len(text) > bytes_max:
-            raise Malformed(f"{what}: more than {bytes_max} bytes")
-        try:
-            text = text.decode()
-        except UnicodeDecodeError as error:
-            raise Malformed(f"{what}: not UTF-8") from error
-    check_text(text, bytes_max, what)
-    return text
+def _json_text(file: msgspec.Struct) -> str:
+    return canonical_json(msgspec.to_builtins(file)).decode() + "\n"
 
 
 def _hash(text: str, what: str) -> bytes:

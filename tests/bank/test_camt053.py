@@ -408,6 +408,44 @@ def test_c5_both_opening_balances_must_agree() -> None:
     assert refused(Day(extra=balance("PRCD", "0.01"))).fault is Fault.TWO_BALANCES
 
 
+def test_of_two_opening_balances_that_agree_the_day_of_opbd_counts() -> None:
+    day = Day(extra=balance("PRCD", "0.00", date="2025-12-31"))
+
+    assert read(day)[0].opening_date == 20260102
+    assert read(replace(day, opening_code="XXXX"))[0].opening_date == 20251231
+
+
+def test_an_account_in_another_currency_than_its_balances_is_refused() -> None:
+    text = document(Day()).decode().replace("<Ccy>EUR</Ccy>", "<Ccy>USD</Ccy>")
+
+    with pytest.raises(BankFileError) as caught:
+        parse(text.encode(), RESERVE)
+
+    assert caught.value.fault is Fault.CURRENCY
+    assert caught.value.path.endswith("Stmt/Acct/Ccy")
+
+
+def test_c6_two_different_references_in_one_payment_name_no_account() -> None:
+    one, two = reference("WIJK0001"), reference("WIJK0002")
+    strd = "<RmtInf>" + "<Strd><CdtrRefInf><Ref>{}</Ref></CdtrRefInf></Strd>" * 2 + "</RmtInf>"
+
+    found = [
+        read_entries(Item(transactions=(Tx("10.00", extra=strd.format(*refs)),)), closing="10.00")
+        for refs in ((one, two), (one, one), ("RF00WRONG", two))
+    ]
+
+    assert [entry.reference for (entry,) in found] == ["", one, two]
+
+
+def test_c6_a_reference_with_a_typing_error_names_no_account() -> None:
+    mistyped = reference("WIJK0001")[:-1] + "2"
+    tx = Tx("10.00", creditor_reference=mistyped, text=mistyped)
+
+    (entry,) = read_entries(Item(transactions=(tx,)), closing="10.00")
+
+    assert (entry.reference, entry.remittance) == ("", mistyped)
+
+
 def test_a_moment_counts_by_the_date_as_written() -> None:
     moment = "<DtTm>2026-01-02T23:59:59.999+01:00</DtTm>"
 

@@ -39,6 +39,7 @@ RECEIPT_BYTES_MAX = NOTE_BYTES_MAX + 64 * 1024  # the extra as base64 has 45 KiB
 CONSISTENCY_BYTES_MAX = 4 * NOTE_BYTES_MAX  # two notes, and their escapes as JSON
 STATE_PROOF_BYTES_MAX = 1024 * 1024  # a note, a path of at most 64 nodes, and the value
 
+_BIN_8 = 0xC4  # how the canonical msgpack of up to 255 bytes begins
 _RECEIPT_HEADER = "c2sp.org/tlog-proof@v1"
 _CONSISTENCY_FORMAT = "wijk/consistency/1"
 _STATE_FORMAT = "wijk/state-proof/1"
@@ -468,8 +469,7 @@ def key_text(key_bytes: bytes) -> str:
 
     An account is bech32m, another id hex, a number decimal, a string itself (interfaces 5.5).
     """
-    parts = decode(list[str | bytes | int], key_bytes)
-    return "/".join(_part_text(part) for part in parts)
+    return "/".join(_part_text(bytes(part)) for part in decode(list[msgspec.Raw], key_bytes))
 
 
 def write_state_proof(
@@ -549,14 +549,16 @@ def _terminal(file: _TerminalFile) -> tree.Terminal:
     return tree.Found() if file.kind == "value" else tree.Empty()
 
 
-def _part_text(part: str | bytes | int) -> str:
-    if not isinstance(part, bytes):
-        return str(part)
-    if len(part) == ACCOUNT_BYTES:
-        return account_text(part)
-    if len(part) != HASH_BYTES:
-        raise Malformed(f"key bytes: an id of {len(part)} bytes")
-    return part.hex()
+def _part_text(part: bytes) -> str:
+    if part[0] != _BIN_8:
+        text_or_number: Any = str | int
+        return str(decode(text_or_number, part))
+    octets = decode(bytes, part)
+    if len(octets) == ACCOUNT_BYTES:
+        return account_text(octets)
+    if len(octets) != HASH_BYTES:
+        raise Malformed(f"key bytes: an id of {len(octets)} bytes")
+    return octets.hex()
 
 
 # ------------------------------------------------------------------------------- common to all

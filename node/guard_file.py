@@ -100,9 +100,7 @@ class GuardFile:
         self._file.close()
 
     def _append(self, slot: Slot) -> None:
-        if self._slots and slot.position.height >= (
-            self._slots[0].position.height + COMPACT_HEIGHTS
-        ):
+        if self._slots and slot.position.height > self._slots[0].position.height + COMPACT_HEIGHTS:
             self._compact()
         encoded, checksum = encode_slot(self._checksum, slot)
         self._file.append(encoded)

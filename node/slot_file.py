@@ -61,11 +61,15 @@ class SlotFile:
         if self._disk.exists(new):  # a crash left it half made
             self._disk.remove(new)
         file = self._disk.create(new)
-        self._disk.lock(file, new)
-        self._disk.write(file, data, 0)
-        self._disk.sync(file)
-        self._disk.rename(new, self._path)
-        self._disk.sync_folder(self._path.parent)
+        try:
+            self._disk.lock(file, new)
+            self._disk.write(file, data, 0)
+            self._disk.sync(file)
+            self._disk.rename(new, self._path)
+            self._disk.sync_folder(self._path.parent)
+        except BaseException:
+            self._disk.close(file)
+            raise
         self._disk.close(self._file)
         self._file = file
         self._size = len(data)

@@ -5,11 +5,12 @@ drives the very runtime that runs in production. Every call runs to completion a
 An error from `Store`, `GuardFile` or `HeadFile` ends the process (reliability Y24).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from chain.codec import Record
+from consensus.guard import Position, Slot
 
 Peer = bytes  # the public key, 32 bytes, of the validator (or observer) at the other end
 
@@ -20,7 +21,9 @@ class Snapshot(Protocol):
     def get(self, key: bytes) -> bytes | None:
         """Return the value of `key`, checked against its checksum, or None."""
 
-    def scan(self, start: bytes, end: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
+    def scan(
+        self, start: bytes, end: bytes, *, reverse: bool = False
+    ) -> Iterator[tuple[bytes, bytes]]:
         """Yield the pairs with start <= key < end in key order, or in reverse."""
 
     def close(self) -> None:
@@ -33,7 +36,9 @@ class Store(Protocol):
     def get(self, key: bytes) -> bytes | None:
         """Return the value of `key`, checked against its checksum, or None."""
 
-    def scan(self, start: bytes, end: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
+    def scan(
+        self, start: bytes, end: bytes, *, reverse: bool = False
+    ) -> Iterator[tuple[bytes, bytes]]:
         """Yield the pairs with start <= key < end in key order, or in reverse."""
 
     def write(self, batch: Sequence[tuple[bytes, bytes | None]]) -> None:
@@ -78,8 +83,35 @@ class Timers(Protocol):
         """Forget the alarm `name`, if there is one."""
 
 
-class Randomness(Protocol):
-    """Random bytes: the operating system's in production, a seeded stream in the simulator."""
+Check = tuple[bytes, bytes, bytes]  # public key, message, signature
 
-    def __call__(self, size: int) -> bytes:
-        """Return `size` random bytes."""
+
+class Verifier(Protocol):
+    """Signature checks, many at a time and in threads where there are any (reliability MC2)."""
+
+    def start(self, checks: Sequence[Check], done: Callable[[list[bool]], None]) -> None:
+        """Check in the background; `done` gets the verdicts in order, never from another thread."""
+
+    def now(self, checks: Sequence[Check]) -> list[bool]:
+        """Return the verdicts in order, having waited for them."""
+
+
+class Signer(Protocol):
+    """The key of this validator behind its guard (consensus D17)."""
+
+    @property
+    def last(self) -> Slot | None:
+        """The newest slot of the guard, or None."""
+
+    def slots(self, height: int) -> tuple[Slot, ...]:
+        """Return what was signed at `height`, in order."""
+
+    def sign(self, at: Position, signed: bytes) -> bytes:
+        """Return the signature once its slot is durable; raise `GuardRefused` if it may not."""
+
+
+class Heads(Protocol):
+    """The watermark of acked blocks outside the store (reliability Y19)."""
+
+    def append(self, height: int, block_id: bytes, log_root: bytes, state_root: bytes) -> None:
+        """Make the head durable; its block is already."""

@@ -1,0 +1,194 @@
+"""`node.toml`: a node's settings, their checks and where each value came from (interfaces 3.1).
+
+A value comes from a flag, else the environment (`WIJK_<SECTION>_<KEY>`), else the file, else the
+default. Unknown keys and all wrong values are reported at once; the process then ends with 78.
+"""
+
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+CONFIG_BYTES_MAX = 256 * 1024
+PORT_MAX = 65_535
+
+Value = str | int
+
+
+class ConfigInvalid(Exception):
+    """One or more settings are wrong (WIJK-1002); `faults` lists all of them."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """One key: its default, what it is for, and a check that returns a complaint or None."""
+
+    default: Value
+    about: str
+    check: Callable[[Any], str | None]
+
+
+class Config(msgspec.Struct, frozen=True):
+    """The effective settings, `section.key` -> value, and the origin of each."""
+
+    values: dict[str, Value]
+    origins: dict[str, str]
+
+    def text(self, name: str) -> str:
+        """Return a setting that is text."""
+        return str(self.values[name])
+
+    def number(self, name: str) -> int:
+        """Return a setting that is a number."""
+        return int(self.values[name])
+
+
+def load_config(
+    path: Path, environ: Mapping[str, str], flags: Mapping[str, Value] | None = None
+) -> Config:
+    """Return the effective settings; raise `ConfigInvalid` with everything that is wrong."""
+    faults: list[str] = []
+    values: dict[str, Value] = {name: setting.default for name, setting in SETTINGS.items()}
+    origins = dict.fromkeys(SETTINGS, "default")
+    for name, value in _read_file(path, faults).items():
+        if name not in SETTINGS:
+            faults.append(f"{path.name}: {name} is not a setting")
+        else:
+            values[name], origins[name] = value, path.name
+    for name, setting in SETTINGS.items():
+        variable = "WIJK_" + name.replace(".", "_").upper()
+        if variable in environ:
+            text = environ[variable]
+            is_number = isinstance(setting.default, int)
+            values[name] = int(text) if is_number and text.isascii() and text.isdigit() else text
+            origins[name] = variable
+    for name, value in (flags or {}).items():
+        values[name], origins[name] = value, "flag"
+    for name, value in values.items():
+        setting = SETTINGS[name]
+        if type(value) is not type(setting.default):
+            faults.append(f"{name} ({origins[name]}): {value!r} is not {_kind(setting.default)}")
+        elif (complaint := setting.check(value)) is not None:
+            faults.append(f"{name} ({origins[name]}): {value!r} {complaint}")
+    if faults:
+        raise ConfigInvalid(faults)
+    return Config(values, origins)
+
+
+def write_config(values: Mapping[str, Value]) -> str:
+    """Return the text of a `node.toml` with one key a line and a comment."""
+    lines: list[str] = ["# Settings of this node. `wijk node config validate` checks them.\n"]
+    section = ""
+    for name, setting in SETTINGS.items():
+        head, _, key = name.partition(".")
+        if head != section:
+            section = head
+            lines.append(f"\n[{section}]\n")
+        value = values.get(name, setting.default)
+        shown = str(value) if isinstance(value, int) else '"' + value.replace("\\", "\\\\") + '"'
+        lines.append(f"{key} = {shown}  # {setting.about}\n")
+    return "".join(lines)
+
+
+def _read_file(path: Path, faults: list[str]) -> dict[str, Any]:
+    try:
+        raw = path.read_bytes()
+        if len(raw) > CONFIG_BYTES_MAX:
+            raise ValueError(f"is larger than {CONFIG_BYTES_MAX} bytes")
+        tree = tomllib.loads(raw.decode("utf-8"))
+    except (OSError, ValueError) as error:
+        faults.append(f"{path}: {error}")
+        return {}
+    found: dict[str, Any] = {}
+    for section, keys in tree.items():
+        if isinstance(keys, dict):
+            found.update({f"{section}.{key}": value for key, value in keys.items()})
+        else:
+            found[section] = keys
+    return found
+
+
+def _kind(default: Value) -> str:
+    return "a whole number" if isinstance(default, int) else "a text"
+
+
+def _any(_value: Any) -> str | None:
+    return None
+
+
+def _one_of(*words: str) -> Callable[[Any], str | None]:
+    return lambda value: None if value in words else f"is not one of {', '.join(words)}"
+
+
+def _between(low: int, high: int) -> Callable[[Any], str | None]:
+    return lambda value: None if low <= value <= high else f"is not between {low} and {high}"
+
+
+def _address(value: Any) -> str | None:
+    host, _, port = str(value).rpartition(":")
+    if host and port.isascii() and port.isdigit() and int(port) <= PORT_MAX:
+        return None
+    return "is not an address like 127.0.0.1:8080"
+
+
+def _optional_address(value: Any) -> str | None:
+    return None if value == "" else _address(value)
+
+
+def _rate(value: Any) -> str | None:
+    if value == "off":
+        return None
+    count, _, unit = str(value).partition("/")
+    return (
+        None if count.isascii() and count.isdigit() and unit == "s" else "is not like 20/s or off"
+    )
+
+
+def _digest(value: Any) -> str | None:
+    text = str(value)
+    if text == "" or (len(text) == 64 and all(letter in "0123456789abcdef" for letter in text)):
+        return None
+    return "is not 64 hexadecimal digits"
+
+
+SETTINGS: dict[str, Setting] = {
+    "node.name": Setting("", "name of this node; empty: as genesis says", _any),
+    "node.home": Setting("", "where everything lies; empty: where this file is", _any),
+    "node.storage": Setting(
+        "auto", "auto, leveldb or sqlite", _one_of("auto", "leveldb", "sqlite")
+    ),
+    "chain.genesis": Setting("genesis.json", "the founding document", _any),
+    "chain.genesis_sha256": Setting("", "its digest, compared at every start", _digest),
+    "chain.trust": Setting("", "HEIGHT:BLOCKID for a fast start", _any),
+    "p2p.listen": Setting("0.0.0.0:7100", "where peers reach this node", _address),
+    "p2p.external": Setting(
+        "", "the address peers should use, where it differs", _optional_address
+    ),
+    "p2p.max_peers": Setting(120, "links at most", _between(1, 400)),
+    "api.listen": Setting("127.0.0.1:8080", "where wallets and browsers reach it", _address),
+    "api.public_url": Setting("", "the https address people see", _any),
+    "api.rate": Setting("20/s", "requests per address; off only on test chains", _rate),
+    "api.privacy": Setting(
+        "auto",
+        "who may read accounts: auto, public or members",
+        _one_of("auto", "public", "members"),
+    ),
+    "admin.socket": Setting("admin.sock", "local control, never on the network", _any),
+    "admin.group": Setting("wijk", "group that may use it", _any),
+    "signer.mode": Setting("local", "local or none", _one_of("local", "none")),
+    "signer.key": Setting("keys/consensus.json", "the validator's key", _any),
+    "signer.guard": Setting("guard.bin", "what the key has signed", _any),
+    "metrics.listen": Setting("127.0.0.1:9101", "Prometheus, loopback only", _address),
+    "alerts.stall_blocks": Setting(3, "expected blocks missed before the alarm", _between(1, 1000)),
+    "alerts.disk_free_gb": Setting(5, "warn below this", _between(0, 100_000)),
+    "alerts.clock_skew_ms": Setting(500, "warn above this", _between(1, 600_000)),
+    "log.level": Setting(
+        "info", "debug, info, warning or error", _one_of("debug", "info", "warning", "error")
+    ),
+    "log.format": Setting("auto", "auto, text or json", _one_of("auto", "text", "json")),
+}

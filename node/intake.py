@@ -1,0 +1,387 @@
+"""How transactions come in: decoding, signature checks, admission, the mempool and gossip (B2, B4).
+
+A transaction is verified once in its life on a node. What was checked is remembered with the
+keys it was checked against, so that building and replaying a block ask no signature again.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from math import isqrt
+from typing import Any
+
+import msgspec
+
+from chain.contract import Chain
+from chain.errors import Code, Malformed, Reject
+from chain.execute import BlockRun
+from chain.records import Outcome, Tx, decode_tx
+from chain.crypto import sha256
+from node.chainstore import ChainStore, TxPlace
+from node.mempool import Mempool, MempoolFull, Pending
+from node.messages import (
+    BATCH_BYTES_MAX,
+    IDS_MAX,
+    REQUEST_IDS_MAX,
+    TxAnnounce,
+    TxAnswer,
+    TxBatch,
+    TxRequest,
+)
+from node.ports import Check, Links, Peer, Timers, Verifier
+
+JOB_TXS_MAX = 256  # transactions of one verification job: 5 ms of two cores
+JOBS_MAX = 4  # jobs under way; more wait and make larger jobs
+QUEUE_TXS_MAX = 50_000  # transactions waiting for a job; above it submission answers "full"
+REQUESTED_MAX = 100_000  # ids asked of peers and not yet there
+ASK_AGAIN_MS = 2_000  # an announced transaction is asked of another peer after this
+REANNOUNCE_MS = 2_000  # what still waits after this is announced again: heals lost gossip
+
+FLUSH = "flush"  # alarm: start verification jobs for what this turn of the loop brought
+REANNOUNCE = "reannounce"
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What became of a submission: waiting, included earlier, or refused with a code."""
+
+    tx_id: bytes
+    place: TxPlace | None = None
+    code: int = 0
+    params: tuple[tuple[str, int | str], ...] = ()
+
+    @property
+    def status(self) -> str:
+        """`pending`, `known` (in a block already) or `refused`."""
+        return "refused" if self.code else "pending" if self.place is None else "known"
+
+
+MEMPOOL_FULL = 4003  # interfaces 1.5
+Done = Callable[[Verdict], None]
+
+
+class _Job(msgspec.Struct, frozen=True):
+    """One transaction on its way through the signature check. `peer` nil: submitted here."""
+
+    tx: Tx
+    keys: tuple[bytes, ...]
+    peer: Peer | None
+
+
+class Intake:
+    """Guards the mempool and everything on its way there."""
+
+    def __init__(
+        self,
+        chain: Chain,
+        store: ChainStore,
+        links: Links,
+        timers: Timers,
+        verifier: Verifier,
+        on_change: Callable[[], None],
+    ) -> None:
+        self._chain = chain
+        self._store = store
+        self._links = links
+        self._timers = timers
+        self._verifier = verifier
+        self._on_change = on_change
+        self._trial = self._make_trial()
+        clock = self._trial.clock
+        self.mempool = Mempool(
+            clock.number("account_pending_txs"), clock.number("account_pending_bytes")
+        )
+        self._queue: list[_Job] = []
+        self._jobs = 0
+        self._waiting: dict[bytes, list[Done]] = {}
+        self._requested: dict[bytes, int] = {}
+        self._for_block: dict[bytes, Pending] = {}
+        self._pushes = 0
+        self.refused: dict[int, int] = {}
+        timers.set(REANNOUNCE, timers.mono_ms() + REANNOUNCE_MS)
+
+    # ------------------------------------------------------------------------------ coming in
+
+    def submit(self, raw: bytes, done: Done) -> None:
+        """Take a transaction from a client; `done` is called once, at the latest after its check."""
+        try:
+            tx = decode_tx(raw, self._chain.table.union)
+        except Malformed as error:
+            self._count(Code.TX_MALFORMED.number)
+            done(
+                Verdict(
+                    sha256(raw), None, Code.TX_MALFORMED.number, (("reason", str(error)[:200]),)
+                )
+            )
+            return
+        waiting = self._waiting.get(tx.id)
+        if waiting is not None:
+            waiting.append(done)
+            return
+        if tx.id in self.mempool:
+            done(Verdict(tx.id))
+            return
+        place = self._store.place(tx.id)
+        if place is not None:
+            done(Verdict(tx.id, place))
+            return
+        if len(self._queue) >= QUEUE_TXS_MAX:
+            done(Verdict(tx.id, None, MEMPOOL_FULL))
+            return
+        try:
+            self.mempool.check_room(tx)
+            keys = self._trial.get_keys(tx)
+        except MempoolFull:
+            done(self._refuse(tx.id, MEMPOOL_FULL))
+        except Reject as refusal:
+            done(self._reject(tx.id, refusal))
+        else:
+            self._waiting[tx.id] = [done]
+            self._enqueue(_Job(tx, keys, None))
+
+    def try_out(self, raw: bytes) -> Outcome:
+        """Return what a transaction would do now, keeping nothing (interfaces 2.2, txs:check).
+
+        Its signatures are not checked, so that a preview needs no key. Raises Malformed or Reject.
+        """
+        tx = decode_tx(raw, self._chain.table.union)
+        trial = BlockRun(self._store.base(), self._chain, self._next_ms(), lambda _tx, _keys: True)
+        return trial.try_out(tx, self._now_s())
+
+    def on_txs(self, peer: Peer, envelopes: Iterable[bytes], *, asked: bool) -> None:
+        """Take transactions that a peer pushed, or sent because a block or an announce needed them.
+
+        Raise `Malformed` for bytes that no honest node relays.
+        """
+        for raw in envelopes:
+            tx_id = sha256(raw)
+            if tx_id in self.mempool or tx_id in self._waiting or tx_id in self._for_block:
+                continue
+            tx = decode_tx(raw, self._chain.table.union)
+            if not asked and len(self._queue) >= QUEUE_TXS_MAX:
+                continue
+            if self._store.place(tx.id) is not None:
+                continue
+            try:
+                keys = self._trial.get_keys(tx)
+            except Reject:
+                keys = ()  # a block may hold it after another one that makes its account
+            self._waiting[tx.id] = []
+            self._enqueue(_Job(tx, keys, peer))
+
+    def on_announce(self, peer: Peer, message: TxAnnounce) -> None:
+        """Ask for what a peer announces and this node lacks (B2)."""
+        now = self._timers.mono_ms()
+        wanted: list[bytes] = []
+        for tx_id in message.tx_ids:
+            if tx_id in self.mempool or tx_id in self._waiting:
+                continue
+            asked = self._requested.get(tx_id)
+            if asked is not None and now - asked < ASK_AGAIN_MS:
+                continue
+            if len(self._requested) < REQUESTED_MAX and self._store.place(tx_id) is None:
+                self._requested[tx_id] = now
+                wanted.append(tx_id)
+        for start in range(0, len(wanted), REQUEST_IDS_MAX):
+            self._links.send(peer, TxRequest(tuple(wanted[start : start + REQUEST_IDS_MAX])))
+
+    def on_request(self, peer: Peer, message: TxRequest) -> None:
+        """Send the asked transactions, from the mempool, the open blocks or the chain."""
+        found: list[bytes] = []
+        size = 0
+        for tx_id in message.tx_ids:
+            raw = self.find_raw(tx_id)
+            if raw is None:
+                continue
+            size += len(raw) + 8
+            if size > BATCH_BYTES_MAX:
+                break
+            found.append(raw)
+        self._links.send(peer, TxAnswer(tuple(found)))
+
+    # ------------------------------------------------------------------------------- reading
+
+    def find(self, tx_id: bytes) -> Tx | None:
+        """Return a transaction that waits here or came for an open block."""
+        pending = self.mempool.get(tx_id) or self._for_block.get(tx_id)
+        return None if pending is None else pending.tx
+
+    def find_raw(self, tx_id: bytes) -> bytes | None:
+        """Return the bytes of a transaction that this node holds, decided ones included."""
+        tx = self.find(tx_id)
+        if tx is not None:
+            return tx.raw
+        place = self._store.place(tx_id)
+        return None if place is None else self._store.envelope(place)
+
+    def is_pending(self, tx_id: bytes) -> bool:
+        """Say whether a transaction waits for a block, or for its signature check."""
+        return tx_id in self.mempool or tx_id in self._waiting
+
+    def check(self, tx: Tx, keys: tuple[bytes, ...]) -> bool:
+        """Say whether the signatures of `tx` are by `keys`; what was checked before is remembered."""
+        pending = self.mempool.get(tx.id) or self._for_block.get(tx.id)
+        if pending is not None and keys and pending.keys == keys:
+            return True
+        return all(self._verifier.now(_checks(tx, keys)))
+
+    # ------------------------------------------------------------------------------ the chain
+
+    def on_block(self, included: Sequence[Tx], time_s: int) -> list[bytes]:
+        """A block is final: drop what it holds and what has expired; return the expired ids."""
+        self.mempool.remove(tx.id for tx in included)
+        expired = self.mempool.remove_expired(time_s)
+        self._for_block.clear()
+        self._trial = self._make_trial()
+        clock = self._trial.clock
+        self.mempool.account_txs = clock.number("account_pending_txs")
+        self.mempool.account_bytes = clock.number("account_pending_bytes")
+        return expired
+
+    def drop(self, txs: Iterable[Tx]) -> None:
+        """Forget transactions that no block can hold any more."""
+        self.mempool.remove(tx.id for tx in txs)
+
+    def fire(self, alarm: str) -> None:
+        """An alarm of the intake went off."""
+        if alarm == FLUSH:
+            self._start_jobs()
+            return
+        now = self._timers.mono_ms()
+        self._requested = {
+            tx_id: asked for tx_id, asked in self._requested.items() if now - asked < ASK_AGAIN_MS
+        }
+        old = self.mempool.since(REANNOUNCE_MS, now, IDS_MAX)
+        if old:
+            self._links.broadcast(TxAnnounce(tuple(old)))
+        self._timers.set(REANNOUNCE, now + REANNOUNCE_MS)
+
+    # ------------------------------------------------------------------------------ inside
+
+    def _enqueue(self, job: _Job) -> None:
+        if not self._queue:
+            self._timers.set(FLUSH, self._timers.mono_ms())
+        self._queue.append(job)
+
+    def _start_jobs(self) -> None:
+        while self._queue and self._jobs < JOBS_MAX:
+            batch, self._queue = self._queue[:JOB_TXS_MAX], self._queue[JOB_TXS_MAX:]
+            checks = [check for job in batch for check in _checks(job.tx, job.keys)]
+            self._jobs += 1
+            self._verifier.start(
+                checks, lambda verdicts, batch=batch: self._checked(batch, verdicts)
+            )
+
+    def _checked(self, batch: list[_Job], verdicts: list[bool]) -> None:
+        """The verdicts of one job are in: admit, answer, and pass on what was submitted here."""
+        self._jobs -= 1
+        at = 0
+        push: list[Tx] = []
+        now_ms, now_s = self._timers.mono_ms(), self._now_s()
+        answers: list[tuple[list[Done], Verdict]] = []
+        for job in batch:
+            count = len(job.keys)
+            valid = count > 0 and all(verdicts[at : at + count])
+            at += count
+            done = self._waiting.pop(job.tx.id, [])
+            self._requested.pop(job.tx.id, None)
+            pending = Pending(job.tx, job.keys if valid else (), now_ms)
+            verdict = self._admit(job, pending, now_s)
+            if verdict.status == "pending":
+                if job.peer is None:
+                    push.append(job.tx)
+            elif job.peer is not None:
+                self._for_block[job.tx.id] = pending
+            answers.append((done, verdict))
+        self._gossip(push)
+        for done, verdict in answers:
+            for answer in done:
+                answer(verdict)
+        if self._queue:
+            self._start_jobs()
+        self._on_change()
+
+    def _admit(self, job: _Job, pending: Pending, now_s: int) -> Verdict:
+        """Judge a checked transaction on the newest committed state; keep it if it may wait.
+
+        A submission must succeed on that state; a relayed one must only keep the rules of
+        inclusion, because the node that admitted it may have seen a newer state.
+        """
+        tx = job.tx
+        place = self._store.place(tx.id)
+        if place is not None:
+            return Verdict(tx.id, place)
+        if not pending.keys:
+            return self._refuse(
+                tx.id, Code.TX_SIGNATURES.number, (("have", 0), ("need", len(tx.signatures)))
+            )
+        self._for_block[tx.id] = pending  # so that `check` finds the keys
+        try:
+            if job.peer is None:
+                outcome = self._trial.try_out(tx, now_s)
+                if outcome.code:
+                    return self._refuse(tx.id, outcome.code, outcome.params)
+            else:
+                self._trial.check(tx, now_s)
+            self.mempool.add(pending)
+        except Reject as refusal:
+            return self._reject(tx.id, refusal)
+        except MempoolFull:
+            return self._refuse(tx.id, MEMPOOL_FULL)
+        finally:
+            self._for_block.pop(tx.id, None)
+        return Verdict(tx.id)
+
+    def _gossip(self, txs: list[Tx]) -> None:
+        """Push bodies to ceil(sqrt(n)) peers in turn, announce the ids to the others (B2)."""
+        peers = self._links.peers()
+        if not txs or not peers:
+            return
+        count = min(len(peers), isqrt(len(peers)) + 1)
+        self._pushes += 1
+        turned = [peers[(self._pushes + i) % len(peers)] for i in range(len(peers))]
+        for batch in _batches(txs):
+            message = TxBatch(tuple(tx.raw for tx in batch))
+            for peer in turned[:count]:
+                self._links.send(peer, message)
+        for start in range(0, len(txs), IDS_MAX):
+            ids = TxAnnounce(tuple(tx.id for tx in txs[start : start + IDS_MAX]))
+            for peer in turned[count:]:
+                self._links.send(peer, ids)
+
+    def _make_trial(self) -> BlockRun:
+        return BlockRun(self._store.base(), self._chain, self._next_ms(), self.check)
+
+    def _next_ms(self) -> int:
+        return max(self._store.tip.time_ms + 1, self._timers.wall_ms())
+
+    def _now_s(self) -> int:
+        return self._next_ms() // 1000
+
+    def _reject(self, tx_id: bytes, refusal: Reject) -> Verdict:
+        return self._refuse(tx_id, refusal.code.number, tuple(sorted(refusal.params.items())))
+
+    def _refuse(
+        self, tx_id: bytes, number: int, params: tuple[tuple[str, int | str], ...] = ()
+    ) -> Verdict:
+        self._count(number)
+        return Verdict(tx_id, None, number, params)
+
+    def _count(self, number: int) -> None:
+        self.refused[number] = self.refused.get(number, 0) + 1
+
+
+def _checks(tx: Tx, keys: tuple[bytes, ...]) -> list[Check]:
+    return [
+        (key, tx.signed, signed.signature) for key, signed in zip(keys, tx.signatures, strict=False)
+    ]
+
+
+def _batches(txs: list[Tx]) -> Iterable[list[Tx]]:
+    batch: list[Tx] = []
+    size = 0
+    for tx in txs:
+        if batch and size + len(tx.raw) + 8 > BATCH_BYTES_MAX:
+            yield batch
+            batch, size = [], 0
+        batch.append(tx)
+        size += len(tx.raw) + 8
+    if batch:
+        yield batch

@@ -1,0 +1,421 @@
+"""The synchronous runtime: feeds events to the replica and performs its effects in order (C3..C5).
+
+One door per source: `on_message`, `on_link`, `fire` and `submit`. Nothing here waits, and nothing
+here is entered by two threads. The simulator drives this very class (architecture D10).
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import assert_never
+
+import msgspec
+
+from chain.codec import Record, decode, encode
+from chain.contract import Chain, Clock
+from chain.errors import Malformed
+from chain.execute import get_set
+from chain.keyspaces import SET_NEXT, SET_NOW
+from chain.records import Header
+from chain.state import State
+from chain.validators import CommitCertificate, Verify
+from consensus import events
+from consensus.events import HeightContext, OpenRecords, Timer, Timing
+from consensus.guard import position
+from consensus.messages import (
+    ChainName,
+    CompactBlock,
+    DraftProposal,
+    Prepared,
+    ProvenRoundChange,
+    SignedCommit,
+    SignedPrepare,
+    SignedProposal,
+    SignedRoundChange,
+    Status,
+    seal,
+    signed_bytes,
+)
+from consensus.replica import Replica
+from consensus.schedule import ring
+from node import candidates, intake, sync
+from node.candidates import Candidates
+from node.chainstore import ChainStore, TxPlace
+from node.guard_file import GuardRefused
+from node.intake import Done, Intake
+from node.messages import (
+    BlockRange,
+    BodyAnswer,
+    BodyRequest,
+    CertificateNote,
+    RangeRequest,
+    TxAnnounce,
+    TxAnswer,
+    TxBatch,
+    TxRequest,
+)
+from node.ports import Heads, Links, Peer, Signer, Timers, Verifier
+from node.sync import Fetched, Sync
+
+BLOCK = b"block/"  # open-height record: a candidate's body with all transactions
+_OPEN_KINDS: dict[bytes, type[Record]] = {
+    b"drafted": DraftProposal,
+    b"accepted": SignedProposal,
+    b"prepared": Prepared,
+}
+
+ALARMS_MAX = 100  # the newest are kept for `status`
+
+Watcher = Callable[[TxPlace | None], None]
+
+
+class Halted(Exception):
+    """This node must stop for good: its state or the chain is not to be trusted (S5, E6)."""
+
+
+class Applied(msgspec.Struct, frozen=True):
+    """A block became durable; told to whoever follows the chain (streams, metrics)."""
+
+    header: Header
+    certificate: CommitCertificate
+    tx_ids: tuple[bytes, ...]
+    codes: tuple[int, ...]
+    execute_ms: int
+
+
+class Runtime:
+    """Owns the replica, the event queue and the parts that answer it."""
+
+    def __init__(
+        self,
+        chain: Chain,
+        store: ChainStore,
+        heads: Heads,
+        signer: Signer | None,
+        links: Links,
+        timers: Timers,
+        verifier: Verifier,
+        verify: Verify,
+        own_key: bytes | None,
+        *,
+        withheld: bool = False,
+    ) -> None:
+        self.chain = chain
+        self.store = store
+        self._heads = heads
+        self._signer = signer
+        self._links = links
+        self._timers = timers
+        self._own_key = own_key if signer is not None else None
+        self._withheld = withheld
+        self._queue: deque[events.Event] = deque()
+        self._stepping = False
+        self._watchers: dict[bytes, list[Watcher]] = {}
+        self.alarms: deque[tuple[int, events.Alarm]] = deque(maxlen=ALARMS_MAX)
+        self.ignored: dict[str, int] = {}
+        self.on_applied: list[Callable[[Applied], None]] = []
+        self.peer_status: dict[Peer, tuple[Status, int]] = {}
+        self.intake = Intake(chain, store, links, timers, verifier, self._on_pool_change)
+        self.candidates = Candidates(
+            chain, store, self.intake, links, timers, verify, self._on_whole
+        )
+        self.sync = Sync(chain, store, links, timers, verify, self._apply_fetched)
+        self.replica = Replica(ChainName(chain.digest, chain.chain_id), self._own_key, verify)
+        self._work = False
+
+    # ------------------------------------------------------------------------------- doors
+
+    def start(self) -> None:
+        """Begin, or begin again, at the height after the last durable block (consensus D7)."""
+        stored = self.store.read_open()
+        for name, raw in stored.items():
+            if name.startswith(BLOCK):
+                self.candidates.restore(raw)
+        records = OpenRecords(
+            **{
+                name.decode(): decode(kind, stored[name])
+                for name, kind in _OPEN_KINDS.items()
+                if name in stored
+            }
+        )
+        height = self.store.tip.height + 1
+        slots = () if self._signer is None else self._signer.slots(height)
+        if not slots and self._signer is not None and self._signer.last is not None:
+            slots = (self._signer.last,)
+        self._work = len(self.intake.mempool) > 0
+        self._feed(
+            events.Start(self._context(), records, slots, self._work, self._withheld, *self._now())
+        )
+
+    def on_message(self, peer: Peer, message: Record) -> None:
+        """A decoded message came over an accepted link. Raise `Malformed` if it is hostile."""
+        match message:
+            case Status():
+                self.peer_status[peer] = (message, self._timers.mono_ms())
+                self._receive(peer, message)
+                self.sync.on_claim(peer, message.best_height)
+            case SignedProposal() | SignedPrepare() | SignedCommit() | SignedRoundChange():
+                self._receive(peer, message)
+            case ProvenRoundChange() | CommitCertificate():
+                self._receive(peer, message)
+            case CertificateNote():
+                self._receive(peer, decode(CommitCertificate, message.certificate))
+            case TxBatch():
+                self.intake.on_txs(peer, message.envelopes, asked=False)
+            case TxAnswer():
+                self.intake.on_txs(peer, message.envelopes, asked=True)
+            case TxAnnounce():
+                self.intake.on_announce(peer, message)
+            case TxRequest():
+                self.intake.on_request(peer, message)
+            case BodyRequest():
+                self.candidates.on_body_request(peer, message)
+            case BodyAnswer():
+                self.candidates.on_body(message)
+            case RangeRequest():
+                self.sync.on_request(peer, message)
+            case BlockRange():
+                self.sync.on_range(peer, message)
+            case _:
+                raise Malformed(f"a message of kind {type(message).__name__} out of place")
+
+    def on_link(self, peer: Peer, up: bool) -> None:
+        """A link to `peer` was accepted in both directions, or the last one is gone."""
+        if up:
+            self._feed(events.LinkUp(peer, *self._now()))
+        else:
+            self.peer_status.pop(peer, None)
+            self.sync.on_link_down(peer)
+            self._feed(events.LinkDown(peer, *self._now()))
+
+    def fire(self, alarm: str) -> None:
+        """An alarm went off."""
+        if alarm in (intake.FLUSH, intake.REANNOUNCE):
+            self.intake.fire(alarm)
+        elif alarm == sync.SYNC:
+            self.sync.fire()
+        elif alarm == candidates.FETCH:
+            self.candidates.fire()
+        else:
+            self._feed(events.TimerFired(Timer(alarm), *self._now()))
+
+    def submit(self, raw: bytes, done: Done) -> None:
+        """Take a transaction from a client (architecture 3, step 2)."""
+        self.intake.submit(raw, done)
+
+    def watch(self, tx_id: bytes, watcher: Watcher) -> None:
+        """Tell `watcher` once when a transaction is final, or None when it has expired."""
+        place = self.store.place(tx_id)
+        if place is not None:
+            watcher(place)
+        else:
+            self._watchers.setdefault(tx_id, []).append(watcher)
+
+    def unwatch(self, tx_id: bytes, watcher: Watcher) -> None:
+        """Forget a watcher."""
+        watchers = self._watchers.get(tx_id, [])
+        if watcher in watchers:
+            watchers.remove(watcher)
+        if not watchers:
+            self._watchers.pop(tx_id, None)
+
+    # ------------------------------------------------------------------------- the event loop
+
+    def _receive(self, peer: Peer, message: events.Message) -> None:
+        self._feed(events.Received(peer, message, *self._now()))
+
+    def _feed(self, event: events.Event) -> None:
+        """Queue an event and run until the queue is empty; effects never re-enter the replica."""
+        self._queue.append(event)
+        if self._stepping:
+            return
+        self._stepping = True
+        try:
+            while self._queue:
+                self._perform(self.replica.step(self._queue.popleft()))
+        finally:
+            self._stepping = False
+
+    def _perform(self, effects: Sequence[events.Effect]) -> None:
+        """Perform effects strictly in order; what they answer comes before all other events (C4)."""
+        answers: list[events.Event] = []
+        for effect in effects:
+            answer = self._perform_one(effect)
+            if answer is not None:
+                answers.append(answer)
+        self._queue.extendleft(reversed(answers))
+
+    def _perform_one(self, effect: events.Effect) -> events.Event | None:
+        match effect:
+            case events.Persist():
+                self._persist(effect.record)
+            case events.SignAndSend():
+                return self._sign_and_send(effect)
+            case events.Send():
+                self._send(effect)
+            case events.SetTimer():
+                self._timers.set(effect.timer.value, effect.at_ms)
+            case events.CancelTimer():
+                self._timers.cancel(effect.timer.value)
+            case events.Propose():
+                assert self._own_key is not None, "only a validator proposes"
+                block = self.candidates.build(self._own_key, self._timers.wall_ms())
+                return events.Proposed(effect.height, effect.round, block, *self._now())
+            case events.Fetch():
+                if effect.block is None:
+                    self.sync.fetch(self.store.tip.height + 1, effect.sources)
+                else:
+                    self.candidates.want(effect.block, effect.sources)
+            case events.Execute():
+                error = self.candidates.execute(effect.block_id)
+                return events.Executed(effect.block_id, error, *self._now())
+            case events.Apply():
+                return self._apply_candidate(effect)
+            case events.Alarm():
+                self.alarms.append((self._timers.wall_ms(), effect))
+            case events.Halt():
+                raise Halted(effect.reason)
+            case events.Ignore():
+                self.ignored[effect.why] = self.ignored.get(effect.why, 0) + 1
+                if effect.fault and effect.sender != self._own_key:
+                    self.ignored["fault"] = self.ignored.get("fault", 0) + 1
+            case _:
+                assert_never(effect)
+        return None
+
+    # ---------------------------------------------------------------------------- effects
+
+    def _persist(self, record: DraftProposal | SignedProposal | Prepared) -> None:
+        """One synced write: the record and, once per block, its body with all transactions (D3)."""
+        match record:
+            case DraftProposal():
+                name, block = b"drafted", record.block.block_id
+            case SignedProposal():
+                name, block = b"accepted", record.block.block_id
+            case Prepared():
+                name, block = b"prepared", record.certificate.block_id
+        changes = {name: encode(record)}
+        if self.candidates.get(block) is not None:
+            raw = self.candidates.encode_block(block)
+            if raw is not None:
+                changes[BLOCK + block] = raw
+        self.store.write_open(changes)
+
+    def _sign_and_send(self, effect: events.SignAndSend) -> events.Event:
+        assert self._signer is not None and self._own_key is not None, "observers sign nothing"
+        draft = effect.draft
+        signed = signed_bytes(ChainName(self.chain.digest, self.chain.chain_id), draft)
+        try:
+            signature = self._signer.sign(position(draft), signed)
+        except GuardRefused as refusal:
+            return events.SigningRefused(str(refusal), *self._now())
+        message = seal(draft, self._own_key, signature)
+        self._links.broadcast(message)
+        return events.Received(self._own_key, message, *self._now())
+
+    def _send(self, effect: events.Send) -> None:
+        if effect.to is None:
+            self._links.broadcast(effect.message)
+        else:
+            for peer in effect.to:
+                self._links.send(peer, effect.message)
+
+    def _apply_candidate(self, effect: events.Apply) -> events.Event | None:
+        if effect.certificate.height <= self.store.tip.height:
+            return None  # sync was faster (consensus D15)
+        candidate = self.candidates.get(effect.block_id)
+        assert candidate is not None, "the replica applies only what it was told is held"
+        error = self.candidates.execute(effect.block_id)
+        if candidate.executed is None:
+            raise Halted(f"a certified block does not execute here: {error}")  # S5
+        self._apply(
+            Fetched(
+                self._own_key or b"",
+                candidate.compact.header,
+                candidate.body,
+                effect.certificate,
+                candidate.txs,
+            ),
+            candidate.executed,
+        )
+        return self._new_height()
+
+    def _apply_fetched(self, block: Fetched) -> None:
+        """Apply a block that sync verified, and tell the replica (S3, D13)."""
+        self._feed(events.CertificateKnown(block.certificate, *self._now()))
+        if block.header.height != self.store.tip.height + 1:
+            return  # the certificate let consensus apply the block itself
+        try:
+            executed = self.candidates.run(block.header, block.body, block.txs)
+        except Malformed as error:
+            raise Halted(f"a certified block does not execute here: {error}") from error  # S5
+        self._apply(block, executed)
+        self._feed(self._new_height())
+
+    def _apply(self, block: Fetched, executed: candidates.Executed) -> None:
+        """One synced batch, then the head slot, and only then does anybody hear of it (D3, Y16)."""
+        tip = self.store.apply(block.header, block.body, block.certificate, block.txs, executed)
+        self._heads.append(tip.height, tip.block_id, tip.log_root, tip.state_root)
+        self.candidates.clear()
+        expired = self.intake.on_block(block.txs, tip.time_ms // 1000)
+        outcomes = executed.outcomes
+        applied = Applied(
+            block.header,
+            block.certificate,
+            tuple(outcome.tx_id for outcome in outcomes),
+            tuple(outcome.code for outcome in outcomes),
+            0,
+        )
+        first = tip.log_size - len(outcomes)
+        if self._watchers:
+            for index, outcome in enumerate(outcomes):
+                place = TxPlace(tip.height, index, first + index, outcome.code, outcome.params)
+                self._tell(outcome.tx_id, place)
+            for tx_id in expired:
+                self._tell(tx_id, None)
+        for listener in self.on_applied:
+            listener(applied)
+
+    def _tell(self, tx_id: bytes, place: TxPlace | None) -> None:
+        for watcher in self._watchers.pop(tx_id, ()):
+            watcher(place)
+
+    def _new_height(self) -> events.Event:
+        self._work = len(self.intake.mempool) > 0
+        return events.NewHeight(self._context(), self._work, *self._now())
+
+    # ----------------------------------------------------------------------------- inside
+
+    def _on_pool_change(self) -> None:
+        """Transactions were checked: a wanted block may be whole, and there may be work (T4)."""
+        self.candidates.on_txs_arrived()
+        work = len(self.intake.mempool) > 0
+        if work != self._work:
+            self._work = work
+            self._feed(events.WorkPending(work, *self._now()))
+
+    def _on_whole(self, compact: CompactBlock) -> None:
+        self._feed(events.BlockAvailable(compact, *self._now()))
+
+    def _context(self) -> HeightContext:
+        """Return what the open height depends on, from the committed state (L1, L2, V1)."""
+        store = self.store
+        tip = store.tip
+        validators = get_set(store.read_state, SET_NOW)
+        clock = Clock(self.chain, State(store.read_state), tip.height, tip.time_ms // 1000)
+        return HeightContext(
+            height=tip.height + 1,
+            parent_id=tip.block_id,
+            parent_time_ms=tip.time_ms,
+            validators=validators,
+            next_validators=get_set(store.read_state, SET_NEXT),
+            order=ring(validators.keys, tip.creator if tip.height else None),
+            tip=store.certificate(tip.height) if tip.height else None,
+            timing=Timing(
+                clock.number("round_timeout_ms"),
+                clock.number("round_timeout_max_ms"),
+                clock.number("heartbeat_s") * 1000,
+            ),
+        )
+
+    def _now(self) -> tuple[int, int]:
+        return self._timers.mono_ms(), self._timers.wall_ms()

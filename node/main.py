@@ -1,0 +1,378 @@
+"""The composition root: the only file that knows every class (architecture 1).
+
+`run` opens a home, puts the parts together and serves until it is told to stop. What it returns
+is the exit code of the process: 0 after SIGTERM, 70 when integrity is at stake, 78 for a
+configuration that nobody should restart into (interfaces 1.4).
+"""
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import msgspec
+from aiohttp import web
+
+from chain.codec import decode
+from chain.contract import Table
+from chain.crypto import public_key, sign, verify
+from chain.errors import Malformed
+from chain.genesis import Genesis, GenesisDoc, ValidatorDoc
+from chain.selftest import run_selftest
+from consensus.guard import GuardDamaged, GuardForeign
+from contracts import CONTRACTS
+from node.admin import make_admin
+from node.api import Node, make_api
+from node.chainstore import TIP, ChainStore, Tip
+from node.config import Config, ConfigInvalid, Value, load_config
+from node.disk import Busy, StorageError, StoreDamaged, StoreFailed
+from node.guard_file import GuardFile, GuardMissing, open_guard
+from node.head_file import (
+    HeadBinding,
+    HeadFile,
+    HeadVerdict,
+    judge_head,
+    open_head_file,
+    read_heads,
+)
+from node.home import Home, Space, get_free_bytes, judge_space, lock_home
+from node.identity import load_identity
+from node.links import PeerInfo, PeerLinks
+from node.metrics import make_metrics
+from node.ports import Store
+from node.runtime import Halted, Runtime
+from node.setup import check_genesis, load_node_key
+from node.signatures import SignaturePool
+from node.store import choose_kind, open_store, recover_torn_tail
+from node.timers import LoopTimers
+
+OK, CRASHED, INTEGRITY, BAD_CONFIG = 0, 1, 70, 78
+VERIFIED_MAX = 65_536  # consensus B8: remembered signature checks, 100 validators x a few rounds
+SPACE_CHECK_S = 10.0
+
+_log = logging.getLogger("wijk.node")
+
+
+def run(
+    root: Path, environ: Mapping[str, str], flags: Mapping[str, Value], *, announce: bool
+) -> int:
+    """Serve the node in `root` until SIGTERM; return the exit code of the process."""
+    if not __debug__:
+        print("wijk does not run under python -O: its assertions guard money", file=sys.stderr)
+        return BAD_CONFIG
+    os.umask(0o077)
+    home = Home(root)
+    try:
+        config = load_config(home.config, environ, flags)
+        _set_up_logging(config)
+        run_selftest()
+        genesis = check_genesis(home.genesis.read_bytes(), config.text("chain.genesis_sha256"))
+        lock = lock_home(home)
+    except ConfigInvalid as error:
+        for fault in error.faults:
+            print(fault, file=sys.stderr)
+        return BAD_CONFIG
+    except (Busy, Malformed, OSError, StorageError) as error:
+        print(error, file=sys.stderr)
+        return BAD_CONFIG
+    try:
+        return asyncio.run(_serve(home, config, genesis, announce=announce))
+    except (StoreDamaged, Halted) as error:
+        _log.critical("node.halted", extra={"why": str(error)})
+        print(error, file=sys.stderr)
+        return INTEGRITY
+    except StoreFailed as error:
+        print(error, file=sys.stderr)
+        return CRASHED
+    except (StorageError, Malformed, OSError) as error:
+        print(error, file=sys.stderr)
+        return BAD_CONFIG
+    except BaseExceptionGroup as group:
+        halted, rest = group.split((StoreDamaged, Halted))
+        for error in _leaves(group):
+            _log.critical("node.stopped", extra={"why": repr(error)}, exc_info=error)
+        return INTEGRITY if halted is not None and rest is None else CRASHED
+    finally:
+        lock.release()
+
+
+async def _serve(home: Home, config: Config, genesis: Genesis, *, announce: bool) -> int:
+    seed = load_node_key(home.root / config.text("signer.key"))
+    own_key = public_key(seed)
+    doc = find_validator(genesis.doc, own_key)
+    store, heads, behind_head = open_chain(home, config, genesis)
+    chain = genesis.chain(Table(CONTRACTS))
+    chain_store = ChainStore(store)
+    guard = _open_guard(home, config, own_key, genesis, seed)
+    identity = load_identity(home.transport_key)
+    verifier = SignaturePool(os.cpu_count() or 1)
+    loop = asyncio.get_running_loop()
+    stop = loop.create_future()
+    _stop_on(loop, stop)
+
+    timers = LoopTimers(lambda name: runtime.fire(name))
+    links = PeerLinks(
+        identity=identity,
+        info=_own_info(config, genesis, own_key, identity.transport_key),
+        genesis_digest=genesis.digest,
+        node_version=get_version(),
+        height=lambda: chain_store.tip.height,
+        on_message=lambda peer, message: runtime.on_message(peer, message),
+        on_link=lambda peer, up: runtime.on_link(peer, up),
+        randomness=os.urandom,
+        faults_allowed=genesis.doc.purpose != "live",
+    )
+    runtime = Runtime(
+        chain,
+        chain_store,
+        heads,
+        guard,
+        links,
+        timers,
+        verifier,
+        make_remembering_verify(),
+        own_key if doc is not None else None,
+        withheld=guard is None or behind_head,
+    )
+    loop.set_exception_handler(lambda _loop, context: _fail(stop, context))
+    links.set_peers([_peer_info(validator) for validator in genesis.doc.validators])
+    p2p = links.open(config.text("p2p.listen"))
+    node = Node(
+        runtime=runtime,
+        links=links,
+        genesis=genesis,
+        config=config,
+        name=doc.name if doc is not None else config.text("node.name") or "follower",
+        version=get_version(),
+        storage=choose_kind(config.text("node.storage"), home.store),
+        home=home,
+        own_key=own_key,
+        signer=guard,
+    )
+    runner, api = await _serve_http(make_api(node), config.text("api.listen"))
+    metrics_runner, _ = await _serve_http(make_metrics(node), config.text("metrics.listen"))
+    admin_runner, admin = await make_admin(node, stop)
+    runtime.start()
+    try:
+        async with asyncio.TaskGroup() as group:
+            serving = group.create_task(links.run())
+            watching = group.create_task(_watch_space(home, node, stop))
+            if announce:
+                _announce(node, p2p, api, admin)
+            code = await stop
+            serving.cancel()
+            watching.cancel()
+    finally:
+        for site in (runner, metrics_runner, admin_runner):
+            await site.cleanup()
+        verifier.close()
+        if guard is not None:
+            guard.close()
+        heads.close()
+        store.close()
+    return int(code)
+
+
+def open_chain(home: Home, config: Config, genesis: Genesis) -> tuple[Store, HeadFile, bool]:
+    """Open store and head file, mending a torn tail, and compare them (reliability Y20, Y22).
+
+    The third value says that acked blocks are missing: the node must fetch them and not sign.
+    """
+    kind = choose_kind(config.text("node.storage"), home.store)
+    heads_read = read_heads(home.head.read_bytes()) if home.head.exists() else None
+
+    def is_sound(store: Store) -> bool:
+        raw = store.get(TIP)
+        if raw is None or heads_read is None:
+            return False
+        tip = decode(Tip, raw)
+        return judge_head(tip.height, tip.block_id, heads_read.heads) is HeadVerdict.OK
+
+    try:
+        store = open_store(home.store, kind)
+    except StoreDamaged:
+        store = recover_torn_tail(home.store, kind, is_sound)
+    tip = ChainStore(store).tip
+    if heads_read is None:
+        raise StoreDamaged(f"{home.head}: the head file is missing")
+    binding = heads_read.binding
+    if binding.genesis_digest != genesis.digest:
+        raise StoreDamaged(f"{home.head} is of another chain")
+    heads = open_head_file(home.head, HeadBinding(binding.genesis_digest, binding.instance))
+    verdict = judge_head(tip.height, tip.block_id, heads.heads)
+    if verdict is HeadVerdict.FOREIGN:
+        raise StoreDamaged(f"{home.head} and the store tell different stories (reliability Y20)")
+    if verdict is HeadVerdict.OK and tip.height > heads.last.height:
+        heads.append(tip.height, tip.block_id, tip.log_root, tip.state_root)
+    return store, heads, verdict is HeadVerdict.LOST
+
+
+def find_validator(doc: GenesisDoc, key: bytes) -> ValidatorDoc | None:
+    """Return the entry of genesis for a consensus key, or None for a follower."""
+    for validator in doc.validators:
+        if validator.public_key == key.hex():
+            return validator
+    return None
+
+
+def get_version() -> str:
+    """Return the version of the installed package."""
+    try:
+        return version("wijkchain")
+    except PackageNotFoundError:
+        return "0.0.0"
+
+
+def make_remembering_verify() -> "RememberingVerify":
+    """Return a verifier that checks a consensus signature once (consensus B8)."""
+    return RememberingVerify()
+
+
+class RememberingVerify:
+    """Guards a bounded memory of signatures that were found valid."""
+
+    def __init__(self) -> None:
+        self._valid: dict[tuple[bytes, bytes, bytes], None] = {}
+
+    def __call__(self, key: bytes, message: bytes, signature: bytes) -> bool:
+        """Say whether the signature is valid; only valid ones are remembered."""
+        known = (key, message, signature)
+        if known in self._valid:
+            return True
+        if not verify(key, message, signature):
+            return False
+        if len(self._valid) >= VERIFIED_MAX:
+            self._valid.pop(next(iter(self._valid)))
+        self._valid[known] = None
+        return True
+
+
+def _open_guard(
+    home: Home, config: Config, key: bytes, genesis: Genesis, seed: bytes
+) -> GuardFile | None:
+    """Open the guard; without a sound one the node follows and signs nothing (consensus D8)."""
+    if config.text("signer.mode") == "none":
+        return None
+    path = home.root / config.text("signer.guard")
+    try:
+        return open_guard(path, key, genesis.digest, lambda message: sign(seed, message))
+    except GuardForeign:
+        raise
+    except (GuardMissing, GuardDamaged) as error:
+        _log.error("guard.unusable", extra={"why": str(error)})
+        print(error, file=sys.stderr)
+        return None
+
+
+async def _serve_http(app: web.Application, listen: str) -> tuple[web.AppRunner, str]:
+    host, _, port = listen.rpartition(":")
+    runner = web.AppRunner(app, access_log=None, keepalive_timeout=10)
+    await runner.setup()
+    site = web.TCPSite(runner, host, int(port))
+    await site.start()
+    bound = runner.addresses[0][1]
+    return runner, f"http://{host}:{bound}"
+
+
+def _own_info(config: Config, genesis: Genesis, key: bytes, transport_key: bytes) -> PeerInfo:
+    doc = find_validator(genesis.doc, key)
+    name = doc.name if doc is not None else config.text("node.name") or "follower"
+    return PeerInfo(name, key, transport_key, "")
+
+
+def _peer_info(doc: ValidatorDoc) -> PeerInfo:
+    return PeerInfo(
+        doc.name, bytes.fromhex(doc.public_key), bytes.fromhex(doc.transport_key), doc.address
+    )
+
+
+def _stop_on(loop: asyncio.AbstractEventLoop, stop: "asyncio.Future[int]") -> None:
+    def finish() -> None:
+        if not stop.done():
+            stop.set_result(OK)
+
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, finish)
+
+
+def _fail(stop: "asyncio.Future[int]", context: dict[str, object]) -> None:
+    """An error nobody awaited ends the process: a component that cannot answer kills it (C7)."""
+    error = context.get("exception")
+    if isinstance(error, BaseException) and not stop.done():
+        stop.set_exception(error)
+    elif error is None:
+        _log.warning("loop.warning", extra={"why": str(context.get("message"))})
+
+
+async def _watch_space(home: Home, node: Node, stop: "asyncio.Future[int]") -> None:
+    """Refuse new work, then stop cleanly, before the disk is full (reliability Y28)."""
+    while True:
+        space = judge_space(get_free_bytes(home.root))
+        node.refuses_work = space in (Space.REFUSE, Space.STOP)
+        if space is Space.STOP and not stop.done():
+            stop.set_exception(StoreFailed("less than 512 MiB of disk left: stopping cleanly"))
+        await asyncio.sleep(SPACE_CHECK_S)
+
+
+def _announce(node: Node, p2p: str, api: str, admin: str) -> None:
+    print(
+        json.dumps(
+            {
+                "name": node.name,
+                "pid": os.getpid(),
+                "chain_id": node.genesis.doc.chain_id,
+                "height": node.runtime.store.tip.height,
+                "p2p": p2p,
+                "api": api,
+                "admin": admin,
+                "storage": node.storage,
+                "signing": node.signer is not None,
+            }
+        ),
+        flush=True,
+    )
+
+
+def _set_up_logging(config: Config) -> None:
+    format_ = config.text("log.format")
+    as_json = format_ == "json" or (format_ == "auto" and not sys.stderr.isatty())
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        _JsonLines() if as_json else logging.Formatter("%(levelname)s %(message)s")
+    )
+    root = logging.getLogger("wijk")
+    root.handlers[:] = [handler]
+    root.setLevel(config.text("log.level").upper())
+    root.propagate = False
+
+
+class _JsonLines(logging.Formatter):
+    """One JSON object a line (interfaces 6.4): ts, level, event and what the event carries."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        told = {
+            name: value
+            for name, value in record.__dict__.items()
+            if name in ("why", "height", "round", "peer", "tx", "code", "ms", "text")
+        }
+        line = {
+            "ts": record.created,
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+        }
+        text = msgspec.json.encode({**line, **told}).decode()
+        if record.exc_info is not None and record.exc_info[1] is not None:
+            text += "\n" + self.formatException(record.exc_info)
+        return text
+
+
+def _leaves(group: BaseExceptionGroup) -> list[BaseException]:
+    found: list[BaseException] = []
+    for error in group.exceptions:
+        found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return found

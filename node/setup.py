@@ -1,0 +1,104 @@
+"""A new node home: keys, genesis, an empty store at height 0, guard and head file (D10, D16).
+
+Key and guard are made together, so the first start of a chain passes the join barrier.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from chain.crypto import public_key, sign
+from chain.errors import Malformed
+from chain.genesis import Genesis, load_genesis
+from chain.strict_json import canonical_json, parse_json
+from consensus.guard import Binding
+from node.chainstore import ChainStore, create_chain
+from node.config import Value, write_config
+from node.guard_file import create_guard
+from node.head_file import HeadBinding, create_head_file
+from node.home import (
+    BALLAST_BYTES,
+    BALLAST_TEST_BYTES,
+    Home,
+    check_private,
+    make_ballast,
+    make_home,
+    replace_file,
+)
+from node.identity import create_identity
+from node.store import choose_kind, create_store
+
+KEY_FILE_BYTES_MAX = 4096
+INSTANCE_BYTES = 16
+
+
+class NodeKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`keys/consensus.json`: the validator's secret, kept by file mode 0600 or a credential."""
+
+    format: str
+    public_key: str
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"NodeKey({self.public_key[:16]})"
+
+
+def load_node_key(path: Path) -> bytes:
+    """Return the secret seed, 32 bytes, of a consensus key file; raise `Malformed` if it is none."""
+    check_private(path)
+    data = path.read_bytes()
+    if len(data) > KEY_FILE_BYTES_MAX:
+        raise Malformed(f"{path}: not a consensus key file")
+    key = parse_json(data, NodeKey)
+    seed = bytes.fromhex(key.secret)
+    if key.format != "wijk/node-key/1" or public_key(seed).hex() != key.public_key:
+        raise Malformed(f"{path}: the secret does not belong to the public key")
+    return seed
+
+
+def init_home(
+    root: Path,
+    genesis: Genesis,
+    seed: bytes,
+    transport_seed: bytes,
+    instance: bytes,
+    settings: Mapping[str, Value],
+) -> Home:
+    """Make a node home from nothing; `seed` is the consensus key, `instance` 16 random bytes.
+
+    Raise `StorageError` where something is in the way.
+    """
+    assert len(instance) == INSTANCE_BYTES
+    home = make_home(root)
+    key = public_key(seed)
+    replace_file(home.genesis, genesis.canonical)
+    replace_file(
+        home.consensus_key,
+        canonical_json(
+            {"format": "wijk/node-key/1", "public_key": key.hex(), "secret": seed.hex()}
+        ),
+    )
+    create_identity(home.transport_key, transport_seed)
+    store = create_store(home.store, choose_kind(str(settings.get("node.storage", "auto"))))
+    create_chain(store, genesis)
+    tip = ChainStore(store).tip
+    store.close()
+    binding = HeadBinding(genesis.digest, instance)
+    create_head_file(home.head, binding, 0, tip.block_id, (tip.log_root, tip.state_root)).close()
+    create_guard(
+        home.guard, Binding(key, genesis.digest, instance), lambda message: sign(seed, message)
+    ).close()
+    make_ballast(home, BALLAST_BYTES if genesis.doc.purpose == "live" else BALLAST_TEST_BYTES)
+    replace_file(home.config, write_config(settings).encode())
+    return home
+
+
+def check_genesis(data: bytes, expected_sha256: str) -> Genesis:
+    """Return the genesis in `data`; raise `Malformed` if it is not the expected one."""
+    genesis = load_genesis(data)
+    if expected_sha256 and genesis.digest.hex() != expected_sha256:
+        raise Malformed(
+            f"genesis has digest {genesis.digest.hex()}, the settings ask for {expected_sha256}"
+        )
+    return genesis

@@ -9,7 +9,7 @@ import asyncio
 import socket
 import ssl
 import sys
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, cast
 
 from chain.codec import Record, decode
 from chain.errors import Malformed
@@ -182,12 +182,13 @@ class Link(asyncio.Protocol):
     # ------------------------------------------------------------------------- from the event loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(
+            "asyncio.Transport", transport
+        )  # uvloop's is one, but does not say so
         self._made_at = self._byte_at = self._loop.time()
-        transport.set_write_buffer_limits(BUFFER_BYTES)
+        self._transport.set_write_buffer_limits(BUFFER_BYTES)
         if self.closing is not None:  # closed while the handshake ran
-            transport.abort()
+            self._transport.abort()
             return
         tls: ssl.SSLObject = transport.get_extra_info("ssl_object")
         try:

@@ -20,7 +20,7 @@ from node.flow import Inflow, expects_answer
 from node.identity import Identity, client_context, server_context
 from node.link import LIMITS, Limits, Link
 from node.messages import WIRE_VERSION, Hello, Reason
-from node.ports import Peer, Randomness
+from node.ports import Peer
 from node.wire import Kind, encode_frame
 
 NONCES_KEPT = 4_096  # hellos remembered to spot a replay (Z6)
@@ -36,6 +36,8 @@ _HARD = frozenset(
         Reason.MALFORMED, Reason.FLOOD, Reason.BACKOFF,
     }
 )  # fmt: skip
+
+Randomness = Callable[[int], bytes]  # as many random bytes as asked: os.urandom, or seeded
 
 _log = logging.getLogger("wijk.links")
 

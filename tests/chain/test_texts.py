@@ -1,6 +1,9 @@
 """Texts for people: complete, equal in both languages, never broken (economy A12)."""
 
+import ast
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -49,6 +52,32 @@ def test_every_code_of_the_chain_has_a_row_with_its_reason() -> None:
     for code in Code:
         assert rows[code.number].reason == code.reason
         assert number_of(code.reason) == code.number
+
+
+def refusals_in(source: str) -> Iterator[tuple[Code, set[str]]]:
+    """Yield the code and the names of the values of every `Reject` and `require` in a module."""
+    for node in ast.walk(ast.parse(source)):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id in ("Reject", "require")
+        ):
+            for given_code in node.args:
+                if isinstance(given_code, ast.Attribute) and given_code.attr in Code.__members__:
+                    yield Code[given_code.attr], {str(word.arg) for word in node.keywords}
+
+
+def test_every_value_that_a_refusal_carries_can_be_shown() -> None:
+    """Otherwise a contract and its sentence use two names for one number, and nobody sees it."""
+    checkout = Path(__file__).parent.parent.parent
+    unknown = {
+        (path.name, code.reason, name)
+        for package in ("chain", "contracts")
+        for path in (checkout / package).rglob("*.py")
+        for code, names in refusals_in(path.read_text("utf-8"))
+        for name in names - placeholders(code.number, "nl")
+    }
+    assert unknown == set(), "add the name to the sentence in chain/text_rows.py, or use its name"
 
 
 @pytest.mark.parametrize(("number", "http", "exits"), CLIENT_AND_NODE)

@@ -248,12 +248,12 @@ def _slots_at(get_node: GetNode, path: bytes) -> list[bytes]:
 
 def _hash_slots(slots: list[bytes]) -> bytes:
     sha256 = hashlib.sha256
-    children = [  # the same as _hash_slot, without sixteen calls
-        slot
+    children = [  # the same as _hash_slot without sixteen calls; most slots are empty
+        EMPTY_CHILD
+        if not slot
+        else slot
         if len(slot) == _NODE_HASH
         else sha256(b"\x00" + slot).digest()
-        if slot
-        else EMPTY_CHILD
         for slot in slots
     ]
     return sha256(b"\x01" + b"".join(children)).digest()

@@ -146,20 +146,22 @@ def problem(
     """Return the problem+json object of interfaces 1.5, its fields in that order.
 
     `status` is 0 without `instance`: then it never reached HTTP. `params` gets the `reason` of a
-    2xxx code and, where `retry` is `after`, `retry_after_s`.
+    2xxx code and, where `retry` is `after`, `retry_after_s`; Unix seconds and dates of the chain
+    become RFC 3339 text (interfaces 0).
     """
     row = _row(number)
     full: dict[str, object] = {}
     if row.reason:
         full["reason"] = row.reason
-    full.update(params)
+    for name, value in params.items():
+        full[name] = _to_json(name, value)
     if row.retry == AFTER:
         full.setdefault("retry_after_s", RETRY_AFTER_S_DEFAULT)
     return {
         "type": _TYPE + code_text(number),
         "title": title(number, lang),
         "status": row.http if instance is not None else 0,
-        "detail": message(number, full, lang),
+        "detail": message(number, {**full, **params}, lang),
         "instance": instance,
         "code": code_text(number),
         "retry": row.retry,
@@ -267,14 +269,23 @@ def _fill(template: str, params: Mapping[str, object], lang: Lang) -> str:
     return _OPTIONAL.sub(part, template).strip()
 
 
+def _to_json(name: str, value: object) -> object:
+    if isinstance(value, int) and not isinstance(value, bool):
+        if name.endswith("_at"):
+            return f"{_date(_book_date(value))}T{_clock(value)}.000Z"
+        if name.endswith("_on"):
+            return _date(value)
+    return value
+
+
 def _show(name: str, value: object, lang: Lang) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         if name.endswith("_cents"):
             return money(value, lang)
         if name.endswith("_at"):
-            return _moment(value)
+            return f"{_date(_book_date(value))} {_clock(value)} UTC"
         if name.endswith("_on"):
-            return f"{value // 10_000:04}-{value // 100 % 100:02}-{value % 100:02}"
+            return _date(value)
     if isinstance(value, list | tuple):
         return ", ".join(_show(name, item, lang) for item in value[:LIST_ITEMS_MAX])
     word = str(value)
@@ -283,12 +294,17 @@ def _show(name: str, value: object, lang: Lang) -> str:
     return _plain(word)
 
 
-def _moment(time_s: int) -> str:
-    """Return Unix seconds as `2026-11-23 10:00:00 UTC`."""
-    days, rest = divmod(time_s, DAY_S)
-    date = from_days(days)
-    day = f"{date // 10_000:04}-{date // 100 % 100:02}-{date % 100:02}"
-    return f"{day} {rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02} UTC"
+def _book_date(time_s: int) -> int:
+    return from_days(time_s // DAY_S)
+
+
+def _date(date: int) -> str:
+    return f"{date // 10_000:04}-{date // 100 % 100:02}-{date % 100:02}"
+
+
+def _clock(time_s: int) -> str:
+    rest = time_s % DAY_S
+    return f"{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}"
 
 
 def _plain(word: str) -> str:

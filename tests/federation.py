@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from chain.address import account_id, account_text
+from chain.address import account_id, account_text, parse_account
 from chain.codec import encode
 from chain.contract import Chain, Contract, Table
 from chain.crypto import public_key, sha256, sign
 from chain.execute import Base, BlockRun, Executed
-from chain.genesis import Genesis, load_genesis, make_base, possession_bytes
+from chain.genesis import AccountDoc, Genesis, load_genesis, make_base, possession_bytes
 from chain.records import TX_CONTEXT, Envelope, KeySignature, Outcome, Tx, decode_tx, encode_body
 from chain.strict_json import canonical_json
 from contracts import CONTRACTS
@@ -297,3 +297,8 @@ class Ledger:
         """Send as the registrar of a wijk, signed by both."""
         signers = [(0, f"{wijk}-registrar-a"), (1, f"{wijk}-registrar-b")]
         return self.send(call, registrar(wijk), signers)
+
+
+def account_of(doc: AccountDoc) -> bytes:
+    """Return the account id of an account in a genesis document."""
+    return parse_account(doc.id)

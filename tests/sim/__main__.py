@@ -1,0 +1,65 @@
+"""Replay or search histories: `python -m tests.sim replay SEED`, `python -m tests.sim soak [N]`."""
+
+import argparse
+import random
+import subprocess
+import sys
+import time
+
+from tests.sim.world import play
+
+
+def main() -> int:
+    """Run the command line; 0 if every history kept its promises."""
+    parser = argparse.ArgumentParser(prog="python -m tests.sim")
+    commands = parser.add_subparsers(dest="command", required=True)
+    replay = commands.add_parser("replay", help="play one seed; without SEED a fresh one")
+    replay.add_argument("seed", type=int, nargs="?")
+    replay.add_argument("--trace", action="store_true", help="print every event")
+    soak = commands.add_parser("soak", help="play fresh seeds until one fails or N are done")
+    soak.add_argument("count", type=int, nargs="?", default=0)
+    soak.add_argument("--first", type=int, help="the first seed; default: fresh")
+    arguments = parser.parse_args()
+    if arguments.command == "replay":
+        return _replay(arguments.seed, trace=arguments.trace)
+    return _soak(arguments.count, arguments.first)
+
+
+def _replay(seed: int | None, *, trace: bool) -> int:
+    seed = random.SystemRandom().randrange(2**32) if seed is None else seed
+    print(f"SEED={seed}", flush=True)
+    lines: list[str] = []
+    try:
+        world = play(seed, lines=lines)
+    finally:
+        if trace:
+            print("\n".join(lines))
+    print(
+        f"ok: {len(world.nodes)} nodes, height {world.checks.height}, "
+        f"{world.checks.rounds} failed rounds, {world.events} events, trace {world.trace_hash[:16]}"
+    )
+    return 0
+
+
+def _soak(count: int, first: int | None) -> int:
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    seed = random.SystemRandom().randrange(2**32) if first is None else first
+    started, done = time.monotonic(), 0
+    while count == 0 or done < count:
+        try:
+            play(seed + done)
+        except BaseException:
+            print(f"\nFAILED at commit {commit}: make sim SEED={seed + done}", flush=True)
+            raise
+        done += 1
+        if done % 50 == 0:
+            rate = done / (time.monotonic() - started)
+            print(f"{done} seeds from {seed}, no violation, {rate:.1f}/s, commit {commit}", flush=True)
+    print(f"{done} seeds from {seed}: no violation, commit {commit}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""Seeds of every push: faults, then healing (reliability U1, J26); and that the suite is alive."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.sim.world import play
+
+SEEDS = 500  # reliability U1: per push
+PARTS = 20  # so that workers share them
+FIRST = 1_000
+FAILED_ONCE: tuple[int, ...] = ()  # every seed that ever failed stays here (J44)
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_seeds_keep_every_invariant_and_make_progress_after_healing(part: int) -> None:
+    """consensus I1-I9, reliability U1."""
+    for seed in range(FIRST + part, FIRST + SEEDS, PARTS):
+        play(seed)
+
+
+@pytest.mark.parametrize("seed", FAILED_ONCE)
+def test_seeds_that_failed_once_stay_mended(seed: int) -> None:
+    """reliability J44."""
+    play(seed)
+
+
+def test_same_seed_same_history_in_another_process_too() -> None:
+    """reliability J3: two processes with different hash seeds share the trace hash."""
+    code = "from tests.sim.world import play; print(play(4242).trace_hash)"
+    root = Path(__file__).parents[2]
+    found = set()
+    for hash_seed in ("1", "2"):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=root,
+            env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(root)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        found.add(done.stdout.strip())
+    found.add(play(4242).trace_hash)
+
+    assert len(found) == 1
+
+
+def test_a_planted_wrong_quorum_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """reliability J51: with a quorum one vote too small some seed must fork or fail a certificate."""
+    import chain.validators  # noqa: PLC0415
+
+    sound = chain.validators.quorum
+    monkeypatch.setattr(chain.validators, "quorum", lambda n: max(1, sound(n) - 1))
+
+    with pytest.raises(AssertionError):
+        for seed in range(200):
+            play(seed, nodes=4)

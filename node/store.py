@@ -87,7 +87,6 @@ def recover_torn_tail(
     _finish_swap(folder, disk)
     mended = _mended(folder)
     with failing(f"copy {folder}"):
-        shutil.rmtree(mended, ignore_errors=True)
         shutil.copytree(folder, mended)
     try:
         for forgiving in (True, False):  # once it is mended, the strict way has to accept it too
@@ -134,8 +133,11 @@ def _finish_swap(folder: Path, disk: Disk) -> None:
     """Go on where a crash left `recover_torn_tail`.
 
     The original is renamed only after its copy proved sound, so `torn` says that the copy counts.
+    Without it, a copy is one that was never proved.
     """
     torn, mended = _torn(folder), _mended(folder)
+    if disk.exists(folder) and disk.exists(mended):
+        disk.remove_folder(mended)
     if disk.exists(torn):
         if not disk.exists(folder):
             disk.rename(mended, folder)

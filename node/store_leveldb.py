@@ -3,7 +3,8 @@
 LevelDB is safe with exactly these settings and not with its defaults: `paranoid_checks`, or one
 flipped bit in the log silently drops records in the middle (Y2); `verify_checksums` in every read,
 or a flipped bit comes back as a value (Y3); never `create_if_missing` outside `create_leveldb`, or
-a missing CURRENT makes a new empty chain (Y5); never `repair_db` (Y10).
+a missing CURRENT makes a new empty chain (Y5); never `repair_db` (Y10). And never a plyvel iterator
+that is trusted to say why it ended: see `_scan`.
 """
 
 from collections.abc import Iterator
@@ -15,12 +16,14 @@ import plyvel
 
 from node.disk import DISK, Busy, Disk, StoreDamaged, StoreFailed
 from node.ports import Snapshot
-from node.store_pairs import Batch, check_batch, copy_pairs
+from node.store_pairs import KEY_END, Batch, check_batch, check_key, copy_pairs
 
 _GONE = (
     "No such file or directory"  # LevelDB calls a missing file an input error; here it is damage
 )
 _HELD = "IO error: lock "
+_KEY_FIRST = b""
+_MARKS = (_KEY_FIRST, KEY_END)  # stand before and after all keys, from the creation on
 
 
 def create_leveldb(folder: Path, disk: Disk = DISK) -> "LevelStore":
@@ -31,6 +34,13 @@ def create_leveldb(folder: Path, disk: Disk = DISK) -> "LevelStore":
         database = plyvel.DB(
             str(folder), create_if_missing=True, error_if_exists=True, paranoid_checks=True
         )
+        try:
+            with database.write_batch(sync=True) as writing:
+                for mark in _MARKS:
+                    writing.put(mark, b"")
+        except BaseException:
+            database.close()
+            raise
     return LevelStore(database, folder, disk)
 
 
@@ -61,10 +71,17 @@ class LevelStore:
         self._disk = disk
         self._names: frozenset[str] = frozenset()
         self._failed = False
-        self._sync_names()
+        try:
+            if any(_get(database, folder, mark) is None for mark in _MARKS):
+                raise StoreDamaged(f"{folder}: the store has lost its first entries")
+            self._sync_names()
+        except BaseException:
+            database.close()
+            raise
 
     def get(self, key: bytes) -> bytes | None:
         self._check_usable()
+        check_key(key)
         return _get(self._database, self._folder, key)
 
     def scan(
@@ -133,6 +150,7 @@ class LevelSnapshot:
         self._folder = folder
 
     def get(self, key: bytes) -> bytes | None:
+        check_key(key)
         return _get(self._view, self._folder, key)
 
     def scan(
@@ -155,16 +173,30 @@ def _get(source: Any, folder: Path, key: bytes) -> bytes | None:
 def _scan(
     source: Any, folder: Path, start: bytes, end: bytes, *, reverse: bool
 ) -> Iterator[tuple[bytes, bytes]]:
+    """Walk without a bound in the direction of walking, until the walk is seen to pass the range.
+
+    plyvel hides an error when no entry comes after it: the walk just ends. Between the two marks
+    there always comes one, so a walk that ends by itself is one that lost something. (With both
+    bounds, plyvel 1.5 also leaves out a last key that equals the start of a reverse walk.)
+    """
+    assert end <= KEY_END, "store: a scan beyond every key"
     if start >= end:
         return
+    bound = {"stop": end} if reverse else {"start": start}
     with _judging(folder):
-        pairs = source.iterator(start=start, stop=end, reverse=reverse, verify_checksums=True)
+        pairs = source.iterator(reverse=reverse, verify_checksums=True, **bound)
     try:
-        yield from pairs
+        for key, value in pairs:
+            if key in _MARKS or not start <= key < end:
+                if key == _KEY_FIRST and not reverse:
+                    continue
+                return
+            yield key, value
     except plyvel.Error as error:
         raise _judge(error, folder) from error
     finally:
         pairs.close()
+    raise StoreDamaged(f"{folder}: a scan ended before the end of the store")
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from node.ports import Snapshot
-from node.store_pairs import Batch, check_batch, copy_pairs
+from node.store_pairs import Batch, check_batch, check_key, copy_pairs
 from node.store_sqlite import create_sqlite
 
 
@@ -19,6 +19,7 @@ class MemoryStore:
 
     def get(self, key: bytes) -> bytes | None:
         assert self._open, "store: used after close"
+        check_key(key)
         return self._pairs.get(key)
 
     def scan(

@@ -15,10 +15,15 @@ _COPY_BYTES = 4 << 20  # one synced batch of a copy: large enough that syncs do 
 Batch = Sequence[tuple[bytes, bytes | None]]
 
 
+def check_key(key: bytes) -> None:
+    """Assert that `key` is one that a store can hold and a scan can reach."""
+    assert 0 < len(key) <= KEY_BYTES_MAX, f"store: a key of {len(key)} bytes"
+
+
 def check_batch(batch: Batch) -> None:
-    """Assert that every key of `batch` is one that a store can hold and a scan can reach."""
+    """Assert the same of every key in `batch`."""
     for key, _ in batch:
-        assert 0 < len(key) <= KEY_BYTES_MAX, f"store: a key of {len(key)} bytes"
+        check_key(key)
 
 
 def copy_pairs(source: Store | Snapshot, target: Store) -> None:

@@ -7,13 +7,14 @@ of its log is cut by SQLite itself; what else its log may lose, the head file no
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
 
 from node.disk import DISK, Disk, StoreDamaged, StoreFailed
 from node.ports import Snapshot
-from node.store_pairs import Batch, check_batch, copy_pairs
+from node.store_pairs import Batch, check_batch, check_key, copy_pairs
 
 FILE = "store.sqlite"
 _LOCK = "LOCK"
@@ -32,15 +33,12 @@ def create_sqlite(folder: Path, disk: Disk = DISK) -> "SqliteStore":
     """Make a new, empty store in the empty `folder` (reliability Y17)."""
     if disk.names(folder):
         raise StoreFailed(f"{folder} is not empty: a new store wants an empty folder")
-    lock = disk.create(folder / _LOCK)
-    disk.lock(lock, folder / _LOCK)
-    try:
-        connection = _connect(folder, "rwc")
+
+    def begin(connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(_TABLE)
-    except sqlite3.Error as error:
-        raise _judge(error, folder) from error
-    return SqliteStore(connection, folder, disk, lock)
+
+    return _open(folder, disk, disk.create(folder / _LOCK), "rwc", begin)
 
 
 def open_sqlite(folder: Path, disk: Disk = DISK) -> "SqliteStore":
@@ -52,21 +50,25 @@ def open_sqlite(folder: Path, disk: Disk = DISK) -> "SqliteStore":
         raise StoreDamaged(f"{folder}: the store's file {FILE} is missing")
     path = folder / _LOCK
     lock = disk.open(path) if disk.exists(path) else disk.create(path)
-    try:
-        disk.lock(lock, path)
-        connection = _connect(folder, "rw")
+    return _open(folder, disk, lock, "rw", lambda connection: _check_pages(connection, folder))
+
+
+def _open(
+    folder: Path, disk: Disk, lock: int, mode: str, begin: Callable[[sqlite3.Connection], None]
+) -> "SqliteStore":
+    """Take `lock`, connect, and `begin`; whatever fails, nothing stays open."""
+    with ExitStack() as undo:
+        undo.callback(disk.close, lock)
+        disk.lock(lock, folder / _LOCK)
         try:
-            _check_pages(connection, folder)
-        except BaseException:
-            connection.close()
-            raise
-    except sqlite3.Error as error:
-        disk.close(lock)
-        raise _judge(error, folder) from error
-    except BaseException:
-        disk.close(lock)
-        raise
-    return SqliteStore(connection, folder, disk, lock)
+            connection = _connect(folder, mode)
+            undo.callback(connection.close)
+            begin(connection)
+        except sqlite3.Error as error:
+            raise _judge(error, folder) from error
+        store = SqliteStore(connection, folder, disk, lock)
+        undo.pop_all()
+        return store
 
 
 class SqliteStore:
@@ -86,6 +88,7 @@ class SqliteStore:
 
     def get(self, key: bytes) -> bytes | None:
         self._check_usable()
+        check_key(key)
         return _get(self._connection, self._folder, key)
 
     def scan(
@@ -186,6 +189,7 @@ class SqliteSnapshot:
 
     def get(self, key: bytes) -> bytes | None:
         assert self._open, "snapshot: used after close"
+        check_key(key)
         return _get(self._connection, self._folder, key)
 
     def scan(

@@ -191,6 +191,22 @@ def test_a_scan_sees_the_store_as_it_began(store: Store) -> None:
         assert len(seen) == (199 if not reverse else 398)
 
 
+def test_every_range_in_both_directions(store: Store) -> None:
+    """plyvel 1.5 leaves out the last key of a reverse walk where it equals the start."""
+    keys = [b"a", b"b", b"b\x00", b"c"]
+    store.write([(key, key) for key in keys])
+    bounds = [b"", b"\x00", b"a", b"a\x00", b"b", b"b\x00", b"b\x01", b"c", b"d", KEY_END]
+    view = store.snapshot()
+    for start in bounds:
+        for end in bounds:
+            expected = [key for key in keys if start <= key < end]
+            for source in (store, view):
+                assert [k for k, _ in source.scan(start, end)] == expected
+                backwards = [k for k, _ in source.scan(start, end, reverse=True)]
+                assert backwards == expected[::-1]
+    view.close()
+
+
 def test_a_scan_left_half_way_holds_nothing_up(store: Store, place: Place) -> None:
     store.write([(bytes([i]), b"x") for i in range(1, 200)])
     scan = store.scan(b"", KEY_END)
@@ -223,6 +239,8 @@ def test_keys_that_no_scan_could_reach_are_our_own_bug(store: Store) -> None:
     for key in (b"", b"x" * (KEY_BYTES_MAX + 1)):
         with pytest.raises(AssertionError, match="a key of"):
             store.write([(key, b"v")])
+        with pytest.raises(AssertionError, match="a key of"):
+            store.get(key)
     assert all_pairs(store) == []
 
 

@@ -75,15 +75,17 @@ def load_identity(path: Path) -> Identity:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise BadTransportKey(f"{path}: {error.strerror}") from error
-    with os.fdopen(handle, "rb") as file:
-        found = os.fstat(file.fileno())
+    try:
+        found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode):
             raise BadTransportKey(f"{path} is not a plain file")
         if found.st_uid != os.geteuid():
             raise BadTransportKey(f"{path} belongs to another user")
         if found.st_mode & 0o077:
             raise BadTransportKey(f"{path} can be read by others: chmod 600 {path}")
-        data = file.read(PEM_BYTES_MAX)
+        data = os.read(handle, PEM_BYTES_MAX)
+    finally:
+        os.close(handle)
     try:
         key = load_pem_private_key(data, password=None)
         certificate = x509.load_pem_x509_certificate(data)

@@ -15,6 +15,18 @@ from consensus.guard import (
     GuardForeign,
     Position,
     Step,
+    position,
+)
+from consensus.messages import (
+    ChainName,
+    Commit,
+    Draft,
+    DraftProposal,
+    Justification,
+    Prepare,
+    Proposal,
+    RoundChange,
+    signed_bytes,
 )
 from node import guard_file
 from node.disk import Busy, Disk, StoreFailed
@@ -90,13 +102,13 @@ def test_other_bytes_or_a_lower_position_are_refused(path: Path) -> None:
         at(5, 2, Step.PROPOSAL),
         at(6, 0, Step.PREPARE),
     ]
-    for step, position in enumerate(ladder):
-        guard.sign(position, b"said")
+    for step, where in enumerate(ladder):
+        guard.sign(where, b"said")
         for lower in ladder[:step]:
             with pytest.raises(GuardRefused, match="lies below"):
                 guard.sign(lower, b"said")
         with pytest.raises(GuardRefused, match="another message"):
-            guard.sign(position, b"something else")
+            guard.sign(where, b"something else")
     assert path.stat().st_size == (1 + len(ladder)) * SLOT_BYTES
     guard.close()
 
@@ -134,6 +146,28 @@ def test_slots_of_a_height_are_what_a_restart_sends_again(path: Path) -> None:
     assert guard.last is not None
     assert guard.last.position == at(2)
     guard.close()
+
+
+def test_every_kind_of_message_fits_at_its_longest() -> None:
+    """Consensus M4, M5: what is signed is tags, numbers and digests, never a body."""
+    chain = ChainName(b"\xff" * 32, "w" * 32)
+    height, round_, whole = 2**63 - 1, 2**32 - 1, b"\xff" * 32
+    justification = Justification((), None)
+    block = None  # not signed but by its id
+    drafts: list[Draft] = [
+        Prepare(whole, height, round_, whole),
+        Commit(height, round_, whole, height, whole),
+        RoundChange(whole, height, round_, round_, whole),
+        DraftProposal(Proposal(whole, height, round_, whole, whole), block, justification),  # type: ignore[arg-type]
+    ]
+    lengths = [len(signed_bytes(chain, draft)) for draft in drafts]
+    assert max(lengths) <= SIGNED_BYTES_MAX
+    assert [position(draft).step for draft in drafts] == [
+        Step.PREPARE,
+        Step.COMMIT,
+        Step.ROUND_CHANGE,
+        Step.PROPOSAL,
+    ]
 
 
 def test_the_longest_message_fits_and_a_longer_one_is_our_bug(path: Path) -> None:
@@ -399,15 +433,15 @@ def check_state(crash: Crash, folder: Path, plan: list[tuple[Position, bytes]]) 
         assert crash.marks == 0 or not crash.whole_sectors, crash.story
         return
     released = plan[: max(0, crash.marks - 1)]
-    for position, signed in released:
+    for where, signed in released:
         with pytest.raises(GuardRefused):
-            guard.sign(position, signed + b" not")
+            guard.sign(where, signed + b" not")
     if released and guard.last is not None and guard.last.position == released[-1][0]:
         assert guard.sign(*released[-1]) == fake(released[-1][1]), crash.story
     assert guard.last is not None or not released, crash.story
     # The next signature goes on from here: at most one slot was under way.
-    for position, signed in plan[len(released) :]:
-        assert guard.sign(position, signed) == fake(signed), crash.story
+    for where, signed in plan[len(released) :]:
+        assert guard.sign(where, signed) == fake(signed), crash.story
     guard.close()
 
 
@@ -415,8 +449,8 @@ def record(folder: Path, plan: list[tuple[Position, bytes]]) -> RecordingDisk:
     disk = RecordingDisk()
     guard = create_guard(folder / "guard.bin", BINDING, fake, disk)
     disk.mark()
-    for position, signed in plan:
-        guard.sign(position, signed)
+    for where, signed in plan:
+        guard.sign(where, signed)
         disk.mark()
     guard.close()
     return disk

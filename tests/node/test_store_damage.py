@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import plyvel
 import pytest
 
 from chain.crypto import sha256
@@ -26,6 +27,7 @@ from node.store import (
     set_aside,
     verify_store,
 )
+from node.store_leveldb import _scan
 from node.store_pairs import KEY_END
 
 KINDS = (LEVELDB, SQLITE)
@@ -423,6 +425,51 @@ def test_a_flipped_bit_in_a_value_is_found_by_the_read_itself(
         store.copy_to(copy)
     view.close()
     store.close()
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_scan_that_ends_in_damage_says_so(tmp_path: Path, reverse: bool) -> None:
+    """plyvel just ends where damage has nothing after it: the marks around the keys tell."""
+    folder = str(tmp_path / "bare")
+    bare = plyvel.DB(folder, create_if_missing=True)
+    for height in range(20):
+        bare.put(b"%08d" % height, BLOCKS[height])
+    bare.close()
+    plyvel.DB(folder).close()  # moves the log into a table
+    (table,) = (tmp_path / "bare").glob("*.ldb")
+    data = bytearray(table.read_bytes())
+    for block in BLOCKS[:5] if reverse else BLOCKS[15:20]:
+        data[data.index(block[100:116])] ^= 1
+    table.write_bytes(data)
+    bare = plyvel.DB(folder, paranoid_checks=True)
+    quiet = list(bare.iterator(start=b"0", verify_checksums=True)) if not reverse else []
+    assert len(quiet) < 20
+    with pytest.raises(StoreDamaged):
+        list(_scan(bare, tmp_path, b"0", KEY_END, reverse=reverse))
+    bare.close()
+    empty = plyvel.DB(str(tmp_path / "empty"), create_if_missing=True)
+    with pytest.raises(StoreDamaged, match="before the end"):
+        list(_scan(empty, tmp_path, b"0", KEY_END, reverse=reverse))
+    empty.close()
+
+
+def test_a_page_that_hides_a_row_is_found(tmp_path: Path, wide: dict[str, Path]) -> None:
+    """SQLite would answer "absent": no checksum of a value can tell, the walk at the open does."""
+    folder = restore(wide[SQLITE], tmp_path / "store")
+    open_store(folder, SQLITE, FAST).close()
+    whole = (folder / "store.sqlite").read_bytes()
+    hidden = 0
+    for page in range(4_096, len(whole), 4_096):
+        cells = int.from_bytes(whole[page + 3 : page + 5], "big")
+        if whole[page] not in (2, 10) or cells == 0:  # neither leaf nor inner page of our table
+            continue
+        data = bytearray(whole)
+        data[page + 3 : page + 5] = (cells - 1).to_bytes(2, "big")
+        (folder / "store.sqlite").write_bytes(data)
+        with pytest.raises(StoreDamaged):
+            open_store(folder, SQLITE, FAST)
+        hidden += 1
+    assert hidden > 5
 
 
 def test_missing_files_are_found(tmp_path: Path, wide: dict[str, Path]) -> None:

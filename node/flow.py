@@ -9,7 +9,7 @@ as `now`.
 from collections import Counter, deque
 
 from chain.codec import Record
-from node.wire import KINDS, Kind, Lane
+from node.wire import KINDS, Kind, Lane, merge_first
 
 BYTES_PER_S = 5_000_000  # consensus B7: all kinds together, each way
 QUEUE_BYTES_MAX = 8 * 1024 * 1024  # reliability Z12: per peer
@@ -123,7 +123,9 @@ class Inflow:
 class Outflow:
     """The send queue of one connection: bounded, votes first, transactions dropped first (Z12).
 
-    Frames of one kind keep their order; kinds of one lane go in the order of the table.
+    Frames of one kind keep their order; kinds of one lane go in the order of the table. Small
+    batches of transactions that wait together leave as one, so that a node that gossips often
+    is not slowed by a quota that counts frames.
     """
 
     def __init__(self, now: float, *, rate_factor: float = 1.0) -> None:
@@ -159,9 +161,13 @@ class Outflow:
                     continue
                 bucket = self._buckets.get(kind.code)
                 while queue and size < bytes_max and (bucket is None or bucket.take(now)):
-                    frame = queue.popleft()
+                    if kind.merges is None:
+                        frame = queue.popleft()
+                        size += len(frame)
+                    else:
+                        frame, merged = merge_first(kind, queue)
+                        size += merged
                     taken.append(frame)
-                    size += len(frame)
             if size >= bytes_max:
                 break
         self.bytes -= size

@@ -8,6 +8,7 @@ are in `node/link.py`, the quotas in `node/flow.py`.
 """
 
 import struct
+from collections import deque
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -23,6 +24,8 @@ from consensus.messages import (
     Status,
 )
 from node.messages import (
+    BATCH_BYTES_MAX,
+    IDS_MAX,
     BlockRange,
     BodyAnswer,
     BodyRequest,
@@ -70,6 +73,7 @@ class Kind(NamedTuple):
     lane: Lane
     answers: type[Record] | None = None
     latest_only: bool = False  # a queued one is replaced by a newer one
+    merges: str | None = None  # queued ones are sent as one: the field that holds the items
 
 
 # The start values of reliability Z13. Rows that are not in its table: votes' certificates are
@@ -92,8 +96,8 @@ KINDS = (
     Kind(35, "tx_answer", TxAnswer, TX_FRAME_BYTES_MAX, None, Lane.BLOCKS, answers=TxRequest),
     Kind(36, "range_request", RangeRequest, 64, 20, Lane.BLOCKS),
     Kind(37, "block_range", BlockRange, BLOCK_FRAME_BYTES_MAX, None, Lane.BLOCKS, RangeRequest),
-    Kind(48, "tx_announce", TxAnnounce, 144 * KIB, 20, Lane.TRANSACTIONS),
-    Kind(49, "tx_batch", TxBatch, TX_FRAME_BYTES_MAX, 40, Lane.TRANSACTIONS),
+    Kind(48, "tx_announce", TxAnnounce, 144 * KIB, 20, Lane.TRANSACTIONS, merges="tx_ids"),
+    Kind(49, "tx_batch", TxBatch, TX_FRAME_BYTES_MAX, 40, Lane.TRANSACTIONS, merges="envelopes"),
 )
 HELLO, BYE = KINDS[:2]
 
@@ -113,6 +117,31 @@ def encode_frame(message: Record) -> tuple[Kind, bytes]:
 def decode_record(kind: Kind, record: bytes) -> Record:
     """Return the typed record of a frame, or raise `Malformed` (reliability Z8)."""
     return decode(kind.record, record)
+
+
+def merge_first(kind: Kind, frames: deque[bytes]) -> tuple[bytes, int]:
+    """Take frames of one merging kind from the left; return one frame of them all, and their bytes.
+
+    At least one is taken; more while the items of all fit `IDS_MAX` and `BATCH_BYTES_MAX`.
+    """
+    frame = frames.popleft()
+    size = len(frame)
+    if not frames:
+        return frame, size
+    items = _items(kind, frame)
+    while frames and size + len(frames[0]) <= BATCH_BYTES_MAX:
+        more = _items(kind, frames[0])
+        if len(items) + len(more) > IDS_MAX:
+            break
+        items += more
+        size += len(frames.popleft())
+    return encode_frame(kind.record(items))[1], size
+
+
+def _items(kind: Kind, frame: bytes) -> tuple[bytes, ...]:
+    assert kind.merges is not None
+    found: tuple[bytes, ...] = getattr(decode_record(kind, frame[HEAD_BYTES:]), kind.merges)
+    return found
 
 
 class FrameReader:

@@ -471,8 +471,8 @@ async def test_a_stranger_that_a_peer_vouched_for_in_tls_is_not_admitted(folder:
     holder = load_pem_private_key(mallory.identity.pem.read_bytes(), None)
     assert isinstance(secret, Ed25519PrivateKey)
     assert isinstance(holder, Ed25519PrivateKey)
-    names = [issuer_name(node.identity.transport_key) for node in (mallory, bram)]
-    vouched = _certificate(*names, holder.public_key(), secret, is_anchor=False)
+    subject, issuer = (issuer_name(node.identity.transport_key) for node in (mallory, bram))
+    vouched = _certificate(subject, issuer, holder.public_key(), secret, is_anchor=False)
     own = mallory.identity.pem.read_bytes().partition(b"-----BEGIN CERTIFICATE")[0]
     mallory.identity.pem.write_bytes(own + vouched.public_bytes(Encoding.PEM))
     async with running(anna, mesh=False):

@@ -211,7 +211,7 @@ def test_what_a_sender_spaces_out_a_receiver_admits_even_after_a_stall(
     gaps: list[float], stall: float
 ) -> None:
     """Z13: frames sent inside the quota are never over it, though they arrive all at once."""
-    kind, frame = encode_frame(TxBatch((b"t",)))
+    kind, frame = encode_frame(BodyRequest(b"b" * 32))
     outflow, inflow = Outflow(0.0), Inflow(0.0)
     now = 0.0
     arrivals = []
@@ -274,7 +274,7 @@ def test_votes_go_first_and_each_kind_keeps_its_order() -> None:
     batch, request, note = BY_RECORD[TxBatch], BY_RECORD[BodyRequest], BY_RECORD[CertificateNote]
     for kind, frame in ((batch, b"t1"), (request, b"r1"), (note, b"v1"), (note, b"v2")):
         outflow.put(kind, frame)
-    assert outflow.take(100, 0.0) == [b"v1", b"v2", b"r1", b"t1"]
+    assert outflow.take(100, 0.0) == [b"v1", b"v2", b"r1", b"t1"]  # one batch is not looked into
     assert outflow.bytes == 0
     assert outflow.wait(0.0) is None
 
@@ -291,6 +291,38 @@ def test_a_frame_over_the_rate_waits_and_holds_up_no_other_kind() -> None:
     wait = outflow.wait(0.0)
     assert wait == pytest.approx(1 / 8)
     assert outflow.take(100, 0.126) == [b"v"]
+
+
+@given(st.lists(st.lists(st.binary(min_size=1, max_size=9_000), max_size=40), max_size=30))
+def test_batches_that_wait_together_leave_as_few(batches: list[list[bytes]]) -> None:
+    """Z13 counts frames: what is gossiped often is merged, in order, within the caps."""
+    outflow = Outflow(0.0)
+    queued = 0
+    for batch in batches:
+        kind, frame = encode_frame(TxBatch(tuple(batch)))
+        outflow.put(kind, frame)
+        queued += len(frame)
+    assert outflow.bytes == queued
+
+    frames = outflow.take(10**9, 0.0)
+    assert outflow.bytes == 0
+    records = [decode_record(BY_RECORD[TxBatch], frame[5:]) for frame in frames]
+    sent = [envelope for record in records for envelope in record.envelopes]  # type: ignore[attr-defined]
+    assert sent == [envelope for batch in batches for envelope in batch]
+    assert all(len(frame) <= 256 * 1024 or len(batches) == 1 for frame in frames[:-1])
+    assert len(frames) <= 1 + 2 * queued // (256 * 1024)
+
+
+def test_merged_announcements_keep_the_cap_on_ids() -> None:
+    outflow = Outflow(0.0)
+    for _ in range(9):
+        outflow.put(*encode_frame(TxAnnounce((b"i" * 32,) * 1_500)))
+    frames = outflow.take(10**9, 0.0)
+    counts = [
+        len(decode_record(BY_RECORD[TxAnnounce], frame[5:]).tx_ids)  # type: ignore[attr-defined]
+        for frame in frames
+    ]
+    assert counts == [3_000] * 4 + [1_500]
 
 
 def test_a_newer_status_replaces_the_queued_one() -> None:
@@ -331,8 +363,8 @@ def test_the_queue_is_bounded_and_its_count_is_true(puts: list[tuple[Kind, int]]
     for kind, size in puts:
         outflow.put(kind, b"x" * size)
         assert outflow.bytes <= QUEUE_BYTES_MAX
-    queued = outflow.bytes
-    assert sum(len(frame) for frame in outflow.take(10**9, 1.0)) == queued
+    held = {code: list(queue) for code, queue in outflow._queues.items()}
+    assert sum(len(frame) for frames in held.values() for frame in frames) == outflow.bytes
 
 
 def test_lanes_are_in_order_of_urgency() -> None:

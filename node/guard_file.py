@@ -24,6 +24,7 @@ from consensus.guard import (
     read_guard,
 )
 from node.disk import DISK, Disk, StorageError
+from node.ports import GuardRefused
 from node.slot_file import SlotFile, create_slot_file, open_slot_file
 
 COMPACT_HEIGHTS = 1_000  # D6: a rewrite costs two syncs more than a vote; 1,000 heights are 2 MiB
@@ -33,10 +34,6 @@ _REJOIN = "This node signs nothing. Run `wijk node rejoin` to set the guard asid
 
 class GuardMissing(StorageError):
     """No guard lies where it should: the node must pass the join barrier (consensus D10)."""
-
-
-class GuardRefused(Exception):
-    """The key signed something else there, or further on (consensus D2): raise the alarm."""
 
 
 class GuardFile:

@@ -96,6 +96,10 @@ class Verifier(Protocol):
         """Return the verdicts in order, having waited for them."""
 
 
+class GuardRefused(Exception):
+    """The key signed something else there, or further on (consensus D2): raise the alarm."""
+
+
 class Signer(Protocol):
     """The key of this validator behind its guard (consensus D17)."""
 

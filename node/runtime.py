@@ -40,7 +40,6 @@ from consensus.schedule import ring
 from node import candidates, intake, sync
 from node.candidates import Candidates
 from node.chainstore import ChainStore, TxPlace
-from node.guard_file import GuardRefused
 from node.intake import Done, Intake
 from node.messages import (
     BlockRange,
@@ -53,7 +52,7 @@ from node.messages import (
     TxBatch,
     TxRequest,
 )
-from node.ports import Heads, Links, Peer, Signer, Timers, Verifier
+from node.ports import GuardRefused, Heads, Links, Peer, Signer, Timers, Verifier
 from node.sync import Fetched, Sync
 
 BLOCK = b"block/"  # open-height record: a candidate's body with all transactions

@@ -30,7 +30,8 @@ from consensus.messages import (
 )
 from node import guard_file
 from node.disk import Busy, Disk, StoreFailed
-from node.guard_file import GuardFile, GuardMissing, GuardRefused, create_guard, open_guard
+from node.guard_file import GuardFile, GuardMissing, create_guard, open_guard
+from node.ports import GuardRefused
 from tests.node.power_cut import (
     JOURNALLED,
     STRICT,

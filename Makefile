@@ -4,7 +4,7 @@
 #   make check                    format, lint, types, import rules
 #   make fmt                      format, and mend what ruff can mend
 #   make sim  [SEED=17]           replay one simulated history; without SEED a fresh one
-#   make soak                     fresh histories until one fails or you stop it
+#   make soak [ARGS=500]          fresh histories until one fails, 500 are done, or you stop it
 #   make bench [ARGS="--seconds 20"]   timings with their setup
 #   make stories                  rewrite the transcripts: read the diff, commit what is understood
 #   make cov                      branch report: look for rules that no test reaches
@@ -49,8 +49,7 @@ sim: .venv/.dev
 	@$(BIN)/python -m tests.sim replay $(SEED)
 
 soak: .venv/.dev
-	@while seed=$$(od -An -N4 -tu4 /dev/urandom | tr -d ' '); \
-	do echo "make sim SEED=$$seed"; $(BIN)/python -m tests.sim replay $$seed || exit 1; done
+	@exec $(BIN)/python -m tests.sim soak $(ARGS)
 
 bench: .venv/.runtime
 	@exec $(BIN)/wijk bench $(ARGS)

@@ -6,27 +6,32 @@ Contracts share the checks of payer and payee, because `coin`, `trade` and later
 coin under the same rules.
 """
 
+import re
+
 import msgspec
 
+from chain.codec import CENTS_MAX, Account, Digest, Record, Uint
 from chain.contract import Context, get_account
-from chain.dates import add_banking_days
+from chain.dates import add_banking_days, compute_book_date
 from chain.errors import Code, Reject, require
 from chain.keyspaces import (
-    ACTIVE,
     BALANCES,
     BOARD,
     FREEZES,
     ISSUERS,
+    LEFT,
     MEMBERS,
     NO_LIMIT,
     SUPPLY,
     SUSPENDED,
     WIJKEN,
     AccountRecord,
+    Freeze,
     Issuer,
+    Member,
     Supply,
+    Wijk,
 )
-from chain.codec import Account, Digest, Record, Uint
 from chain.records import Posting, Tag
 from chain.state import Keyspace, State
 
@@ -34,17 +39,26 @@ BANK, MEMBER, PENDING_OUT, POOL, HELD = "1", "2", "3", "4", "5"
 DUE_FROM, DUE_TO, FUND, INCOME, COST = "6F", "6T", "7", "8", "9"
 DEBIT_CLASSES = (BANK, DUE_FROM, COST)  # a debit adds to these and lowers the others
 OUTSTANDING_CLASSES = (MEMBER, PENDING_OUT, POOL, HELD, FUND)  # economy C2
-BALANCE_CENTS_MAX = 2**53 - 1  # economy B8
+BALANCE_CENTS_MAX = 2**53 - 1  # economy B8, and what JSON can hold (interfaces 0)
 FIN = Tag("FIN", None, None, 0)  # economy C20: moves that are never output
 
 LICENSED, EXEMPT_150, LIMITED_NETWORK = "LICENSED", "EXEMPT_150", "LIMITED_NETWORK"
 MODES = (LICENSED, EXEMPT_150, LIMITED_NETWORK)
 
-OPEN, BATCHED, PAID = "OPEN", "BATCHED", "PAID"
+SALE = "SALE"
+FLOWS = (SALE, "WORK", "GRANT", "BENEFIT", "GIFT", "TAX", "SUBSIDY", "FIN")  # economy S1
+USES = ("P2", "P3", "P5")
+_PRODUCT = re.compile(r"C(0[1-9]|1[0-5])|[A-V]")  # a COICOP division or a NACE section
+
+OPEN, BATCHED, PAID, RETURNED = "OPEN", "BATCHED", "PAID", "RETURNED"
 
 
 class Redemption(Record, frozen=True):
-    """`redeem/<id>`: a redemption under way; `due` is its last day, YYYYMMDD (economy C13, C15)."""
+    """`redeem/<id>`: a redemption under way (economy C13).
+
+    `due` is its last day, YYYYMMDD (C15), or 0 while the account is suspended and the clock
+    stands still (C19). `payout` is nil where a wallet limit made the request.
+    """
 
     account: Account
     denom: str
@@ -58,6 +72,32 @@ class Redemption(Record, frozen=True):
 REDEMPTIONS: Keyspace[Redemption] = Keyspace("redeem", Redemption, 1)
 # Unpaid redemptions per due date, oldest first: [(date, count)], so C15 needs no search.
 UNPAID: Keyspace[tuple[tuple[int, int], ...]] = Keyspace("unpaid", tuple[tuple[Uint, Uint], ...], 1)
+
+Place = tuple[str, bytes | str]  # (class, owner), inside one denomination
+
+
+class Party(msgspec.Struct, frozen=True):
+    """A payer: the account with its wijk, denomination and the class its own coin stands in."""
+
+    id: bytes
+    account: AccountRecord
+    wijk: Wijk
+    denom: str
+    klass: str
+
+    @property
+    def place(self) -> Place:
+        """Where the coin of this account stands."""
+        return (self.klass, self.id)
+
+
+class Payee(Party, frozen=True):
+    """A payee, with what limits it: `limit` in cents, `NO_LIMIT` for none (economy C7, C8)."""
+
+    member: Member | None
+    issuer: Issuer
+    limit: int
+
 
 _SUPPLY_FIELDS = {
     PENDING_OUT: "pending_out",
@@ -74,22 +114,29 @@ def get_supply(state: State, denom: str) -> Supply:
 
 
 def add_to_supply(ctx: Context, denom: str, **deltas: int) -> None:
-    """Add to `issued`, `redeemed`, `traded_in` or `traded_out`; the other sums follow bookings."""
+    """Add to `issued`, `redeemed`, `traded_in` or `traded_out`; the other sums follow bookings.
+
+    Refuses with `tx.amount` what would pass 2^53 cents.
+    """
     supply = get_supply(ctx.state, denom)
     changed = {name: getattr(supply, name) + delta for name, delta in deltas.items()}
+    for total in changed.values():
+        require(total <= BALANCE_CENTS_MAX, Code.TX_AMOUNT)
     SUPPLY.put(ctx.state, msgspec.structs.replace(supply, **changed), denom)
 
 
+def check_total_cap(issuer: Issuer, cents: int) -> None:
+    """Refuse with `coin.mode-cap` what would pass the cap of the issuer (economy C7, I13)."""
+    if issuer.total_cap is not None:
+        room = max(0, issuer.total_cap - issuer.outstanding)
+        require(cents <= room, Code.COIN_MODE_CAP, remaining_cents=room)
+
+
 def add_to_outstanding(ctx: Context, issuer_code: str, delta: int) -> None:
-    """Change what an issuer has outstanding; refuse with `coin.mode-cap` above its cap (C7, I13)."""
+    """Change what an issuer has outstanding, in cents."""
     issuer = get_issuer(ctx.state, issuer_code)
     outstanding = issuer.outstanding + delta
-    if delta > 0 and issuer.total_cap is not None:
-        require(
-            outstanding <= issuer.total_cap,
-            Code.COIN_MODE_CAP,
-            remaining_cents=max(0, issuer.total_cap - issuer.outstanding),
-        )
+    assert outstanding >= 0, f"issuer {issuer_code} has {outstanding} outstanding"
     ISSUERS.put(ctx.state, msgspec.structs.replace(issuer, outstanding=outstanding), issuer_code)
 
 
@@ -110,154 +157,183 @@ def get_balance(state: State, denom: str, klass: str, owner: bytes | str) -> int
     return BALANCES.get(state, denom, klass, owner) or 0
 
 
+def get_limit(issuer: Issuer, account: AccountRecord, member: Member | None) -> int:
+    """Return what an account may hold, in cents (economy C7, C8).
+
+    The wijk fund is the wijk's own coin and no wallet; every other account is one, a role too.
+    """
+    limit = NO_LIMIT if member is None else member.limit
+    if issuer.wallet_cap is not None and account.kind != BOARD:
+        limit = min(limit, issuer.wallet_cap)
+    return limit
+
+
 def book(
     ctx: Context,
     wijk: str,
-    debit: tuple[str, bytes | str],
-    credit: tuple[str, bytes | str],
+    denom: str,
+    debit: Place,
+    credit: Place,
     cents: int,
     *,
     tag: Tag | None = None,
     decision: bytes | None = None,
 ) -> None:
-    """Book `cents` in the denomination of `wijk`: debit one account, credit another.
+    """Book `cents` in the `denom` of `wijk`: debit one place, credit another.
 
-    The handler has checked that the money is there; a balance below zero is our own bug.
+    The handler has checked that the money is there; a balance below zero is our own bug. A
+    balance that would reach 2^53 cents is refused with `tx.amount`.
     """
     assert cents > 0, "a booking moves something"
-    record = WIJKEN.get(ctx.state, wijk)
-    assert record is not None
-    denom = record.denom(wijk)
     leg = len(ctx.postings) // 2
     for (klass, owner), side in ((debit, "D"), (credit, "C")):
-        adds = (side == "D") == (klass in DEBIT_CLASSES)
-        delta = cents if adds else -cents
-        balance = get_balance(ctx.state, denom, klass, owner) + delta
-        assert 0 <= balance <= BALANCE_CENTS_MAX, f"class {klass} of {denom} at {balance}"
-        if balance:
-            BALANCES.put(ctx.state, balance, denom, klass, owner)
-        else:
-            BALANCES.delete(ctx.state, denom, klass, owner)
+        delta = cents if (side == "D") == (klass in DEBIT_CLASSES) else -cents
+        balance = (BALANCES.get(ctx.state, denom, klass, owner) or 0) + delta
+        assert balance >= 0, f"class {klass} of {denom} at {balance}"
+        require(balance <= BALANCE_CENTS_MAX, Code.TX_AMOUNT)
+        BALANCES.put(ctx.state, balance or None, denom, klass, owner)
         if klass in _SUPPLY_FIELDS:
             add_to_supply(ctx, denom, **{_SUPPLY_FIELDS[klass]: delta})
+        owner_bytes = owner.encode() if isinstance(owner, str) else owner
         ctx.postings.append(
-            Posting(
-                leg, wijk, denom, klass, _owner_bytes(owner), side, cents, tag, None, decision, None
-            )
+            Posting(leg, wijk, denom, klass, owner_bytes, side, cents, tag, None, decision, None)
         )
 
 
-def _owner_bytes(owner: bytes | str) -> bytes:
-    return owner.encode() if isinstance(owner, str) else owner
+def get_payer(ctx: Context) -> Party:
+    """Return the sender as a payer."""
+    account = ctx.account
+    wijk = _get_wijk(ctx.state, account.wijk)
+    return Party(ctx.sender, account, wijk, wijk.denom(account.wijk), get_class(account))
+
+
+def get_payee(ctx: Context, account_id: bytes) -> Payee:
+    """Return a payee, or refuse with `tx.unknown-account` one that does not exist or has left."""
+    account = get_account(ctx, account_id)
+    require(account.status != LEFT, Code.TX_UNKNOWN_ACCOUNT)
+    wijk = _get_wijk(ctx.state, account.wijk)
+    issuer = get_issuer(ctx.state, wijk.issuer)
+    member = MEMBERS.get(ctx.state, account_id)
+    limit = get_limit(issuer, account, member)
+    denom = wijk.denom(account.wijk)
+    return Payee(account_id, account, wijk, denom, get_class(account), member, issuer, limit)
+
+
+def _get_wijk(state: State, wijk_id: str) -> Wijk:
+    wijk = WIJKEN.get(state, wijk_id)
+    assert wijk is not None, "an account belongs to a wijk that exists"
+    return wijk
+
+
+def check_tag(tag: Tag | None, cents: int) -> None:
+    """Refuse a tag that economy S1 does not know with `tx.text`, more VAT than was paid too."""
+    if tag is None:
+        return
+    known = tag.flow in FLOWS and (tag.use is None or (tag.flow == SALE and tag.use in USES))
+    product = tag.product is None or _PRODUCT.fullmatch(tag.product) is not None
+    require(known and product, Code.TX_TEXT)
+    require(tag.vat <= cents, Code.TX_AMOUNT, amount_cents=min(tag.vat, CENTS_MAX))
+
+
+def check_balance(ctx: Context, payer: Party, cents: int) -> None:
+    """Refuse with `coin.low-balance` unless `payer` has `cents` (economy I3)."""
+    balance = get_balance(ctx.state, payer.denom, payer.klass, payer.id)
+    require(balance >= cents, Code.COIN_LOW_BALANCE, balance_cents=balance, amount_cents=cents)
+
+
+def get_freeze(ctx: Context, account_id: bytes) -> Freeze | None:
+    """Return the freeze in force on an account, or None (economy C19)."""
+    freeze = FREEZES.get(ctx.state, account_id)
+    return freeze if freeze is not None and ctx.time_s < freeze.until_s else None
 
 
 def check_not_frozen(ctx: Context, account_id: bytes, account: AccountRecord) -> None:
     """Refuse with `coin.frozen` when nothing may leave the account (economy C19, I12)."""
-    freeze = FREEZES.get(ctx.state, account_id)
-    frozen = account.status == SUSPENDED or (freeze is not None and ctx.time_s < freeze.until_s)
-    require(not frozen, Code.COIN_FROZEN)
+    require(account.status != SUSPENDED, Code.COIN_FROZEN)
+    freeze = get_freeze(ctx, account_id)
+    if freeze is not None:
+        raise Reject(Code.COIN_FROZEN, until_at=freeze.until_s)
 
 
-def check_payer(ctx: Context, account_id: bytes, account: AccountRecord, cents: int) -> None:
-    """Refuse unless `account` may pay `cents` now: not frozen, and the balance is there (I3, I12)."""
-    check_not_frozen(ctx, account_id, account)
-    wijk = WIJKEN.get(ctx.state, account.wijk)
-    assert wijk is not None
-    denom = wijk.denom(account.wijk)
-    balance = get_balance(ctx.state, denom, get_class(account), account_id)
-    require(balance >= cents, Code.COIN_LOW_BALANCE, balance_cents=balance, amount_cents=cents)
-
-
-def get_payee(ctx: Context, account_id: bytes) -> AccountRecord:
-    """Return a payee, or refuse: unknown, gone, or not contracted where the mode asks it (C7)."""
-    account = get_account(ctx, account_id)
-    require(account.status == ACTIVE or account.status == SUSPENDED, Code.TX_UNKNOWN_ACCOUNT)
-    return account
-
-
-def check_contracted(ctx: Context, account_id: bytes, account: AccountRecord) -> None:
+def check_contracted(payee: Payee) -> None:
     """Refuse a payee that a LIMITED_NETWORK issuer has no contract with (economy C7)."""
-    wijk = WIJKEN.get(ctx.state, account.wijk)
-    assert wijk is not None
-    if get_issuer(ctx.state, wijk.issuer).mode != LIMITED_NETWORK:
-        return
-    member = MEMBERS.get(ctx.state, account_id)
-    require(member is not None and member.contracted == 1, Code.COIN_NOT_CONTRACTED)
+    if payee.issuer.mode == LIMITED_NETWORK:
+        contracted = payee.member is not None and payee.member.contracted == 1
+        require(contracted, Code.COIN_NOT_CONTRACTED)
+
+
+def check_room(ctx: Context, payee: Payee, cents: int, coming: int = 0) -> int:
+    """Return what of `cents` passes the payee's limit and will be redeemed (economy C8).
+
+    `coming` is what earlier legs leave there. Without `auto_redeem` there is no such excess:
+    the payment is refused with `coin.wallet-limit` and the amount still possible.
+    """
+    if payee.limit >= NO_LIMIT:
+        return 0
+    held = get_balance(ctx.state, payee.denom, payee.klass, payee.id) + coming
+    room = max(0, payee.limit - held)
+    excess = max(0, cents - room)
+    if excess and (payee.member is None or not payee.member.auto_redeem):
+        raise Reject(Code.COIN_WALLET_LIMIT, remaining_cents=room)
+    return excess
 
 
 def credit_payee(
     ctx: Context,
-    debit: tuple[str, bytes | str],
-    account_id: bytes,
-    account: AccountRecord,
+    debit: Place,
+    payee: Payee,
     cents: int,
+    excess: int,
     *,
     tag: Tag | None = None,
     decision: bytes | None = None,
 ) -> None:
-    """Book `cents` to a payee, within its limit (economy C8).
-
-    What would pass the limit becomes a redemption request where the payee has `auto_redeem`,
-    else the payment is refused with the amount still possible.
-    """
-    wijk = WIJKEN.get(ctx.state, account.wijk)
-    assert wijk is not None
-    denom = wijk.denom(account.wijk)
-    klass = get_class(account)
-    member = MEMBERS.get(ctx.state, account_id)
-    excess = 0
-    if member is not None and member.limit < NO_LIMIT:
-        room = max(0, member.limit - get_balance(ctx.state, denom, klass, account_id))
-        excess = max(0, cents - room)
-        if excess and not member.auto_redeem:
-            raise Reject(Code.COIN_WALLET_LIMIT, remaining_cents=room)
-    book(ctx, account.wijk, debit, (klass, account_id), cents, tag=tag, decision=decision)
+    """Book `cents` to a payee, and redeem what `check_room` found to be too much (economy C8)."""
+    wijk_id = payee.account.wijk
+    book(ctx, wijk_id, payee.denom, debit, payee.place, cents, tag=tag, decision=decision)
     if excess:
-        open_redemption(ctx, account_id, account, excess, None)
+        open_redemption(ctx, payee, excess, None)
 
 
-def open_redemption(
-    ctx: Context, account_id: bytes, account: AccountRecord, cents: int, payout: bytes | None
-) -> bytes:
-    """Move coin to class 3 and note the request; return its id (economy C13)."""
-    wijk = WIJKEN.get(ctx.state, account.wijk)
-    assert wijk is not None
-    denom = wijk.denom(account.wijk)
-    book(
-        ctx,
-        account.wijk,
-        (get_class(account), account_id),
-        (PENDING_OUT, account_id),
-        cents,
-        tag=FIN,
-    )
-    due = add_banking_days(ctx.clock.book_date, ctx.clock.number("redeem_days"))
+def open_redemption(ctx: Context, party: Party, cents: int, payout: bytes | None) -> bytes:
+    """Move coin to class 3 and note the request; return its id (economy C13).
+
+    Frozen accounts may ask too: their clock runs from the end of the freeze (C19), and stands
+    still while they are suspended.
+    """
+    wijk_id = party.account.wijk
+    book(ctx, wijk_id, party.denom, party.place, (PENDING_OUT, party.id), cents, tag=FIN)
+    due = 0
+    if party.account.status != SUSPENDED:
+        start = ctx.clock.book_date
+        freeze = get_freeze(ctx, party.id)
+        if freeze is not None:
+            start = compute_book_date(freeze.until_s, ctx.clock.number("date_offset_s"))
+        due = add_banking_days(start, ctx.clock.number("redeem_days"))
+        _count_unpaid(ctx, party.denom, due, 1)
     request = ctx.new_id()
-    REDEMPTIONS.put(
-        ctx.state, Redemption(account_id, denom, cents, payout, due, None, OPEN), request
-    )
-    _count_unpaid(ctx, denom, due, 1)
-    ctx.emit("coin.RedeemRequested", request, account_id, cents, due)
+    redemption = Redemption(party.id, party.denom, cents, payout, due, None, OPEN)
+    REDEMPTIONS.put(ctx.state, redemption, request)
+    ctx.emit("coin.RedeemRequested", request, party.id, cents, due)
     return request
 
 
 def close_redemption(ctx: Context, request: bytes, redemption: Redemption) -> None:
-    """Mark a redemption paid."""
+    """Mark a redemption paid; its clock stops (economy C15)."""
     REDEMPTIONS.put(ctx.state, msgspec.structs.replace(redemption, status=PAID), request)
-    _count_unpaid(ctx, redemption.denom, redemption.due, -1)
+    if redemption.due:
+        _count_unpaid(ctx, redemption.denom, redemption.due, -1)
 
 
 def is_overdue(ctx: Context, denom: str) -> bool:
     """Say whether a redemption is past its due date, which blocks minting (economy C15)."""
-    unpaid = UNPAID.get(ctx.state, denom)
-    return bool(unpaid) and unpaid is not None and unpaid[0][0] < ctx.clock.book_date
+    unpaid = UNPAID.get(ctx.state, denom) or ()
+    return len(unpaid) > 0 and unpaid[0][0] < ctx.clock.book_date
 
 
 def _count_unpaid(ctx: Context, denom: str, due: int, delta: int) -> None:
     counts = dict(UNPAID.get(ctx.state, denom) or ())
     counts[due] = counts.get(due, 0) + delta
+    assert counts[due] >= 0, "a redemption is counted once"
     rows = tuple((date, counts[date]) for date in sorted(counts) if counts[date])
-    if rows:
-        UNPAID.put(ctx.state, rows, denom)
-    else:
-        UNPAID.delete(ctx.state, denom)
+    UNPAID.put(ctx.state, rows or None, denom)

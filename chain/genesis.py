@@ -470,11 +470,11 @@ def _put_money(state: State, doc: GenesisDoc, postings: list[Posting]) -> None:
         closing = opening.closing_cents
         STATEMENTS.put(
             state,
-            Statement(1, 1, closing, closing, 0, 0, bytes.fromhex(opening.statement_sha256), 0),
+            Statement(1, 1, closing, closing, 0, 0, bytes.fromhex(opening.statement_sha256), 0, 0),
             reserve,
             date,
         )
-        RESERVES.put(state, Reserve(opening.wijk, date, closing, 0, 0, 0), reserve)
+        RESERVES.put(state, Reserve(opening.wijk, date, closing, 0, 0, 0, 0), reserve)
     if reserves:
         rows = msgspec.Raw(encode(sorted(reserves)))
         PARAMS.put(state, ((0, rows),), FEDERATION, "reserves")

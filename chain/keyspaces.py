@@ -165,7 +165,8 @@ class Statement(Record, frozen=True):
     """`statement/<reserve>/<date>`: a bank day on chain (economy C5), amounts in cents.
 
     `pages_done` of `pages` are in; `credits` and `debits` are the sums of the pages so far;
-    `id` is the transaction of the newest page.
+    `id` is the transaction of the newest page. `number` counts what was begun for the reserve:
+    a first page sent again starts over under a new number, and the old entries count no more.
     """
 
     pages: Uint
@@ -176,6 +177,7 @@ class Statement(Record, frozen=True):
     debits: Uint
     id: Digest
     height: Uint
+    number: Uint
 
 
 class Reserve(Record, frozen=True):
@@ -183,6 +185,7 @@ class Reserve(Record, frozen=True):
 
     `date` and `closing` are of the newest complete statement, `open_date` of one whose pages
     are still coming, or 0. `open_credits`, `open_debits`: cents attested and not yet booked.
+    `begun` counts the statements begun, those started over included.
     """
 
     wijk: str
@@ -191,10 +194,14 @@ class Reserve(Record, frozen=True):
     open_date: Uint
     open_credits: Uint
     open_debits: Uint
+    begun: Uint
 
 
 class Entry(Record, frozen=True):
-    """`entry/<entry id>`: a bank entry of a statement; `used_by` is nil while it is open."""
+    """`entry/<entry id>`: a bank entry of a statement; `used_by` is nil while it is open.
+
+    It is attested once the statement of that reserve, date and `number` has all its pages.
+    """
 
     reserve: Digest
     date: Uint
@@ -202,6 +209,7 @@ class Entry(Record, frozen=True):
     side: str
     reversal: Uint
     used_by: Digest | None
+    number: Uint
 
 
 class Pact(Record, frozen=True):

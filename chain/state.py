@@ -1,7 +1,8 @@
 """State: typed keyspaces over an overlay with savepoints (architecture D8).
 
-A state is a base that is only read, and a dict of what changed since. Values live in it as
-frozen records; bytes are made once, when `changes` is asked at the end of a block.
+A state is a base that is only read, and a dict of what was read or written since. Keys live in
+it as tuples and values as frozen records; bytes are made when the base is asked, and once more
+for what was written, when `changes` is asked at the end of a block.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,6 +12,7 @@ from chain.codec import decode, encode
 
 V = TypeVar("V")
 Read = Callable[[bytes], bytes | None]
+Parts = tuple[bytes | str | int, ...]  # a key before it is encoded: (keyspace, part, ...)
 
 _ABSENT = object()
 
@@ -20,26 +22,24 @@ class State:
 
     def __init__(self, read: Read) -> None:
         self._read = read
-        self._base: dict[bytes, Any] = {}  # decoded values of the base, as read
-        self._new: dict[bytes, Any] = {}  # None: deleted
-        self._undo: list[list[tuple[bytes, Any]]] = []
+        self._now: dict[Parts, Any] = {}  # what was read or written; None: nothing there
+        self._written: dict[Parts, None] = {}
+        self._undo: list[list[tuple[Parts, Any]]] = []
 
-    def get(self, key: bytes, kind: Any) -> Any:
-        """Return the value at `key` as a `kind`, or None. Base bytes are decoded once."""
-        value = self._new.get(key, _ABSENT)
-        if value is not _ABSENT:
-            return value
-        value = self._base.get(key, _ABSENT)
+    def get(self, parts: Parts, kind: Any) -> Any:
+        """Return the value at `parts` as a `kind`, or None. Base bytes are decoded once."""
+        value = self._now.get(parts, _ABSENT)
         if value is _ABSENT:
-            raw = self._read(key)
-            value = self._base[key] = None if raw is None else decode(kind, raw)
+            raw = self._read(encode(parts))
+            value = self._now[parts] = None if raw is None else decode(kind, raw)
         return value
 
-    def put(self, key: bytes, value: Any) -> None:
-        """Set `key` to `value`; None deletes it."""
+    def put(self, parts: Parts, value: Any) -> None:
+        """Set the value at `parts`; None deletes it."""
         if self._undo:
-            self._undo[-1].append((key, self._new.get(key, _ABSENT)))
-        self._new[key] = value
+            self._undo[-1].append((parts, self._now.get(parts, _ABSENT)))
+        self._now[parts] = value
+        self._written[parts] = None
 
     def begin(self) -> None:
         """Open a savepoint. Savepoints nest."""
@@ -53,18 +53,20 @@ class State:
 
     def rollback(self) -> None:
         """Drop what was written since the last `begin`."""
-        for key, value in reversed(self._undo.pop()):
+        for parts, value in reversed(self._undo.pop()):
             if value is _ABSENT:
-                del self._new[key]
+                del self._now[parts]
             else:
-                self._new[key] = value
+                self._now[parts] = value
 
     def changes(self) -> dict[bytes, bytes | None]:
         """Return the net changes against the base, in key order; None means deleted."""
         assert not self._undo, "a savepoint is still open"
         changed: dict[bytes, bytes | None] = {}
-        for key in sorted(self._new):
-            value = self._new[key]
+        for key, parts in sorted((encode(parts), parts) for parts in self._written):
+            value = self._now.get(parts, _ABSENT)
+            if value is _ABSENT:  # written, then rolled back
+                continue
             raw = None if value is None else encode(value)
             if raw != self._read(key):
                 changed[key] = raw
@@ -101,12 +103,13 @@ class Keyspace(Generic[V]):
 
     def get(self, state: State, *parts: bytes | str | int) -> V | None:
         """Return the value, or None where there is none."""
-        return state.get(self.key(*parts), self.kind)  # type: ignore[no-any-return]
+        return state.get((self.name, *parts), self.kind)  # type: ignore[no-any-return]
 
-    def put(self, state: State, value: V, *parts: bytes | str | int) -> None:
-        """Set the value."""
-        state.put(self.key(*parts), value)
+    def put(self, state: State, value: V | None, *parts: bytes | str | int) -> None:
+        """Set the value; None removes it."""
+        assert len(parts) == self.parts, f"{self.name} takes {self.parts} parts"
+        state.put((self.name, *parts), value)
 
     def delete(self, state: State, *parts: bytes | str | int) -> None:
         """Remove the value."""
-        state.put(self.key(*parts), None)
+        self.put(state, None, *parts)

@@ -1,0 +1,339 @@
+"""The invariants of economy section 7, worked out again from postings alone.
+
+Nothing here trusts the sums that the chain keeps: balances, supply and what is owed are added up
+from the postings and then compared with the state. Holds, policies and corrections have no calls
+yet: class 4 and class 5 stay empty, and a posting that cites another is held to I9.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+
+from chain.books import (
+    BALANCE_CENTS_MAX,
+    BANK,
+    COST,
+    DEBIT_CLASSES,
+    DUE_FROM,
+    DUE_TO,
+    FUND,
+    HELD,
+    INCOME,
+    MEMBER,
+    OUTSTANDING_CLASSES,
+    PENDING_OUT,
+    REDEMPTIONS,
+    get_limit,
+)
+from chain.codec import decode
+from chain.genesis import Genesis
+from chain.keyspaces import (
+    ACCOUNTS,
+    BALANCES,
+    CAPS,
+    ENTRIES,
+    ISSUERS,
+    MEMBERS,
+    NO_LIMIT,
+    OWED,
+    PACTS,
+    RESERVES,
+    STATEMENTS,
+    SUPPLY,
+    WIJKEN,
+    Entry,
+    Statement,
+    Supply,
+    Wijk,
+)
+from chain.records import Posting
+from chain.state import Keyspace
+
+Pair = tuple[str, str]
+"""(debtor or debit class, creditor or credit class)."""
+
+_NO_SUPPLY = Supply(0, 0, 0, 0, 0, 0, 0, 0)
+
+
+class Broken(msgspec.Struct, frozen=True, order=True):
+    """An invariant that does not hold, and where."""
+
+    name: str
+    where: str
+
+
+class Books(msgspec.Struct):
+    """What follows from postings alone, in cents."""
+
+    balances: Counter[tuple[str, str, bytes]]  # (denom, class, owner)
+    flows: dict[str, Counter[Pair]]  # per denom, by (debit class, credit class)
+    bank: Counter[tuple[bytes, str, int]]  # (reserve, side, cents), genesis left out
+    denoms: dict[str, str]  # denom -> wijk id
+
+
+def check_invariants(
+    genesis: Genesis, postings: Sequence[Posting], state: Mapping[bytes, bytes]
+) -> list[str]:
+    """Return the names of the invariants that are broken, sorted; none in a sound chain.
+
+    `postings` are those of genesis followed by those of every transaction, in order; `state` is
+    the whole state after the last one.
+    """
+    return sorted({broken.name for broken in find_broken(genesis, postings, state)})
+
+
+def find_broken(
+    genesis: Genesis, postings: Sequence[Posting], state: Mapping[bytes, bytes]
+) -> list[Broken]:
+    """Return every broken invariant of I1..I9, I13..I15 (sums) and T5 with its place, sorted."""
+    view = _View(state)
+    books = add_up(postings, len(genesis.postings))
+    found = [*_find_unbalanced(postings), *_find_excess_corrections(postings)]
+    for check in (
+        _find_wrong_balances,
+        _find_wrong_supply,
+        _find_wrong_bank,
+        _find_wrong_pairs,
+        _find_broken_limits,
+    ):
+        found.extend(check(books, view))
+    return sorted(found)
+
+
+def add_up(postings: Iterable[Posting], genesis_count: int) -> Books:
+    """Return the books that `postings` make; the first `genesis_count` are opening balances."""
+    books = Books(Counter(), defaultdict(Counter), Counter(), {})
+    debit: Posting | None = None
+    for number, posting in enumerate(postings):
+        denom, klass, cents = posting.denom, posting.klass, posting.cents
+        adds = (posting.side == "D") == (klass in DEBIT_CLASSES)
+        books.balances[denom, klass, posting.owner] += cents if adds else -cents
+        books.denoms[denom] = posting.wijk
+        if klass == BANK and number >= genesis_count:
+            books.bank[posting.owner, posting.side, cents] += 1
+        if posting.side == "D":
+            debit = posting
+        elif debit is not None:
+            books.flows[denom][debit.klass, klass] += cents
+            debit = None
+    return books
+
+
+class _View:
+    """Typed reads of the state, whole keyspaces too."""
+
+    def __init__(self, state: Mapping[bytes, bytes]) -> None:
+        self._state = state
+        self._rows: dict[str, list[tuple[list[Any], bytes]]] = defaultdict(list)
+        for key, value in state.items():
+            name, *parts = decode(list[Any], key)
+            self._rows[name].append((parts, value))
+        self.wijken: dict[str, Wijk] = {parts[0]: wijk for parts, wijk in self.rows(WIJKEN)}
+
+    def get(self, space: Keyspace[Any], *parts: bytes | str | int) -> Any:
+        """Return one value, or None."""
+        raw = self._state.get(space.key(*parts))
+        return None if raw is None else decode(space.kind, raw)
+
+    def rows(self, space: Keyspace[Any]) -> Iterator[tuple[list[Any], Any]]:
+        """Return (parts of the key, value) of a whole keyspace."""
+        for parts, raw in self._rows[space.name]:
+            yield parts, decode(space.kind, raw)
+
+
+def _find_unbalanced(postings: Sequence[Posting]) -> Iterator[Broken]:
+    """I1: postings come in pairs of one debit and one credit of the same amount."""
+    for number in range(0, len(postings), 2):
+        pair = postings[number : number + 2]
+        sound = (
+            len(pair) == 2  # noqa: PLR2004 - a pair
+            and (pair[0].side, pair[1].side) == ("D", "C")
+            and (pair[0].leg, pair[0].denom, pair[0].cents)
+            == (pair[1].leg, pair[1].denom, pair[1].cents)
+            and 0 < pair[0].cents <= BALANCE_CENTS_MAX
+        )
+        if not sound:
+            yield Broken("I1", f"posting {number} of {pair[0].denom}")
+
+
+def _find_excess_corrections(postings: Sequence[Posting]) -> Iterator[Broken]:
+    """I9: what corrects a posting cites a transaction; no such call exists yet, so none does."""
+    for number, posting in enumerate(postings):
+        if posting.corrects is not None:
+            yield Broken("I9", f"posting {number} corrects {posting.corrects.hex()}")
+
+
+def _find_wrong_balances(books: Books, view: _View) -> Iterator[Broken]:
+    """I2, I3, and I15 for balances: what the state holds is what the postings add up to."""
+    totals: Counter[str] = Counter()
+    stated: dict[tuple[str, str, bytes], int] = {}
+    for (denom, klass, owner), cents in view.rows(BALANCES):
+        place = denom, klass, owner.encode() if isinstance(owner, str) else owner
+        stated[place] = cents
+        if cents == 0:
+            yield Broken("I15", f"{denom} class {klass}: a balance of 0 has a key")
+    for place in books.balances.keys() | stated.keys():
+        denom, klass, owner = place
+        cents = books.balances[place]
+        totals[denom] += cents if klass in DEBIT_CLASSES else -cents
+        if cents < 0:
+            yield Broken("I3", f"{denom} class {klass} {owner.hex()} at {cents}")
+        if cents != stated.get(place, 0):
+            yield Broken("I15", f"{denom} class {klass} {owner.hex()}: not what was posted")
+    for denom, total in totals.items():
+        if total:
+            yield Broken("I2", f"{denom}: debits - credits = {total}")
+
+
+def _find_wrong_supply(books: Books, view: _View) -> Iterator[Broken]:
+    """I4, I5, I8: backing, and supply as the flows of postings give it."""
+    denoms = {wijk.denom(wijk_id): wijk_id for wijk_id, wijk in view.wijken.items()}
+    stated = {parts[0]: supply for parts, supply in view.rows(SUPPLY)}
+    for denom in denoms.keys() | stated.keys() | books.denoms.keys():
+        if books.denoms.get(denom, denoms.get(denom)) != denoms.get(denom):
+            yield Broken("I15", f"{denom}: posted under another wijk")
+        sums = _sum_classes(books, denom)
+        flows = books.flows[denom]
+        issued = sum(flows[BANK, klass] for klass in (MEMBER, FUND))
+        redeemed = flows[PENDING_OUT, BANK]
+        traded_in = sum(flows[DUE_FROM, klass] for klass in (MEMBER, FUND))
+        traded_out = sum(flows[klass, DUE_TO] for klass in (MEMBER, FUND))
+        outstanding = sum(sums[klass] for klass in OUTSTANDING_CLASSES)
+        surplus = sums[BANK] + sums[DUE_FROM] - sums[DUE_TO] - outstanding
+        if surplus != sums[INCOME] - sums[COST] or surplus < 0:
+            yield Broken("I4", f"{denom}: surplus of {surplus}")
+        if outstanding != issued - redeemed + traded_in - traded_out:
+            yield Broken("I5", f"{denom}: outstanding {outstanding}")
+        owing = (sums[PENDING_OUT], sums[BANK], sums[DUE_FROM], sums[DUE_TO])
+        posted = Supply(issued, redeemed, traded_in, traded_out, *owing)
+        if stated.get(denom, _NO_SUPPLY) != posted:
+            yield Broken("I15", f"{denom}: not the supply that was posted: {posted}")
+        if sums[HELD]:
+            yield Broken("I8", f"{denom}: {sums[HELD]} held without a hold")
+    yield from _find_wrong_redemptions(books, view)
+
+
+def _find_wrong_redemptions(books: Books, view: _View) -> Iterator[Broken]:
+    """I5: class 3 of an account is what its unpaid requests ask."""
+    asked: Counter[tuple[str, bytes]] = Counter()
+    for _, request in view.rows(REDEMPTIONS):
+        if request.status in ("OPEN", "BATCHED"):
+            asked[request.denom, request.account] += request.cents
+    pending = {
+        (denom, owner): cents
+        for (denom, klass, owner), cents in books.balances.items()
+        if klass == PENDING_OUT
+    }
+    for place in asked.keys() | pending.keys():
+        if asked[place] != pending.get(place, 0):
+            yield Broken("I5", f"{place[0]} {place[1].hex()}: requests of {asked[place]}")
+
+
+def _sum_classes(books: Books, denom: str) -> Counter[str]:
+    sums: Counter[str] = Counter()
+    for (of, klass, _), cents in books.balances.items():
+        if of == denom:
+            sums[klass] += cents
+    return sums
+
+
+def _find_wrong_bank(books: Books, view: _View) -> Iterator[Broken]:
+    """I6, I7: every use of a bank entry is one posting, and every statement follows on."""
+    statements: dict[bytes, dict[int, Statement]] = defaultdict(dict)
+    for (reserve, date), statement in view.rows(STATEMENTS):
+        statements[reserve][date] = statement
+    entries: dict[tuple[bytes, int], list[Entry]] = defaultdict(list)
+    used: Counter[tuple[bytes, str, int]] = Counter()
+    for _, entry in view.rows(ENTRIES):
+        held = statements[entry.reserve].get(entry.date)
+        if held is not None and held.number == entry.number:
+            entries[entry.reserve, entry.date].append(entry)
+        if entry.used_by is not None:
+            used[entry.reserve, "D" if entry.side == "C" else "C", entry.cents] += 1
+            if held is None or held.number != entry.number or held.pages_done < held.pages:
+                yield Broken("I6", f"{entry.reserve.hex()}: an entry was used unattested")
+    if used != books.bank:
+        yield Broken("I6", "bank postings are not the entries used")
+    for (reserve_id,), reserve in view.rows(RESERVES):
+        days = sorted(statements[reserve_id].items())
+        whole = [(date, day) for date, day in days if day.pages_done == day.pages]
+        where = reserve_id.hex()
+        for (_, before), (_, after) in pairwise(whole):
+            if after.opening != before.closing:
+                yield Broken("I7", f"{where}: an opening is not the closing before it")
+        opened = Counter[str]()
+        for date, day in days:
+            sums = Counter[str]()
+            for entry in entries[reserve_id, date]:
+                sums[entry.side] += entry.cents
+                if entry.used_by is None and day.pages_done == day.pages:
+                    opened[entry.side] += entry.cents
+            if (sums["C"], sums["D"]) != (day.credits, day.debits):
+                yield Broken("I7", f"{where} {date}: entries do not add up")
+            complete = day.pages_done == day.pages
+            if complete and day.closing != day.opening + day.credits - day.debits:
+                yield Broken("I7", f"{where} {date}: closes at {day.closing}")
+        if (opened["C"], opened["D"]) != (reserve.open_credits, reserve.open_debits):
+            yield Broken("I7", f"{where}: open entries of {dict(opened)}")
+        denom = view.wijken[reserve.wijk].denom(reserve.wijk)
+        booked = books.balances[denom, BANK, reserve_id]
+        newest = (whole[-1][0], whole[-1][1].closing) if whole else (0, 0)
+        if (reserve.date, reserve.closing) != newest:
+            yield Broken("I7", f"{where}: not the newest statement")
+        if reserve.closing != booked + opened["C"] - opened["D"]:
+            yield Broken("I7", f"{where}: bank at {reserve.closing}, booked {booked}")
+
+
+def _find_wrong_pairs(books: Books, view: _View) -> Iterator[Broken]:
+    """I14: what a owes b in its books is what b is owed. T5: no call lowers a cap yet, so what a
+    wijk owes net is never above it.
+    """
+    denoms = {wijk_id: wijk.denom(wijk_id) for wijk_id, wijk in view.wijken.items()}
+    owed = {
+        (debtor, creditor): value.open + value.due + value.ordered
+        for (debtor, creditor), value in view.rows(OWED)
+    }
+    for debtor in denoms:
+        for creditor in denoms:
+            due_to = books.balances[denoms[debtor], DUE_TO, creditor.encode()]
+            due_from = books.balances[denoms[creditor], DUE_FROM, debtor.encode()]
+            stated = owed.get((debtor, creditor), 0)
+            if not due_to == due_from == stated:
+                what = f"{debtor} owes {creditor} {due_to}, is owed {due_from}, owed {stated}"
+                yield Broken("I14", what)
+    for (a, b), pact in view.rows(PACTS):
+        for creditor, debtor, agreed in ((a, b, pact.cap_a), (b, a, pact.cap_b)):
+            cap = view.get(CAPS, creditor, debtor)
+            most = agreed if cap is None else min(agreed, cap)
+            exposure = owed.get((debtor, creditor), 0) - owed.get((creditor, debtor), 0)
+            if exposure > most:
+                yield Broken("T5", f"{debtor} owes {creditor} {exposure}, above {most}")
+
+
+def _find_broken_limits(books: Books, view: _View) -> Iterator[Broken]:
+    """I13: the caps of the mode and the limits of accounts."""
+    wijken = view.wijken
+    issuers = {parts[0]: issuer for parts, issuer in view.rows(ISSUERS)}
+    outstanding: Counter[str] = Counter()
+    for wijk_id, wijk in wijken.items():
+        sums = _sum_classes(books, wijk.denom(wijk_id))
+        outstanding[wijk.issuer] += sum(sums[klass] for klass in OUTSTANDING_CLASSES)
+    for code, issuer in issuers.items():
+        if issuer.outstanding != outstanding[code]:
+            yield Broken("I13", f"issuer {code}: {outstanding[code]} outstanding")
+        if issuer.total_cap is not None and outstanding[code] > issuer.total_cap:
+            yield Broken("I13", f"issuer {code} above its cap")
+    for (denom, klass, owner), cents in books.balances.items():
+        if klass not in (MEMBER, FUND) or not cents:
+            continue
+        account = view.get(ACCOUNTS, owner)
+        if account is None or wijken[account.wijk].denom(account.wijk) != denom:
+            yield Broken("I13", f"{denom} {owner.hex()}: not an account of this wijk")
+            continue
+        issuer = issuers[wijken[account.wijk].issuer]
+        limit = get_limit(issuer, account, view.get(MEMBERS, owner))
+        if limit < NO_LIMIT and cents > limit:
+            yield Broken("I13", f"{denom} {owner.hex()}: {cents}, above its limit of {limit}")

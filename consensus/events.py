@@ -324,10 +324,14 @@ class Halt(msgspec.Struct, frozen=True):
 
 
 class Ignore(msgspec.Struct, frozen=True):
-    """A message was dropped; the runtime logs it and counts it against the peer (B12)."""
+    """A message was dropped. Only a `fault` is counted against the link it came over (B12).
+
+    A message that merely came late is no fault, and neither ever touches a key's standing.
+    """
 
     sender: bytes
     why: str
+    fault: bool = False
 
 
 Effect = (

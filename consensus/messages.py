@@ -3,8 +3,8 @@
 Four *records* are signed: `Proposal`, `Prepare` and `RoundChange` as their canonical encoding,
 `Commit` as the note body of a checkpoint (consensus M4, M5). On a link they travel inside the
 `Signed...` messages, beside the signer's key and what peers need to judge them. `Status` and the
-two certificates complete the union `Message`: a status vouches for nothing and is not signed, a
-certificate is its own proof.
+commit certificate complete the union `Message`: a status vouches for nothing and is not signed,
+a certificate is its own proof.
 
 Wire form is field order: append, never reorder.
 """
@@ -205,7 +205,7 @@ class Prepared(Record, frozen=True, tag="wijk.prepared.1"):
 
 Draft = DraftProposal | Prepare | Commit | RoundChange
 SignedMessage = SignedProposal | SignedPrepare | SignedCommit | SignedRoundChange
-Message = SignedMessage | ProvenRoundChange | PreparedCertificate | CommitCertificate | Status
+Message = SignedMessage | ProvenRoundChange | CommitCertificate | Status
 
 EMPTY_JUSTIFICATION = Justification((), None)  # R1: round 0 needs no reasons
 
@@ -221,11 +221,11 @@ def signed_bytes(chain: ChainName, draft: Draft) -> bytes:
         case Commit():
             return commit_bytes(
                 chain.chain_id,
+                draft.log_size,
+                draft.log_root,
                 draft.height,
                 draft.round,
                 draft.block_id,
-                draft.log_size,
-                draft.log_root,
             )
         case DraftProposal():
             return encode(draft.record)

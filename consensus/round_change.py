@@ -1,0 +1,201 @@
+"""Leaving a round and joining a higher one: what must be shown, and what a new leader may offer.
+
+The safety of the chain across rounds stands in this file. q commits in a round hold f + 1 honest
+validators that prepared in it; every later justification holds q round changes, so it holds one
+of those; and the highest proven claim fixes the block (consensus R2f).
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from chain.codec import encode
+from chain.errors import Malformed
+from chain.validators import (
+    PreparedCertificate,
+    ValidatorSet,
+    Verify,
+    check_prepared_certificate,
+)
+from consensus.messages import (
+    EMPTY_JUSTIFICATION,
+    Justification,
+    Proposal,
+    RoundChange,
+    SignedRoundChange,
+    justification_digest,
+)
+
+Claim = tuple[int, bytes]  # prepared round and block id
+
+
+class Choice(NamedTuple):
+    """What the leader of a round may offer (R7): the block `carried`, or a fresh one if nil."""
+
+    carried: bytes | None
+    justification: Justification
+
+
+FRESH_AT_ROUND_0 = Choice(None, EMPTY_JUSTIFICATION)  # R1
+
+
+class RoundChanges:
+    """The highest round change of each validator, and the certificates they claim (B9)."""
+
+    def __init__(self) -> None:
+        self._highest: dict[bytes, SignedRoundChange] = {}
+        self._proofs: dict[Claim, PreparedCertificate] = {}
+
+    def of(self, signer: bytes) -> SignedRoundChange | None:
+        """Return the highest round change held of this validator."""
+        return self._highest.get(signer)
+
+    def add(self, message: SignedRoundChange, proof: PreparedCertificate | None) -> None:
+        """Keep a checked round change, if it is its signer's highest, and a checked proof of it."""
+        held = self._highest.get(message.signer)
+        if held is None or held.record.round < message.record.round:
+            self._highest[message.signer] = message
+        if proof is not None:
+            self._proofs[proof.round, proof.block_id] = proof
+        claims = {claim_of(one.record) for one in self._highest.values()}
+        self._proofs = {claim: kept for claim, kept in self._proofs.items() if claim in claims}
+
+    def proof(self, record: RoundChange) -> PreparedCertificate | None:
+        """Return the certificate that `record` claims, if it is held."""
+        claim = claim_of(record)
+        return None if claim is None else self._proofs.get(claim)
+
+    def usable(self, round_: int) -> list[SignedRoundChange]:
+        """Return the round changes to exactly `round_` that claim nothing unproven (R7)."""
+        return [
+            message
+            for _, message in sorted(self._highest.items())
+            if message.record.round == round_
+            and (claim_of(message.record) is None or self.proof(message.record) is not None)
+        ]
+
+    def above(self, round_: int) -> list[SignedRoundChange]:
+        """Return the round changes to rounds above `round_`, in key order (T7)."""
+        return [
+            message for _, message in sorted(self._highest.items()) if message.record.round > round_
+        ]
+
+
+def claim_of(record: RoundChange) -> Claim | None:
+    """Return what a round change says its signer prepared last."""
+    if record.prepared_round is None or record.prepared_id is None:
+        return None
+    return record.prepared_round, record.prepared_id
+
+
+def check_round_change(record: RoundChange) -> None:
+    """Raise `Malformed` for a claim that no honest validator makes (R2d)."""
+    if record.round == 0:
+        raise Malformed("nobody changes to round 0")
+    if (record.prepared_round is None) != (record.prepared_id is None):
+        raise Malformed("half a claim: prepared round and block are both nil or neither")
+    if record.prepared_round is not None and record.prepared_round >= record.round:
+        raise Malformed("prepared in the round it changes to, or later")
+
+
+def compute_choice(changes: RoundChanges, round_: int, quorum: int) -> Choice | None:
+    """Return what the leader of `round_` above 0 may offer, or nil while it lacks a quorum (R7).
+
+    Exactly q round changes go into the justification, the highest proven claim among them.
+    """
+    usable = changes.usable(round_)
+    if len(usable) < quorum:
+        return None
+    usable.sort(key=lambda message: -1 if (c := claim_of(message.record)) is None else c[0])
+    chosen = usable[-quorum:]
+    proof = changes.proof(chosen[-1].record)
+    chosen.sort(key=lambda message: message.signer)
+    return Choice(None if proof is None else proof.block_id, Justification(tuple(chosen), proof))
+
+
+def check_justification(
+    proposal: Proposal,
+    justification: Justification,
+    validators: ValidatorSet,
+    verify: Verify,
+) -> bool:
+    """Say whether the proposed block must be fresh, or raise `Malformed` (R2c to R2g).
+
+    The round changes need not agree with each other (R2g): only the highest claim counts.
+    """
+    if proposal.justification_digest != justification_digest(justification):
+        raise Malformed("another justification than the leader signed")  # R2c
+    if proposal.round == 0:
+        if justification != EMPTY_JUSTIFICATION:
+            raise Malformed("round 0 needs no justification")  # R2c
+        return True
+    _check_round_changes(proposal, justification.round_changes, validators, verify)
+    claims = [
+        claim
+        for message in justification.round_changes
+        if (claim := claim_of(message.record)) is not None
+    ]
+    certificate = justification.certificate
+    if not claims:
+        if certificate is not None:
+            raise Malformed("a certificate that nobody claims")
+        return True  # R2e
+    highest = max(prepared_round for prepared_round, _ in claims)  # R2f, from here on
+    if certificate is None:
+        raise Malformed("no certificate for the highest prepared round")
+    if (certificate.height, certificate.round) != (proposal.height, highest):
+        raise Malformed("the certificate is not of the highest prepared round")
+    if certificate.block_id != proposal.block_id:
+        raise Malformed("another block than the highest prepared one")
+    if (highest, proposal.block_id) not in claims:
+        raise Malformed("no round change claims the proposed block")
+    check_prepared_certificate(certificate, validators, proposal.genesis_digest, verify)
+    return False
+
+
+def _check_round_changes(
+    proposal: Proposal,
+    messages: Sequence[SignedRoundChange],
+    validators: ValidatorSet,
+    verify: Verify,
+) -> None:
+    """R2c, R2d: at least q of distinct validators, for exactly this height and round, all valid."""
+    signers = [message.signer for message in messages]
+    if len(set(signers)) != len(signers):
+        raise Malformed("one validator's round change counted twice")
+    if len(signers) < validators.quorum:
+        raise Malformed(f"{len(signers)} round changes; a quorum is {validators.quorum}")
+    for message in messages:
+        record = message.record
+        if message.signer not in validators:
+            raise Malformed("a round change of a stranger")
+        if (record.genesis_digest, record.height, record.round) != (
+            proposal.genesis_digest,
+            proposal.height,
+            proposal.round,
+        ):
+            raise Malformed("a round change for another height or round")
+        check_round_change(record)
+    for message in messages:
+        if not verify(message.signer, encode(message.record), message.signature):
+            raise Malformed("a round change with a wrong signature")
+
+
+def check_proof(
+    record: RoundChange,
+    certificate: PreparedCertificate,
+    validators: ValidatorSet,
+    verify: Verify,
+) -> None:
+    """Raise `Malformed` unless `certificate` is the one that `record` claims, and valid (R8)."""
+    if certificate.height != record.height or claim_of(record) != (
+        certificate.round,
+        certificate.block_id,
+    ):
+        raise Malformed("a certificate that the round change does not claim")
+    check_prepared_certificate(certificate, validators, record.genesis_digest, verify)
+
+
+def compute_jump(marks: Iterable[int], weak_quorum: int) -> int:
+    """Return the highest round that at least one honest validator reached, as marks tell (R6)."""
+    ordered = sorted(marks, reverse=True)
+    return ordered[weak_quorum - 1] if len(ordered) >= weak_quorum else 0

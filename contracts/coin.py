@@ -510,7 +510,8 @@ def redeem_paid(ctx: Context, call: RedeemPaid) -> None:
     _check_cents(entry.cents, redemption.cents)
     require(entry.side == DEBIT and not entry.reversal, Code.COIN_SIDE)
     require(redemption.status == BATCHED, Code.COIN_NOT_BATCHED, request=call.request.hex())
-    # Paid from deposits that nobody minted yet: mint those first, class 1 is never below zero.
+    # Paid from deposits that nobody minted: class 1 is never below zero, so this debit stays open
+    # until a contribution covers it (C17).
     held = get_balance(ctx.state, redemption.denom, BANK, entry.reserve)
     require(
         held >= entry.cents, Code.COIN_LOW_BALANCE, balance_cents=held, amount_cents=entry.cents

@@ -7,7 +7,7 @@ yet: class 4 and class 5 stay empty, and a posting that cites another is held to
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 
 import msgspec
@@ -28,7 +28,7 @@ from chain.books import (
     REDEMPTIONS,
     get_limit,
 )
-from chain.codec import decode
+from chain.codec import decode, encode
 from chain.genesis import Genesis
 from chain.keyspaces import (
     ACCOUNTS,
@@ -55,6 +55,10 @@ from chain.state import Keyspace
 Pair = tuple[str, str]
 """(debtor or debit class, creditor or credit class)."""
 
+WIJK_CLASSES = (DUE_FROM, DUE_TO, INCOME, COST)
+"""Classes whose owner is a wijk: its id stands in keys as text (interfaces 5.5)."""
+
+_BALANCE_PREFIX = BALANCES.key("", "", "")[:-3]  # array of four, and the name
 _NO_SUPPLY = Supply(0, 0, 0, 0, 0, 0, 0, 0)
 
 
@@ -89,9 +93,19 @@ def find_broken(
     genesis: Genesis, postings: Sequence[Posting], state: Mapping[bytes, bytes]
 ) -> list[Broken]:
     """Return every broken invariant of I1..I9, I13..I15 (sums) and T5 with its place, sorted."""
-    view = _View(state)
     books = add_up(postings, len(genesis.postings))
-    found = [*_find_unbalanced(postings), *_find_excess_corrections(postings)]
+    return sorted([*find_wrong_postings(postings), *find_wrong_books(books, state)])
+
+
+def find_wrong_postings(postings: Sequence[Posting]) -> list[Broken]:
+    """Return what I1 and I9 say of the postings of one transaction or more."""
+    return [*_find_unbalanced(postings), *_find_excess_corrections(postings)]
+
+
+def find_wrong_books(books: Books, state: Mapping[bytes, bytes]) -> list[Broken]:
+    """Return, sorted, what the other invariants say of books and the whole state they belong to."""
+    view = _View(state)
+    found: list[Broken] = []
     for check in (
         _find_wrong_balances,
         _find_wrong_supply,
@@ -106,20 +120,61 @@ def find_broken(
 def add_up(postings: Iterable[Posting], genesis_count: int) -> Books:
     """Return the books that `postings` make; the first `genesis_count` are opening balances."""
     books = Books(Counter(), defaultdict(Counter), Counter(), {})
+    rows = iter(postings)
+    add(books, islice(rows, genesis_count), opening=True)
+    add(books, rows)
+    return books
+
+
+def add(books: Books, postings: Iterable[Posting], *, opening: bool = False) -> None:
+    """Book whole transactions; opening balances use no entry of the bank (interfaces 3.6)."""
     debit: Posting | None = None
-    for number, posting in enumerate(postings):
+    for posting in postings:
         denom, klass, cents = posting.denom, posting.klass, posting.cents
         adds = (posting.side == "D") == (klass in DEBIT_CLASSES)
         books.balances[denom, klass, posting.owner] += cents if adds else -cents
         books.denoms[denom] = posting.wijk
-        if klass == BANK and number >= genesis_count:
+        if klass == BANK and not opening:
             books.bank[posting.owner, posting.side, cents] += 1
         if posting.side == "D":
             debit = posting
         elif debit is not None:
             books.flows[denom][debit.klass, klass] += cents
             debit = None
-    return books
+
+
+def find_wrong_changes(
+    books: Books,
+    postings: Iterable[Posting],
+    changed: Iterable[bytes],
+    state: Mapping[bytes, bytes],
+) -> list[Broken]:
+    """Return what I3 and I15 say of a block: balances change as its postings say, and no others.
+
+    `books` hold these postings already, `changed` are the keys that the block wrote and `state`
+    is what follows from it. The cost is that of the block, so that every height can be asked.
+    """
+    found = []
+    touched: dict[bytes, int] = {}
+    for posting in postings:
+        place = posting.denom, posting.klass, posting.owner
+        touched[_balance_key(*place)] = books.balances[place]
+    for key, cents in touched.items():
+        if cents < 0:
+            found.append(Broken("I3", f"{BALANCES.name} {key.hex()} at {cents}"))
+        elif state.get(key) != (encode(cents) if cents else None):
+            found.append(Broken("I15", f"{BALANCES.name} {key.hex()}: not what was posted"))
+    found.extend(
+        Broken("I15", f"{BALANCES.name} {key.hex()} changed without a posting")
+        for key in changed
+        if key.startswith(_BALANCE_PREFIX) and key not in touched
+    )
+    return sorted(found)
+
+
+def _balance_key(denom: str, klass: str, owner: bytes) -> bytes:
+    """Return the key of a balance; the other wijk of a debt stands in it as text (5.5)."""
+    return BALANCES.key(denom, klass, owner.decode() if klass in WIJK_CLASSES else owner)
 
 
 class _View:

@@ -1,0 +1,363 @@
+"""Replay: execute a chain again from genesis, believing nothing that is not recomputed (A1).
+
+Every block is judged by its certificate before a byte of it is executed, then executed by the
+same pure functions as in a node; roots, log and books must come out the same (economy I15).
+Where a chain is wrong, the replay stops: nothing that follows on a wrong block means anything.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+
+import msgspec
+
+from audit.ahead import Check, Job, Signatures
+from audit.blocks import Block, RawBlock, Walk, decode_block
+from audit.invariants import (
+    Broken,
+    add,
+    add_up,
+    find_wrong_books,
+    find_wrong_changes,
+    find_wrong_postings,
+)
+from chain import crypto, light, tree
+from chain.contract import Chain, Table
+from chain.errors import Malformed
+from chain.execute import (
+    Base,
+    Executed,
+    apply_block,
+    check_header,
+    check_results,
+    get_set_after,
+)
+from chain.genesis import Genesis, make_base
+from chain.keyspaces import ACCOUNTS, SUPPLY
+from chain.log import EMPTY_ROOT
+from chain.records import Tx, decode_tx
+from chain.state import State
+from chain.validators import CommitCertificate, ValidatorSet, Verify, signed_bytes, signer_keys
+from contracts import CONTRACTS
+
+AHEAD_BLOCKS = 64  # decoded blocks that wait for their turn; most hold one transaction
+AHEAD_CHECKS = 8_192  # signatures under way, two full blocks: 400 ms of one core, 10 MiB
+SMALL_STATE = 2_000  # values: a whole check of the books takes about 10 ms
+
+Era = tuple[int, int | None, ValidatorSet]  # first height, last height, the set between
+
+
+class Report(msgspec.Struct):
+    """What was found. `first_bad` is the first height that is wrong (0: genesis), `why` in words.
+
+    `from_genesis` false: only headers, certificates and the ids of transactions were checked;
+    nothing was executed, so the sums and `broken` say nothing. Amounts in cents.
+    """
+
+    first: int
+    last: int
+    from_genesis: bool = True
+    headers: int = 0
+    signatures: int = 0
+    transactions: int = 0
+    issued_cents: int = 0
+    redeemed_cents: int = 0
+    supply_cents: int = 0
+    reserve_cents: int = 0
+    broken: tuple[str, ...] = ()
+    first_bad: int | None = None
+    why: str | None = None
+    log_size: int = 0
+    log_root: bytes = EMPTY_ROOT
+    eras: tuple[Era, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return self.first_bad is None
+
+
+class BooksBroken(Malformed):
+    """The block is final and its roots are right, and still an invariant does not hold."""
+
+    def __init__(self, broken: Iterable[Broken]) -> None:
+        found = sorted(broken)
+        super().__init__("; ".join(f"{one.name} {one.where}" for one in found[:3]))
+        self.names = tuple(sorted({one.name for one in found}))
+
+
+class Replay:
+    """A chain being executed again, in memory, from genesis. Holds its state and its books."""
+
+    def __init__(self, genesis: Genesis, verify: Verify = crypto.verify) -> None:
+        self.genesis = genesis
+        self.chain: Chain = genesis.chain(Table(CONTRACTS))
+        self.state: dict[bytes, bytes] = dict(genesis.state)
+        self.nodes: dict[bytes, bytes] = {}
+        _put(self.nodes, tree.update(lambda _path: None, genesis.state).nodes)
+        self.base = msgspec.structs.replace(
+            make_base(genesis, {}), read=self.state.get, read_node=self.nodes.get
+        )
+        self.walk = Walk(light.trust_genesis(genesis), verify)
+        self.books = add_up(genesis.postings, len(genesis.postings))
+        self.sets: list[tuple[int, ValidatorSet]] = [(1, self.walk.trusted.validators)]
+        self._verify = verify
+        self._written = 0  # values since the last check of the whole books
+        _raise_if([*find_wrong_postings(genesis.postings), *self._find_wrong_books()])
+
+    def decode(self, raw: RawBlock) -> tuple[Block, tuple[Tx, ...]]:
+        """Return a block taken apart, or raise `Malformed`. Needs no state."""
+        block = decode_block(raw)
+        union = self.chain.table.union
+        return block, tuple(decode_tx(envelope, union) for envelope in block.envelopes)
+
+    def find_checks(self, block: Block, txs: tuple[Tx, ...]) -> list[Check]:
+        """Return the signatures of a block to come, with the keys that hold now.
+
+        A guess: blocks before it may change keys and sets. Nothing is judged by it.
+        """
+        return [
+            *_find_certificate_checks(block.certificate, self.walk.trusted),
+            *(check for tx in txs for check in self._find_tx_checks(tx)),
+        ]
+
+    def add(self, block: Block, txs: tuple[Tx, ...]) -> None:
+        """Judge and execute the next block; raise `Malformed` naming what is wrong with it.
+
+        After an error this replay is of no use any more.
+        """
+        header = block.header
+        self.walk.check(block)
+        check_header(self.base, self.chain, header, block.body)
+        executed = apply_block(self.base, self.chain, header.time_ms, txs, self._check_signatures)
+        check_results(header, executed, self.base)
+        coming = get_set_after(executed, self.base)
+        if coming.validators_hash != self.walk.trusted.validators.validators_hash:
+            self.sets.append((header.height + 1, coming))
+        self.walk.advance(header, coming)
+        _put(self.state, executed.changes)
+        _put(self.nodes, executed.tree_nodes)
+        self.base.window.add_block(header.time_ms // 1000, executed.included)
+        self.base = Base(
+            header.height,
+            self.walk.trusted.block_id,
+            header.time_ms,
+            self.state.get,
+            self.nodes.get,
+            executed.frontier,
+            self.base.window,
+        )
+        self._check_books(executed)
+
+    def check_all_books(self) -> None:
+        """Raise `BooksBroken` unless every invariant holds now (economy I1..I15)."""
+        _raise_if(self._find_wrong_books())
+
+    def fill_in(self, report: Report) -> None:
+        """Tell the sums of the state, and who could certify when."""
+        state = State(self.state.get)
+        for wijk in self.genesis.doc.wijken:
+            supply = SUPPLY.get(state, wijk.coin.denom)
+            if supply is not None:
+                report.issued_cents += supply.issued
+                report.redeemed_cents += supply.redeemed
+                report.reserve_cents += supply.reserve
+        report.supply_cents = report.issued_cents - report.redeemed_cents
+        lasts = [first - 1 for first, _ in self.sets[1:]]
+        report.eras = tuple(
+            (first, last, validators)
+            for (first, validators), last in zip(self.sets, [*lasts, None], strict=True)
+        )
+
+    def _check_books(self, executed: Executed) -> None:
+        """What a block did is judged at once; the whole books as often as that stays cheap.
+
+        A whole check reads all state. It is made whenever half as many values were written as
+        the state holds, so that replaying a long chain stays linear, and always while the state
+        is small (economy section 7: at every height).
+        """
+        found: list[Broken] = []
+        postings = [posting for outcome in executed.outcomes for posting in outcome.postings]
+        add(self.books, postings)
+        for outcome in executed.outcomes:
+            found += find_wrong_postings(outcome.postings)
+        found += find_wrong_changes(self.books, postings, executed.changes, self.state)
+        self._written += len(executed.changes)
+        small = len(self.state) <= SMALL_STATE and self._written
+        if small or 2 * self._written >= len(self.state):
+            found += self._find_wrong_books()
+        _raise_if(found)
+
+    def _find_wrong_books(self) -> list[Broken]:
+        self._written = 0
+        return find_wrong_books(self.books, self.state)
+
+    def _check_signatures(self, tx: Tx, keys: tuple[bytes, ...]) -> bool:
+        return all(
+            self._verify(key, tx.signed, signed.signature)
+            for key, signed in zip(keys, tx.signatures, strict=True)
+        )
+
+    def _find_tx_checks(self, tx: Tx) -> Iterator[Check]:
+        account = ACCOUNTS.get(State(self.state.get), tx.sender)
+        if account is None:
+            return
+        for signed in tx.signatures:
+            key = account.key_at(signed.key_index)
+            if key is not None:
+                yield Check(key.key, tx.signed, signed.signature)
+
+
+def replay(
+    genesis: Genesis,
+    blocks: Iterator[RawBlock],
+    *,
+    verify: Verify = crypto.verify,
+    threads: int | None = None,
+    on_block: Callable[[int], None] = lambda _height: None,
+) -> Report:
+    """Replay `blocks`, which start at height 1, and return what was found.
+
+    `blocks` may raise `Malformed` for a block that it has but cannot give. `on_block` hears of
+    every height that is good.
+    """
+    report = Report(1, 0)
+    try:
+        with Signatures(verify, threads) as signatures:
+            _replay(genesis, blocks, signatures, report, on_block)
+    except Malformed as error:
+        _blame(report, report.last + 1, error)
+    return report
+
+
+def _replay(
+    genesis: Genesis,
+    blocks: Iterator[RawBlock],
+    signatures: Signatures,
+    report: Report,
+    on_block: Callable[[int], None],
+) -> None:
+    try:
+        run = Replay(genesis, signatures.verify)
+    except Malformed as error:
+        _blame(report, 0, error)
+        return
+    try:
+        for block, txs, jobs in _read_ahead(run, blocks, signatures):
+            signatures.collect(jobs)
+            run.add(block, txs)
+            _count(report, block)
+            on_block(report.last)
+        try:
+            run.check_all_books()
+        except BooksBroken as error:
+            _blame(report, report.last, error)
+    finally:
+        run.fill_in(report)
+
+
+_Waiting = tuple[Block, tuple[Tx, ...], list[Job]]
+
+
+def _read_ahead(
+    run: Replay, blocks: Iterator[RawBlock], signatures: Signatures
+) -> Iterator[_Waiting]:
+    """Yield blocks in order while the signatures of those behind them are being checked.
+
+    What cannot be read is raised when its turn comes: what came before it counts.
+    """
+    waiting: deque[_Waiting] = deque()
+    under_way = 0
+    end: Malformed | None = None
+    more = True
+    while more or waiting:
+        while more and len(waiting) < AHEAD_BLOCKS and under_way < AHEAD_CHECKS:
+            try:
+                raw = next(blocks, None)
+                if raw is None:
+                    more = False
+                    break
+                block, txs = run.decode(raw)
+            except Malformed as error:
+                end, more = error, False
+                break
+            checks = run.find_checks(block, txs)
+            under_way += len(txs)
+            waiting.append((block, txs, signatures.start(checks)))
+        if waiting:
+            _, txs, _ = waiting[0]
+            under_way -= len(txs)
+            yield waiting.popleft()
+    if end is not None:
+        raise end
+
+
+def follow_headers(
+    trusted: light.Trusted,
+    certified_by: ValidatorSet,
+    blocks: Iterator[RawBlock],
+    get_next_set: Callable[[int, bytes], ValidatorSet | None],
+    *,
+    verify: Verify = crypto.verify,
+    on_block: Callable[[int], None] = lambda _height: None,
+) -> Report:
+    """Check headers, certificates and transaction ids from `trusted` on, executing nothing.
+
+    `get_next_set` gives the set of a height by its hash, or None where it is not known; the
+    height after is then nobody's to certify, and the report says so.
+    """
+    walk = Walk(trusted, verify, certified_by)
+    report = Report(trusted.height + 1, trusted.height, from_genesis=False)
+    report.log_size, report.log_root = trusted.log_size, trusted.log_root
+    try:
+        for raw in blocks:
+            block = decode_block(raw)
+            header = block.header
+            walk.check(block)
+            coming = get_next_set(header.height + 1, header.next_validators_hash)
+            if coming is None:
+                raise Malformed("announces validators that are not known: verify from genesis")
+            walk.advance(header, coming)
+            _count(report, block)
+            on_block(header.height)
+    except Malformed as error:
+        _blame(report, report.last + 1, error)
+    return report
+
+
+def _count(report: Report, block: Block) -> None:
+    report.last = block.header.height
+    report.headers += 1
+    report.signatures += len(block.certificate.signatures)
+    report.transactions += len(block.envelopes)
+    report.log_size, report.log_root = block.header.log_size, block.header.log_root
+
+
+def _blame(report: Report, height: int, error: Malformed) -> None:
+    report.first_bad, report.why = height, str(error)
+    if isinstance(error, BooksBroken):
+        report.broken = error.names
+
+
+def _find_certificate_checks(certificate: CommitCertificate, trusted: light.Trusted) -> list[Check]:
+    message = signed_bytes(certificate, trusted.chain_id)
+    try:
+        keys = signer_keys(certificate, trusted.validators)
+    except Malformed:
+        return []  # perhaps of another set; it is judged when its turn comes
+    return [
+        Check(key, message, signature)
+        for key, signature in zip(keys, certificate.signatures, strict=True)
+    ]
+
+
+def _raise_if(found: list[Broken]) -> None:
+    if found:
+        raise BooksBroken(found)
+
+
+def _put(target: dict[bytes, bytes], changes: dict[bytes, bytes | None]) -> None:
+    for name, value in changes.items():
+        if value is None:
+            target.pop(name, None)
+        else:
+            target[name] = value

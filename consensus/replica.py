@@ -574,7 +574,7 @@ class Replica:
                 certificate, self._ctx.validators, self._chain.genesis_digest, self._verify
             )  # M16
             prepared = self._prepared = Prepared(certificate, accepted.block.header)
-            if self._silence() is None:
+            if self._own is not None:
                 self._out.append(ev.Persist(prepared))
         if self._may_sign(Step.COMMIT) and (Step.PREPARE, round_) in self._asked:
             self._sign(Step.COMMIT, self._commit_of(prepared))

@@ -1,4 +1,4 @@
-"""Counting votes: distinct validators, one vote each per round, and never more than O(n) of them."""
+"""Counting votes: distinct validators, one vote each per round, never more than O(n)."""
 
 from typing import Generic, TypeVar
 

@@ -5,16 +5,16 @@ keys it was checked against, so that building and replaying a block ask no signa
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from math import isqrt
-from typing import Any
 
 import msgspec
 
 from chain.contract import Chain
+from chain.crypto import sha256
 from chain.errors import Code, Malformed, Reject
 from chain.execute import BlockRun
 from chain.records import Outcome, Tx, decode_tx
-from chain.crypto import sha256
 from node.chainstore import ChainStore, TxPlace
 from node.mempool import Mempool, MempoolFull, Pending
 from node.messages import (
@@ -265,9 +265,7 @@ class Intake:
             batch, self._queue = self._queue[:JOB_TXS_MAX], self._queue[JOB_TXS_MAX:]
             checks = [check for job in batch for check in _checks(job.tx, job.keys)]
             self._jobs += 1
-            self._verifier.start(
-                checks, lambda verdicts, batch=batch: self._checked(batch, verdicts)
-            )
+            self._verifier.start(checks, partial(self._checked, batch))
 
     def _checked(self, batch: list[_Job], verdicts: list[bool]) -> None:
         """The verdicts of one job are in: admit, answer, and pass on what was submitted here."""

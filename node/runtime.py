@@ -13,7 +13,7 @@ import msgspec
 from chain.codec import Record, decode, encode
 from chain.contract import Chain, Clock
 from chain.errors import Malformed
-from chain.execute import get_set
+from chain.execute import Executed, get_set
 from chain.keyspaces import SET_NEXT, SET_NOW
 from chain.records import Header
 from chain.state import State
@@ -25,6 +25,7 @@ from consensus.messages import (
     ChainName,
     CompactBlock,
     DraftProposal,
+    Message,
     Prepared,
     ProvenRoundChange,
     SignedCommit,
@@ -56,11 +57,7 @@ from node.ports import GuardRefused, Heads, Links, Peer, Signer, Timers, Verifie
 from node.sync import Fetched, Sync
 
 BLOCK = b"block/"  # open-height record: a candidate's body with all transactions
-_OPEN_KINDS: dict[bytes, type[Record]] = {
-    b"drafted": DraftProposal,
-    b"accepted": SignedProposal,
-    b"prepared": Prepared,
-}
+DRAFTED, ACCEPTED, PREPARED = b"drafted", b"accepted", b"prepared"
 
 ALARMS_MAX = 100  # the newest are kept for `status`
 
@@ -112,6 +109,7 @@ class Runtime:
         self.alarms: deque[tuple[int, events.Alarm]] = deque(maxlen=ALARMS_MAX)
         self.ignored: dict[str, int] = {}
         self.on_applied: list[Callable[[Applied], None]] = []
+        self.on_linked: list[Callable[[Peer, bool], None]] = []
         self.peer_status: dict[Peer, tuple[Status, int]] = {}
         self.intake = Intake(chain, store, links, timers, verifier, self._on_pool_change)
         self.candidates = Candidates(
@@ -129,12 +127,11 @@ class Runtime:
         for name, raw in stored.items():
             if name.startswith(BLOCK):
                 self.candidates.restore(raw)
+        drafted, accepted, prepared = (stored.get(name) for name in (DRAFTED, ACCEPTED, PREPARED))
         records = OpenRecords(
-            **{
-                name.decode(): decode(kind, stored[name])
-                for name, kind in _OPEN_KINDS.items()
-                if name in stored
-            }
+            None if drafted is None else decode(DraftProposal, drafted),
+            None if accepted is None else decode(SignedProposal, accepted),
+            None if prepared is None else decode(Prepared, prepared),
         )
         height = self.store.tip.height + 1
         slots = () if self._signer is None else self._signer.slots(height)
@@ -179,6 +176,8 @@ class Runtime:
 
     def on_link(self, peer: Peer, up: bool) -> None:
         """A link to `peer` was accepted in both directions, or the last one is gone."""
+        for listener in self.on_linked:
+            listener(peer, up)
         if up:
             self._feed(events.LinkUp(peer, *self._now()))
         else:
@@ -219,7 +218,7 @@ class Runtime:
 
     # ------------------------------------------------------------------------- the event loop
 
-    def _receive(self, peer: Peer, message: events.Message) -> None:
+    def _receive(self, peer: Peer, message: Message) -> None:
         self._feed(events.Received(peer, message, *self._now()))
 
     def _feed(self, event: events.Event) -> None:
@@ -285,13 +284,11 @@ class Runtime:
 
     def _persist(self, record: DraftProposal | SignedProposal | Prepared) -> None:
         """One synced write: the record and, once per block, its body with all transactions (D3)."""
-        match record:
-            case DraftProposal():
-                name, block = b"drafted", record.block.block_id
-            case SignedProposal():
-                name, block = b"accepted", record.block.block_id
-            case Prepared():
-                name, block = b"prepared", record.certificate.block_id
+        if isinstance(record, Prepared):
+            name, block = PREPARED, record.certificate.block_id
+        else:
+            name = DRAFTED if isinstance(record, DraftProposal) else ACCEPTED
+            block = record.block.block_id
         changes = {name: encode(record)}
         if self.candidates.get(block) is not None:
             raw = self.candidates.encode_block(block)
@@ -350,7 +347,7 @@ class Runtime:
         self._apply(block, executed)
         self._feed(self._new_height())
 
-    def _apply(self, block: Fetched, executed: candidates.Executed) -> None:
+    def _apply(self, block: Fetched, executed: Executed) -> None:
         """One synced batch, then the head slot, and only then does anybody hear of it (D3, Y16)."""
         tip = self.store.apply(block.header, block.body, block.certificate, block.txs, executed)
         self._heads.append(tip.height, tip.block_id, tip.log_root, tip.state_root)

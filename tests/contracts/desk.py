@@ -8,7 +8,7 @@ import msgspec
 
 from audit.invariants import Broken, find_broken
 from chain.books import REDEMPTIONS, Redemption, get_balance, get_supply
-from chain.codec import digest
+from chain.codec import CENTS_MAX, digest
 from chain.dates import from_days, to_days
 from chain.errors import Code
 from chain.keyspaces import MEMBERS, RESERVES, Supply
@@ -60,8 +60,15 @@ class Desk:
         opening = 0 if known is None else known.closing
         last = from_days(to_days(FIRST_DAY) - 1) if known is None else known.date
         closing = opening + sum(e.cents if e.side == "C" else -e.cents for e in lines)
+        closing = min(max(0, closing), CENTS_MAX)
         call = StatementCall(
-            self.reserve, from_days(to_days(last) + 1), 1, 1, opening, max(0, closing), lines
+            self.reserve,
+            from_days(to_days(last) + 1),
+            1,
+            1,
+            opening,
+            min(max(0, closing), CENTS_MAX),
+            lines,
         )
         return msgspec.structs.replace(call, **changes)
 

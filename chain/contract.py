@@ -36,6 +36,8 @@ from chain.records import Notice, Posting
 from chain.state import State
 from chain.validators import quorum
 
+PERSONS_MIN = 2  # economy C3: the two-person rule
+
 
 class Word(Enum):
     """Who may send a call, and with how many signatures (economy B5)."""
@@ -302,7 +304,7 @@ def _is_role(ctx: Context, word: Word) -> bool:
     """The two-person rules of economy C3 and B5, for TREASURY and REGISTRY."""
     role = TREASURY if word is Word.TREASURY else REGISTRY
     held = get_role(ctx.state, ctx.wijk_id, role, ctx.clock.epoch, ctx.time_s)
-    if held is None or held.account != ctx.sender or len(ctx.signers) < 2:
+    if held is None or held.account != ctx.sender or len(ctx.signers) < PERSONS_MIN:
         return False
     if word is Word.TREASURY:
         return True

@@ -115,7 +115,8 @@ class Code(Enum):
 
 
 # Rules of inclusion (interfaces 1.5): a block that holds such a transaction is invalid.
-INCLUSION_CODES = frozenset(code for code in Code if 2001 <= code.number <= 2008)
+INCLUSION_NUMBERS = range(2001, 2009)
+INCLUSION_CODES = frozenset(code for code in Code if code.number in INCLUSION_NUMBERS)
 
 Param = int | str
 

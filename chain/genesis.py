@@ -1,4 +1,4 @@
-"""Genesis: a document that people sign off, and the first state that follows from it (interfaces 3.6).
+"""Genesis: a document that people sign off, and the first state that follows (interfaces 3.6).
 
 The chain digest is the SHA-256 of the document's canonical JSON, so any spacing of the same
 content gives the same chain. What is refused names the place.
@@ -14,7 +14,7 @@ from chain.books import BANK, MODES, get_class
 from chain.codec import digest, encode
 from chain.contract import Chain, Table
 from chain.crypto import is_valid_key, sha256, verify
-from chain.dates import is_date, to_days
+from chain.dates import DAY_S, is_date, to_days
 from chain.errors import Malformed
 from chain.execute import Base
 from chain.keyspaces import (
@@ -72,6 +72,8 @@ GENESIS_BYTES_MAX = 16 * 1024 * 1024  # 10,000 accounts take about 4 MiB
 NO_END_S = 253_402_300_799  # the last second of the year 9999: a term without end
 BALANCE_MAX = 2**53 - 1
 VALIDATORS_LIVE_MIN = 4  # consensus Q5
+LAST_CLOCK = (23, 59, 59)
+HOLDERS_MIN = 2  # economy B5: the two-person rule
 FAR_CENTS = 10**13  # economy B8
 
 Slug = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9-]{0,31}$")]
@@ -261,14 +263,10 @@ def founding_decision_id(chain_id: str, slug: str) -> bytes:
 def parse_time_ms(text: str) -> int:
     """Return Unix ms of RFC 3339 UTC text with milliseconds, or raise `Malformed`."""
     date = int(text[0:4] + text[5:7] + text[8:10])
-    hour, minute, second, ms = (
-        int(text[11:13]),
-        int(text[14:16]),
-        int(text[17:19]),
-        int(text[20:23]),
-    )
-    _check(is_date(date) and hour < 24 and minute < 60 and second < 60, f"{text} is not a time")
-    return ((to_days(date) * 24 + hour) * 3600 + minute * 60 + second) * 1000 + ms
+    clock = (int(text[11:13]), int(text[14:16]), int(text[17:19]))
+    _check(is_date(date) and clock <= LAST_CLOCK and max(clock[1:]) <= LAST_CLOCK[1], f"{text}?")
+    seconds = (clock[0] * 60 + clock[1]) * 60 + clock[2]
+    return (to_days(date) * DAY_S + seconds) * 1000 + int(text[20:23])
 
 
 def _check(condition: bool, text: str) -> None:
@@ -400,7 +398,7 @@ def _put_accounts(state: State, doc: GenesisDoc) -> None:
             f"{where}: flags",
         )
         _check("VOTE" not in account.flags or kind == PERSON, f"{where}: only a person votes")
-        if kind != BOARD and kind != ROLE:
+        if kind not in (BOARD, ROLE):
             _put_member(state, doc, account, name, kind, where)
 
 
@@ -437,7 +435,7 @@ def _put_boards(state: State, doc: GenesisDoc) -> None:
                 raise Malformed(f"{where}: {role.lower()} is not an account of this wijk")
             holders = {key.holder for key in account.keys}
             _check(
-                account.threshold >= 2 and len(holders) >= 2,
+                account.threshold >= HOLDERS_MIN and len(holders) >= HOLDERS_MIN,
                 f"{where}: {role.lower()} needs two different holders (economy B5)",
             )
             if role == REGISTRY:

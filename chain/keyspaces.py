@@ -125,7 +125,7 @@ class Seat(Record, frozen=True):
 
 
 class Decision(Record, frozen=True):
-    """`decision/<id>`: a vote and its outcome. `window` is (opens, closes), `tally` (yes, no, blank)."""
+    """`decision/<id>`: a vote. `window` is (opens, closes), `tally` is (yes, no, blank)."""
 
     wijk: str
     number: Uint

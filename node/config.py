@@ -4,6 +4,7 @@ A value comes from a flag, else the environment (`WIJK_<SECTION>_<KEY>`), else t
 default. Unknown keys and all wrong values are reported at once; the process then ends with 78.
 """
 
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -151,7 +152,7 @@ def _rate(value: Any) -> str | None:
 
 def _digest(value: Any) -> str | None:
     text = str(value)
-    if text == "" or (len(text) == 64 and all(letter in "0123456789abcdef" for letter in text)):
+    if re.fullmatch(r"([0-9a-f]{64})?", text):
         return None
     return "is not 64 hexadecimal digits"
 

@@ -100,7 +100,7 @@ class Intake:
     # ------------------------------------------------------------------------------ coming in
 
     def submit(self, raw: bytes, done: Done) -> None:
-        """Take a transaction from a client; `done` is called once, at the latest after its check."""
+        """Take a transaction from a client; `done` is called once, after its check at the latest."""
         try:
             tx = decode_tx(raw, self._chain.table.union)
         except Malformed as error:
@@ -216,7 +216,7 @@ class Intake:
         return tx_id in self.mempool or tx_id in self._waiting
 
     def check(self, tx: Tx, keys: tuple[bytes, ...]) -> bool:
-        """Say whether the signatures of `tx` are by `keys`; what was checked before is remembered."""
+        """Say whether the signatures of `tx` are by `keys`, asking nothing that was asked before."""
         pending = self.mempool.get(tx.id) or self._for_block.get(tx.id)
         if pending is not None and keys and pending.keys == keys:
             return True

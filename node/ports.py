@@ -42,7 +42,7 @@ class Store(Protocol):
         """Yield the pairs with start <= key < end in key order, or in reverse."""
 
     def write(self, batch: Sequence[tuple[bytes, bytes | None]]) -> None:
-        """Make all of `batch` durable, or none of it. None as value deletes; the last pair of a key wins."""
+        """Make all of `batch` durable, or none. None deletes; the last pair of a key wins."""
 
     def snapshot(self) -> Snapshot:
         """Return a frozen view."""
@@ -77,7 +77,7 @@ class Timers(Protocol):
         """Return the wall clock in ms since 1970 UTC."""
 
     def set(self, name: str, at_mono_ms: int) -> None:
-        """Ask for `fire(name)` at `at_mono_ms`; a second `set` of the same name replaces the first."""
+        """Ask for `fire(name)` at `at_mono_ms`, in place of an earlier alarm of that name."""
 
     def cancel(self, name: str) -> None:
         """Forget the alarm `name`, if there is one."""

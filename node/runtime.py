@@ -234,7 +234,7 @@ class Runtime:
             self._stepping = False
 
     def _perform(self, effects: Sequence[events.Effect]) -> None:
-        """Perform effects strictly in order; what they answer comes before all other events (C4)."""
+        """Perform effects strictly in order; their answers come before all other events (C4)."""
         answers: list[events.Event] = []
         for effect in effects:
             answer = self._perform_one(effect)
@@ -297,7 +297,8 @@ class Runtime:
         self.store.write_open(changes)
 
     def _sign_and_send(self, effect: events.SignAndSend) -> events.Event:
-        assert self._signer is not None and self._own_key is not None, "observers sign nothing"
+        assert self._signer is not None, "observers sign nothing"
+        assert self._own_key is not None
         draft = effect.draft
         signed = signed_bytes(ChainName(self.chain.digest, self.chain.chain_id), draft)
         try:

@@ -45,7 +45,7 @@ class NodeKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def load_node_key(path: Path) -> bytes:
-    """Return the secret seed, 32 bytes, of a consensus key file; raise `Malformed` if it is none."""
+    """Return the secret seed, 32 bytes, of a consensus key file, or raise `Malformed`."""
     check_private(path)
     data = path.read_bytes()
     if len(data) > KEY_FILE_BYTES_MAX:

@@ -1,4 +1,4 @@
-"""A network of real processes: its folder, its nodes, and what can be done to them (interfaces 1.7)."""
+"""A network of real processes: its folder, its nodes, what can be done to them (interfaces 1.7)."""
 
 import http.client
 import json
@@ -29,7 +29,7 @@ from wallet.contacts import add_contact, load_contacts, save_contacts
 from wallet.files import make_folder, write_new
 from wallet.keystore import TEST_ONLY, create, save_new
 
-PASSPHRASE = "wijk-test"
+PASSPHRASE = "wijk-test"  # noqa: S105 - published: it opens keys that are for tests only
 BASE_PORT = 27_100
 PORTS_PER_NODE = 10
 START_S = 60.0  # a node that is not ready by then is reported
@@ -260,7 +260,7 @@ class Network:
         for name in [name for name in environ if name.startswith("WIJK_")]:
             del environ[name]
         with out.open("ab") as stdout, (logs / f"{entry.name}.log").open("ab") as stderr:
-            process = subprocess.Popen(  # noqa: S603 - our own program
+            process = subprocess.Popen(
                 [sys.executable, "-m", "cli", "node", "start", "--home", entry.home, "-o", "json"],
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,

@@ -181,9 +181,7 @@ def make_document(plan: Plan, addresses: Sequence[str]) -> dict[str, Any]:
     for slug in slugs:
         accounts.append(_shared(plan, slug, "board", [f"board-{slug}-{x}" for x in "abc"]))
         accounts.append(_shared(plan, slug, "role", [f"registrar-{slug}-{x}" for x in "ab"]))
-    for person in plan.people:
-        if person.in_genesis:
-            accounts.append(_person(plan, person))
+    accounts += [_person(plan, person) for person in plan.people if person.in_genesis]
     sums = {
         slug: sum(p.balance_cents for p in plan.people if p.in_genesis and p.wijk == slug)
         for slug in slugs

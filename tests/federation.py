@@ -220,7 +220,7 @@ class Ledger:
         self.state: dict[bytes, bytes] = dict(self.genesis.state)
         base = make_base(self.genesis)
         self.nodes: dict[bytes, bytes] = {}
-        from chain import tree  # noqa: PLC0415
+        from chain import tree
 
         self._put(self.nodes, tree.update(lambda _path: None, self.genesis.state).nodes)
         self.base = Base(

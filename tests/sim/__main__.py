@@ -56,7 +56,8 @@ def _soak(count: int, first: int | None) -> int:
         done += 1
         if done % 50 == 0:
             rate = done / (time.monotonic() - started)
-            print(f"{done} seeds from {seed}, no violation, {rate:.1f}/s, commit {commit}", flush=True)
+            told = f"{done} seeds from {seed}, no violation, {rate:.1f}/s, commit {commit}"
+            print(told, flush=True)
     print(f"{done} seeds from {seed}: no violation, commit {commit}")
     return 0
 

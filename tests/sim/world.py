@@ -178,9 +178,7 @@ class SimNode:
             self.disk,
         ).close()
         roots = (tip.log_root, tip.state_root)
-        create_head_file(
-            self.root / "head.bin", binding, 0, tip.block_id, roots, self.disk
-        ).close()
+        create_head_file(self.root / "head.bin", binding, 0, tip.block_id, roots, self.disk).close()
 
     def sign(self, message: bytes) -> bytes:
         return self.world.sign(self.seed, message)
@@ -305,9 +303,7 @@ class World:
         seed = self._seeds.get(key)
         return seed is not None and self.sign(seed, message) == signature
 
-    def at(
-        self, when: int, node: SimNode | None, what: str, action: Callable[[], None]
-    ) -> None:
+    def at(self, when: int, node: SimNode | None, what: str, action: Callable[[], None]) -> None:
         """Let `action` happen at virtual time `when`, in the process of `node`."""
         self.count += 1
         heapq.heappush(self._heap, (when, self.count, node, what, action))
@@ -456,7 +452,7 @@ def node_start(node: SimNode) -> Callable[[], None]:
                 node.world.later(500, None, "restart", node_start(node))
                 return
             except GuardDamaged as error:
-                raise AssertionError(f"{node.name}: a crash alone damaged the guard: {error}") from error
+                raise AssertionError(f"{node.name}: a crash damaged the guard: {error}") from error
             node.world.connect()
 
     return start
@@ -552,5 +548,3 @@ def _partition(world: World) -> Callable[[], None]:
         world.partition((nodes[:where], nodes[where:]))
 
     return cut
-
-

@@ -1,0 +1,210 @@
+"""The demo: four real wijken, and a short scenario on real bank files (interfaces 1.7)."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from secrets import token_bytes
+from typing import Any
+
+import msgspec
+
+import chain
+from audit.replay import RawBlock, Report, replay
+from bank.camt053 import Statement, pages, parse
+from chain.genesis import Genesis, founding_decision_id
+from chain.keyspaces import NO_LIMIT
+from contracts.coin import Leg, Mint, SetMinter, StatementCall, StatementEntry, Transfer
+from contracts.members import Admit
+from contracts.trade import Pay
+from node.client import Client
+from testnet.network import Network
+from testnet.plan import RESIDENTS, Plan
+from wallet.keystore import derive_seed
+from wallet.sign import build_body, sign_body
+
+GENESIS_FOLDER = Path(chain.__file__).parents[1] / "genesis"
+VALIDITY_S = 300
+WELCOME_CENTS = 2_000
+RESERVES = {"delfshaven": 100_000, "feijenoord": 40_000}
+# Who pays whom inside the wijk, cents; the amounts leave everybody something (15 payments).
+PAYMENTS = (
+    ("anna", "bakker-jansen", 250),
+    ("chaima", "bakker-jansen", 475),
+    ("dirk", "bakker-jansen", 320),
+    ("bakker-jansen", "chaima", 150),
+    ("anna", "dirk", 500),
+    ("dirk", "chaima", 75),
+    ("chaima", "anna", 125),
+    ("elif", "fietsenmaker-gerrit", 895),
+    ("hanna", "fietsenmaker-gerrit", 650),
+    ("ibrahim", "hanna", 300),
+    ("fietsenmaker-gerrit", "elif", 110),
+    ("hanna", "elif", 240),
+    ("elif", "ibrahim", 99),
+    ("ibrahim", "fietsenmaker-gerrit", 175),
+    ("hanna", "ibrahim", 60),
+)
+ACROSS = ("anna", "fietsenmaker-gerrit", 350)
+
+Told = Callable[[str], None]
+
+
+class Played(msgspec.Struct):
+    """What a scenario did: finality in ms of each transaction, and the counts."""
+
+    finality_ms: list[float]
+    payments: int = 0
+    cross_wijk: int = 0
+
+
+class Scenario:
+    """Plays the steps of the demo on a running network, one transaction after the other."""
+
+    def __init__(self, network: Network, plan: Plan, told: Told, pause_s: float = 0.0) -> None:
+        self._plan = plan
+        self._told = told
+        self._pause_s = pause_s
+        self._genesis: Genesis = network.genesis()
+        self._clients = {
+            entry.wijk: Client([entry.api, *(other.api for other in network.file.nodes)])
+            for entry in network.file.nodes
+        }
+        self.played = Played([])
+
+    def play(self) -> Played:
+        """Play all five steps."""
+        self._told("registrars admit eight residents")
+        for key, shown, place, kind in RESIDENTS:
+            self._admit(key, shown, place, kind)
+        self._told("two wijken attest a bank statement, allow and issue exactly that much")
+        for wijk in RESERVES:
+            self._issue(wijk)
+        self._told("each resident gets € 20,00 from the wijk fund")
+        for person in self._plan.people:
+            self._from_fund(person.wijk, person.key)
+        self._told("residents pay each other")
+        for payer, payee, cents in PAYMENTS:
+            self._pay(payer, payee, cents)
+        self._told("and one pays across: Anna in Delfshaven, Gerrit's bicycle shop in Feijenoord")
+        self._pay_across(*ACROSS)
+        return self.played
+
+    def _wijk_of(self, key: str) -> str:
+        return next(person.wijk for person in self._plan.people if person.key == key)
+
+    def _admit(self, key: str, shown: str, place: int, kind: str) -> None:
+        wijk = self._plan.wijken[place]
+        flags = ("VOTE", "STAND") if kind == "person" else ()
+        area = (wijk.cbs_code, wijk.cbs_year)
+        call = Admit(self._plan.key(key), kind.upper(), area, flags, NO_LIMIT)
+        self._send(wijk.slug, call, f"registrar-{wijk.slug}", "ab")
+        self._told(f"  {shown} ({wijk.name})")
+
+    def _issue(self, wijk: str) -> None:
+        statement = read_sample(wijk, self._plan.reserve(wijk))
+        entry = statement.entries[0]
+        assert entry.cents == RESERVES[wijk], "the sample statement holds one known credit"
+        board = f"board-{wijk}"
+        sheets = pages(statement)
+        for number, sheet in enumerate(sheets, start=1):
+            call = StatementCall(
+                self._plan.reserve(wijk),
+                statement.date,
+                number,
+                len(sheets),
+                statement.opening,
+                statement.closing,
+                tuple(
+                    StatementEntry(
+                        e.entry_id, e.booking_date, e.value_date, e.cents, e.side, int(e.reversal)
+                    )
+                    for e in sheet
+                ),
+            )
+            self._send(wijk, call, board, "ab")
+        self._send(wijk, SetMinter(f"{wijk}:EUR", entry.cents), board, "bc")
+        mint = Mint(entry.entry_id, self._plan.account(f"{board}-a"), entry.cents, "DEPOSIT", None)
+        self._send(wijk, mint, board, "ac")
+
+    def _from_fund(self, wijk: str, key: str) -> None:
+        basis = founding_decision_id(self._plan.chain_id, wijk)
+        leg = Leg(self._plan.account(key), WELCOME_CENTS, None, None)
+        self._send(wijk, Transfer((leg,), basis), f"board-{wijk}", "ab")
+        self.played.payments += 1
+
+    def _pay(self, payer: str, payee: str, cents: int) -> None:
+        leg = Leg(self._plan.account(payee), cents, None, None)
+        self._send(self._wijk_of(payer), Transfer((leg,), None), payer, "")
+        self.played.payments += 1
+
+    def _pay_across(self, payer: str, payee: str, cents: int) -> None:
+        call = Pay(self._plan.account(payee), cents, None, None)
+        self._send(self._wijk_of(payer), call, payer, "")
+        self.played.payments += 1
+        self.played.cross_wijk += 1
+
+    def _send(self, wijk: str, call: Any, name: str, letters: str) -> None:
+        """Sign with one key, or with the keys of these letters, and wait until it is final."""
+        names = [f"{name}-{letter}" for letter in letters] or [name]
+        first = f"{name}-a" if letters else name
+        indexes = ["abc".index(letter) for letter in letters] or [0]
+        seeds = {
+            index: bytes(derive_seed(self._plan.seed(signer), 0))
+            for index, signer in zip(indexes, names, strict=True)
+        }
+        body = build_body(
+            self._genesis.digest,
+            self._plan.account(first),
+            token_bytes(16),
+            int(time.time()) + VALIDITY_S,
+            call,
+        )
+        started = time.monotonic()
+        answer = self._clients[wijk].submit(sign_body(body, seeds), wait="final")
+        self.played.finality_ms.append((time.monotonic() - started) * 1000)
+        assert answer["status"] == "final", f"{type(call).__name__}: {answer}"
+        if self._pause_s:
+            time.sleep(self._pause_s)
+
+
+def read_sample(wijk: str, reserve: bytes) -> Statement:
+    """Return the sample bank statement of a wijk."""
+    return parse((GENESIS_FOLDER / f"camt053-{wijk}.xml").read_bytes(), reserve)[0]
+
+
+def check_chain(network: Network) -> Report:
+    """Replay the chain of the first running node from genesis, trusting nothing (A1)."""
+    entry = next(entry for entry in network.file.nodes if network.is_running(entry))
+    client = Client([entry.api])
+    tip = client.status()["height"]
+    blocks = (RawBlock(*client.raw_block(height)) for height in range(1, tip + 1))
+    return replay(network.genesis(), blocks)
+
+
+def percentile(values: list[float], per_mille: int) -> float:
+    """Return the value that `per_mille` of 1,000 do not exceed; 0 of nothing."""
+    if not values:
+        return 0.0
+    ordered = sorted(values)
+    return round(ordered[min(len(ordered) - 1, len(ordered) * per_mille // 1000)], 1)
+
+
+def make_object(network: Network, played: Played, report: Report) -> dict[str, Any]:
+    """Return object A of interfaces 1.8."""
+    return {
+        "validators": len(network.file.nodes),
+        "chain_id": network.file.chain_id,
+        "height": report.last,
+        "issued_cents": report.issued_cents,
+        "payments": played.payments,
+        "cross_wijk_payments": played.cross_wijk,
+        "finality_ms": {
+            "p50": percentile(played.finality_ms, 500),
+            "p99": percentile(played.finality_ms, 990),
+        },
+        "supply_cents": report.supply_cents,
+        "reserve_cents": report.reserve_cents,
+        "invariants": "ok" if report.ok else [report.why or "", *report.broken],
+        "log_size": report.log_size,
+        "data_dir": str(network.folder),
+    }

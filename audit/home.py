@@ -1,0 +1,117 @@
+"""A node's home as a source of blocks: the bytes on its disk, none of its programs (ADR 0018).
+
+The store is copied to a temporary folder and the copy is opened, because opening a database writes
+to it (a log is replayed, a swap finished) and an auditor changes nothing. So a read-only image is
+as good as a home. It needs room for a second store, and a node that is not running.
+"""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from audit.blocks import RawBlock
+from chain.codec import decode
+from chain.errors import Malformed
+from chain.genesis import GENESIS_BYTES_MAX
+from chain.texts import Problem
+from node.chainstore import BODY, CERTIFICATE, ENVELOPES, HEADER, TIP, Envelopes, Tip
+from node.disk import StorageError
+from node.home import Home
+from node.ports import Store
+from node.store import choose_kind, open_store
+
+
+class HomeSource:
+    """The chain in a node's home. A part that cannot be read is `Malformed`, with its reason."""
+
+    def __init__(self, home: Home, store: Store) -> None:
+        self._home = home
+        self._store = store
+
+    @property
+    def name(self) -> str:
+        """The folder."""
+        return str(self._home.root)
+
+    def read_genesis(self) -> bytes:
+        """Return what stands in `genesis.json`."""
+        try:
+            with self._home.genesis.open("rb") as file:
+                return file.read(GENESIS_BYTES_MAX + 1)
+        except OSError as error:
+            raise Malformed(f"{self._home.genesis}: {error.strerror}") from error
+
+    def read_height(self) -> int:
+        """Return the height of the tip that the store names."""
+        return decode(Tip, self._get(TIP, "tip")).height
+
+    def read_blocks(self, first: int, last: int) -> Iterator[RawBlock]:
+        """Yield blocks from the store, each read with its checksum."""
+        for height in range(first, last + 1):
+            at = height.to_bytes(8, "big")
+            yield RawBlock(
+                self._get(HEADER + at, "header"),
+                self._get(BODY + at, "body"),
+                self._get(CERTIFICATE + at, "certificate"),
+                decode(Envelopes, self._get(ENVELOPES + at, "transactions")),
+            )
+
+    def _get(self, key: bytes, what: str) -> bytes:
+        try:
+            value = self._store.get(key)
+        except StorageError as error:
+            raise Malformed(f"the store is damaged at the {what}: {error}") from error
+        if value is None:
+            raise Malformed(f"the store has no {what}")
+        return value
+
+
+@contextmanager
+def open_home(root: Path) -> Iterator[HomeSource]:
+    """Give the chain in the node home `root`, from a copy that is removed afterwards.
+
+    Raise `Problem` 1002 where there is no store or a node is running on it, and `Malformed`
+    where the store cannot be opened.
+    """
+    home = Home(root)
+    if not home.store.is_dir():
+        raise Problem(1002, errors=[f"{home.store} is missing: not the home of a node"])
+    with tempfile.TemporaryDirectory(prefix="wijk-audit-") as folder:
+        copy = Path(folder) / "store"
+        try:
+            with _standing_still(home):
+                shutil.copytree(home.store, copy)
+        except (OSError, shutil.Error) as error:
+            raise Malformed(f"the store cannot be copied: {error}") from error
+        copy.chmod(0o700)
+        try:
+            store = open_store(copy, choose_kind("auto", copy))
+        except StorageError as error:
+            raise Malformed(f"the store cannot be opened: {error}") from error
+        try:
+            yield HomeSource(home, store)
+        finally:
+            store.close()
+
+
+@contextmanager
+def _standing_still(home: Home) -> Iterator[None]:
+    """Hold the lock of the home while it is copied; the file itself is not written."""
+    try:
+        file = os.open(home.lock, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:  # a backup or an image: nobody runs on it
+        yield
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise Problem(
+            1002, errors=[f"a node is running in {home.root}: stop it, or use --node"]
+        ) from None
+    finally:
+        os.close(file)

@@ -3,6 +3,7 @@
 Key and guard are made together, so the first start of a chain passes the join barrier.
 """
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from consensus.guard import Binding
 from node.chainstore import ChainStore, create_chain
 from node.config import Value, write_config
 from node.guard_file import create_guard
-from node.head_file import HeadBinding, create_head_file
+from node.head_file import HeadBinding, create_head_file, read_heads
 from node.home import (
     BALLAST_BYTES,
     BALLAST_TEST_BYTES,
@@ -80,18 +81,36 @@ def init_home(
         ),
     )
     create_identity(home.transport_key, transport_seed)
-    store = create_store(home.store, choose_kind(str(settings.get("node.storage", "auto"))))
+    _begin_chain(home, genesis, seed, instance, str(settings.get("node.storage", "auto")))
+    make_ballast(home, BALLAST_BYTES if genesis.doc.purpose == "live" else BALLAST_TEST_BYTES)
+    replace_file(home.config, write_config(settings).encode())
+    return home
+
+
+def reset_home(root: Path, genesis: Genesis) -> None:
+    """Put a node of a test chain back at height 0. Never done where money is real (D10)."""
+    if genesis.doc.purpose == "live":
+        raise Malformed("a live chain is never reset")
+    home = Home(root)
+    seed = load_node_key(home.consensus_key)
+    heads = read_heads(home.head.read_bytes())
+    kind = choose_kind("auto", home.store)
+    shutil.rmtree(home.store, ignore_errors=True)
+    home.guard.unlink()
+    home.head.unlink()
+    _begin_chain(home, genesis, seed, heads.binding.instance, kind)
+
+
+def _begin_chain(home: Home, genesis: Genesis, seed: bytes, instance: bytes, kind: str) -> None:
+    """Make store, head file and guard at height 0 (consensus D10, D16)."""
+    store = create_store(home.store, choose_kind(kind))
     create_chain(store, genesis)
     tip = ChainStore(store).tip
     store.close()
     binding = HeadBinding(genesis.digest, instance)
     create_head_file(home.head, binding, 0, tip.block_id, (tip.log_root, tip.state_root)).close()
-    create_guard(
-        home.guard, Binding(key, genesis.digest, instance), lambda message: sign(seed, message)
-    ).close()
-    make_ballast(home, BALLAST_BYTES if genesis.doc.purpose == "live" else BALLAST_TEST_BYTES)
-    replace_file(home.config, write_config(settings).encode())
-    return home
+    guard = Binding(public_key(seed), genesis.digest, instance)
+    create_guard(home.guard, guard, lambda message: sign(seed, message)).close()
 
 
 def check_genesis(data: bytes, expected_sha256: str) -> Genesis:

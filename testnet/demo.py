@@ -1,7 +1,12 @@
 """The demo: four real wijken, and a short scenario on real bank files (interfaces 1.7)."""
 
+import contextlib
+import json
+import os
+import tempfile
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_bytes
 from typing import Any
@@ -9,7 +14,8 @@ from typing import Any
 import msgspec
 
 import chain
-from audit.replay import RawBlock, Report, replay
+from audit.blocks import RawBlock
+from audit.replay import Report, replay
 from bank.camt053 import Statement, pages, parse
 from chain.genesis import Genesis, founding_decision_id
 from chain.keyspaces import NO_LIMIT
@@ -17,8 +23,10 @@ from contracts.coin import Leg, Mint, SetMinter, StatementCall, StatementEntry, 
 from contracts.members import Admit
 from contracts.trade import Pay
 from node.client import Client
-from testnet.network import Network
-from testnet.plan import RESIDENTS, Plan
+from testnet.network import Network, create_network, is_free
+from testnet.plan import RESIDENTS, Plan, plan_demo
+from wallet.config import demo_path
+from wallet.files import make_folder, replace
 from wallet.keystore import derive_seed
 from wallet.sign import build_body, sign_body
 
@@ -165,6 +173,59 @@ class Scenario:
         assert answer["status"] == "final", f"{type(call).__name__}: {answer}"
         if self._pause_s:
             time.sleep(self._pause_s)
+
+
+def create_demo(
+    folder: Path | None, wijken: int, port: int, told: Told | None = None
+) -> tuple[Network, Plan]:
+    """Make the network of the demo in a new folder; a busy port moves to the next free one."""
+    root = Path(tempfile.mkdtemp(prefix="wijk-demo-")) if folder is None else folder
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    plan = plan_demo(GENESIS_FOLDER / "rotterdam.json", wijken, token_bytes(32), now)
+    while not is_free(port):
+        port += 1
+    network = create_network(
+        root, plan, seed=None, base_port=0, storage="auto", told=told, first_api=port
+    )
+    return network, plan
+
+
+def make_ready_object(network: Network) -> dict[str, Any]:
+    """Return what `wijk demo` prints once it runs; pages that are not built yet are null."""
+    api = network.file.nodes[0].api
+    links = dict.fromkeys(("explorer", "wallet", "wallet_anna", "wallet_bakker", "board"))
+    return {
+        "validators": len(network.file.nodes),
+        "chain_id": network.file.chain_id,
+        "pid": os.getpid(),
+        "data_dir": str(network.folder),
+        "links": {**links, "docs": f"{api}/docs"},
+        "nodes": [
+            {
+                "name": entry.name,
+                "api": entry.api,
+                "p2p": entry.p2p,
+                "metrics": entry.metrics,
+                "admin": entry.admin,
+            }
+            for entry in network.file.nodes
+        ],
+    }
+
+
+def write_demo_file(network: Network) -> None:
+    """Let the wallet commands find this demo (interfaces 1.7)."""
+    path = demo_path()
+    make_folder(path.parent)
+    replace(path, json.dumps(make_ready_object(network)).encode())
+
+
+def remove_demo_file(network: Network) -> None:
+    """Forget this demo, unless a newer one took its place."""
+    path = demo_path()
+    with contextlib.suppress(OSError, ValueError):
+        if json.loads(path.read_bytes())["data_dir"] == str(network.folder):
+            path.unlink()
 
 
 def read_sample(wijk: str, reserve: bytes) -> Statement:

@@ -22,7 +22,7 @@ from chain.policy import build_policy, write_policy
 from chain.strict_json import canonical_json
 from chain.texts import Problem
 from chain.validators import Validator, quorum, validator_set
-from node.setup import init_home
+from node.setup import init_home, reset_home
 from testnet.plan import Plan, make_document
 from wallet.config import set_value
 from wallet.contacts import add_contact, load_contacts, save_contacts
@@ -167,6 +167,14 @@ class Network:
             shutil.rmtree(Path(entry.home) / "store", ignore_errors=True)
         self.start([name])
 
+    def reset(self) -> None:
+        """Put every stopped node back at height 0, with its keys and the same genesis."""
+        genesis = self.genesis()
+        for entry in self.file.nodes:
+            reset_home(Path(entry.home), genesis)
+        self.file.groups = []
+        self.save()
+
     def set_groups(self, groups: list[list[str]]) -> None:
         """Cut the links across groups, or restore them; in force when this returns."""
         for group in groups:
@@ -304,9 +312,12 @@ def create_network(
     base_port: int,
     storage: str,
     told: Callable[[str], None] | None = None,
+    first_api: int | None = None,
 ) -> Network:
     """Write a network folder: genesis, node homes, and a client home with every key."""
     ports = pick_ports(len(plan.nodes), base_port)
+    if first_api is not None:
+        ports[0] = (ports[0][0], first_api, ports[0][2])
     addresses = [f"127.0.0.1:{p2p}" for p2p, _, _ in ports]
     document = make_document(plan, addresses)
     genesis = load_genesis(canonical_json(document))

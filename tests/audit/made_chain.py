@@ -27,6 +27,8 @@ from contracts.trade import Pay
 from tests import federation
 from tests.federation import Ledger, account, reserve, seed
 
+Decided = tuple[Header, BlockBody, CommitCertificate, list[Tx], Executed]
+
 SEEDS = {federation.key(f"node-{name}"): seed(f"node-{name}") for name in federation.WIJKEN}
 
 
@@ -50,11 +52,15 @@ def certify(
 
 
 class MadeChain(Ledger):
-    """A ledger whose blocks carry headers, bodies and certificates; `raws` are their bytes."""
+    """A ledger whose blocks carry headers, bodies and certificates.
+
+    `raws` are their bytes, `decided` is what a node's store takes.
+    """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"wijken": 4, **options})
         self.raws: list[RawBlock] = []
+        self.decided: list[Decided] = []
         self._last: CommitCertificate | None = None
 
     def add(self, txs: list[Tx], *, round_: int = 0, count: int = 99) -> Executed:
@@ -78,6 +84,7 @@ class MadeChain(Ledger):
         certificate = certify(header, validators, self.chain.chain_id, round_=round_, count=count)
         executed = self.apply(run)
         self._last = certificate
+        self.decided.append((header, body, certificate, txs, executed))
         self.base = msgspec.structs.replace(self.base, block_id=certificate.block_id)
         self.raws.append(
             RawBlock(encode(header), encode(body), encode(certificate), tuple(tx.raw for tx in txs))

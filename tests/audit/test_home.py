@@ -1,0 +1,140 @@
+"""The home of a node as evidence: read from a copy, and left exactly as it was (ADR 0018)."""
+
+import fcntl
+import os
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from audit.home import open_home
+from audit.replay import replay
+from audit.verify import verify
+from chain.errors import Malformed
+from chain.genesis import Genesis
+from chain.texts import Problem
+from node.chainstore import CERTIFICATE, ENVELOPES, HEADER, ChainStore, create_chain
+from node.store import LEVELDB, SQLITE, create_store, open_store
+from tests.audit.made_chain import make_chain
+
+CHAIN = make_chain()
+TOP = len(CHAIN.raws)
+KINDS = [LEVELDB, SQLITE]
+
+
+def make_home(root: Path, kind: str) -> Path:
+    """Return a home that a stopped node left."""
+    root.mkdir()
+    (root / "genesis.json").write_bytes(CHAIN.genesis.canonical)
+    (root / "lock").touch(mode=0o600)
+    store = create_store(root / "store", kind)
+    create_chain(store, CHAIN.genesis)
+    chain = ChainStore(store)
+    for block in CHAIN.decided:
+        chain.apply(*block)
+    store.close()
+    return root
+
+
+def fingerprint(root: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(root)): sha256(path.read_bytes()).digest()
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_home_is_verified_and_not_one_byte_of_it_changes(tmp_path: Path, kind: str) -> None:
+    root = make_home(tmp_path / "home", kind)
+    before = fingerprint(root)
+
+    with open_home(root) as source:
+        assert source.read_height() == TOP
+        assert list(source.read_blocks(1, TOP)) == CHAIN.raws
+        verdict = verify(source, tmp_path / "client", clock_s=lambda: 0.0)
+
+    assert verdict.ok
+    assert verdict.tree["source"] == str(root)
+    assert fingerprint(root) == before
+
+
+def test_a_running_node_is_left_alone(tmp_path: Path) -> None:
+    root = make_home(tmp_path / "home", SQLITE)
+    with (root / "lock").open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+
+        with pytest.raises(Problem) as caught, open_home(root):
+            pass
+
+    assert caught.value.number == 1002
+
+
+def test_an_image_without_a_lock_is_read(tmp_path: Path) -> None:
+    root = make_home(tmp_path / "home", SQLITE)
+    (root / "lock").unlink()
+
+    with open_home(root) as source:
+        assert replay(source_genesis(), source.read_blocks(1, TOP), threads=1).ok
+
+
+def source_genesis() -> Genesis:
+    return CHAIN.genesis
+
+
+def test_a_folder_that_is_no_home_is_told(tmp_path: Path) -> None:
+    with pytest.raises(Problem) as caught, open_home(tmp_path):
+        pass
+
+    assert caught.value.number == 1002
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("prefix", [HEADER, CERTIFICATE, ENVELOPES])
+def test_a_record_that_is_gone_is_found_at_its_height(
+    tmp_path: Path, kind: str, prefix: bytes
+) -> None:
+    root = make_home(tmp_path / "home", kind)
+    store = open_store(root / "store", kind)
+    store.write([(prefix + (3).to_bytes(8, "big"), None)])
+    store.close()
+
+    with open_home(root) as source:
+        verdict = verify(source, tmp_path / "client", clock_s=lambda: 0.0)
+
+    assert (verdict.ok, verdict.tree["first_bad"]) == (False, 3)
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("sound")
+    return {kind: make_home(folder / kind, kind) for kind in KINDS}
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(KINDS), st.data())
+def test_a_flipped_byte_on_disk_never_passes_for_another_chain(
+    sound: dict[str, Path], tmp_path: Path, kind: str, data: st.DataObject
+) -> None:
+    """Either the block bytes are untouched and the verdict is the old one, or it is not ok."""
+    root = sound[kind]
+    files = [path for path in sorted((root / "store").iterdir()) if path.stat().st_size]
+    path = data.draw(st.sampled_from(files))
+    at = data.draw(st.integers(0, path.stat().st_size - 1))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x40]) + whole[at + 1 :])
+    try:
+        with open_home(root) as source:
+            verdict = verify(source, tmp_path / os.urandom(4).hex(), clock_s=lambda: 0.0)
+    except Malformed:
+        return
+    finally:
+        path.write_bytes(whole)
+
+    if verdict.ok:
+        assert verdict.tree["to"] == TOP
+        assert verdict.tree["log_root"] == CHAIN.decided[-1][0].log_root.hex()
+    else:
+        assert verdict.tree["first_bad"] is not None

@@ -1,0 +1,160 @@
+"""One example of each call and state value of coin and trade; writes tests/vectors/calls.json.
+
+Run `python -m tests.contracts.call_examples` only when a call or a value is added: what stands
+in the file is what chains hold, and does not change.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from chain.books import BATCHED, REDEMPTIONS, UNPAID, Redemption
+from chain.call_json import call_to_json
+from chain.codec import encode
+from chain.contract import Table
+from chain.keyspaces import (
+    BALANCES,
+    CAPS,
+    ENTRIES,
+    ISSUERS,
+    MINTERS,
+    OWED,
+    PACTS,
+    RESERVES,
+    SPENT,
+    STATEMENTS,
+    SUPPLY,
+    Entry,
+    Issuer,
+    Owed,
+    Pact,
+    Reserve,
+    Statement,
+    Supply,
+)
+from chain.records import Tag
+from chain.state import Keyspace
+from contracts import coin, trade
+from contracts.coin import (
+    BATCHES,
+    LIVE,
+    Batch,
+    Leg,
+    Mint,
+    PayoutBatch,
+    RedeemPaid,
+    RedeemRequest,
+    SetMinter,
+    StatementCall,
+    StatementEntry,
+    Transfer,
+)
+from contracts.trade import Pay
+
+TABLE = Table((coin.CONTRACT, trade.CONTRACT))
+VECTORS = Path(__file__).parents[1] / "vectors" / "calls.json"
+
+
+def _id(first: int, length: int = 32) -> bytes:
+    return bytes(range(first, first + length))
+
+
+ACCOUNT, PAYEE, RESERVE, ENTRY, REQUEST, OTHER = (
+    _id(0, 20),
+    _id(20, 20),
+    _id(0x40),
+    _id(0x60),
+    _id(0x80),
+    _id(0xA0),
+)
+DATE = 20_260_102
+TAG = Tag("SALE", "P3", "C01", 21)
+
+CALLS: tuple[Any, ...] = (
+    SetMinter("delfshaven:EUR", 100_000),
+    StatementCall(
+        RESERVE,
+        DATE,
+        1,
+        2,
+        0,
+        95_000,
+        (
+            StatementEntry(ENTRY, DATE, DATE, 100_000, "C", 0),
+            StatementEntry(OTHER, DATE, 20_251_231, 5_000, "D", 1),
+        ),
+    ),
+    StatementCall(RESERVE, DATE, 2, 2, 0, 95_000, ()),
+    Mint(ENTRY, ACCOUNT, 100_000, "DEPOSIT", None),
+    Mint(ENTRY, ACCOUNT, 400, "RETURN", REQUEST),
+    Transfer((Leg(PAYEE, 1_250, None, OTHER),), None),
+    Transfer((Leg(PAYEE, 127, TAG, None), Leg(ACCOUNT, 10**13, None, None)), REQUEST),
+    RedeemRequest(128, OTHER),
+    PayoutBatch((REQUEST, OTHER), ENTRY, 65_536, None),
+    PayoutBatch((REQUEST,), ENTRY, 65_535, OTHER),
+    RedeemPaid(REQUEST, ENTRY),
+    Pay(PAYEE, 4_294_967_296, None, None),
+    Pay(PAYEE, 1_250, TAG, OTHER),
+)
+
+STATES: tuple[tuple[Keyspace[Any], tuple[bytes | str | int, ...], Any], ...] = (
+    (BALANCES, ("delfshaven:EUR", "2", ACCOUNT), 1_250),
+    (BALANCES, ("delfshaven:EUR", "6T", "noord"), 2**53 - 1),
+    (SUPPLY, ("delfshaven:EUR",), Supply(100_000, 400, 0, 1_500, 0, 99_600, 0, 1_500)),
+    (ISSUERS, ("DEMO",), Issuer("EXEMPT_150", 15_000, 500_000_000, 140_000)),
+    (MINTERS, ("delfshaven:EUR",), 0),
+    (STATEMENTS, (RESERVE, DATE), Statement(2, 1, 0, 95_000, 100_000, 5_000, OTHER, 7, 3)),
+    (RESERVES, (RESERVE,), Reserve("delfshaven", 20_260_101, 0, DATE, 0, 0, 3)),
+    (ENTRIES, (ENTRY,), Entry(RESERVE, DATE, 100_000, "C", 0, OTHER, 3)),
+    (
+        REDEMPTIONS,
+        (REQUEST,),
+        Redemption(ACCOUNT, "delfshaven:EUR", 400, OTHER, 20_260_105, ENTRY, BATCHED),
+    ),
+    (UNPAID, ("delfshaven:EUR",), ((20_260_105, 2), (20_260_106, 1))),
+    (BATCHES, (OTHER,), Batch("delfshaven:EUR", (REQUEST,), ENTRY, 400, LIVE)),
+    (SPENT, (OTHER,), 8_000),
+    (PACTS, ("delfshaven", "noord"), Pact("PLEDGED", (), 1, 2, 0, 0, 253_402_300_799, 0, "ACTIVE")),
+    (CAPS, ("delfshaven", "noord"), 100_000),
+    (OWED, ("delfshaven", "noord"), Owed(1_500, 0, 0)),
+)
+
+
+def plain(value: Any) -> Any:
+    """Return the array of a record as JSON can hold it: bytes are `{"bin": hex}`."""
+    if isinstance(value, bytes):
+        return {"bin": value.hex()}
+    if isinstance(value, msgspec.Struct):
+        tag = value.__struct_config__.tag
+        fields = [plain(field) for field in msgspec.structs.astuple(value)]
+        return fields if tag is None else [tag, *fields]
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    return value
+
+
+def describe() -> dict[str, Any]:
+    """Return what the file holds."""
+    return {
+        "calls": [
+            {"fields": call_to_json(TABLE, call), "array": plain(call), "bytes": encode(call).hex()}
+            for call in CALLS
+        ],
+        "state": [
+            {
+                "key": plain([space.name, *parts]),
+                "key_bytes": space.key(*parts).hex(),
+                "value": plain(value),
+                "value_bytes": encode(value).hex(),
+            }
+            for space, parts, value in STATES
+        ],
+    }
+
+
+if __name__ == "__main__":
+    VECTORS.write_text(json.dumps(describe(), indent=1) + "\n", encoding="utf-8")

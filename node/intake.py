@@ -118,7 +118,7 @@ class Intake:
         if tx.id in self.mempool:
             done(Verdict(tx.id))
             return
-        place = self._store.place(tx.id)
+        place = self._find_place(tx)
         if place is not None:
             done(Verdict(tx.id, place))
             return
@@ -157,7 +157,7 @@ class Intake:
             tx = decode_tx(raw, self._chain.table.union)
             if not asked and len(self._queue) >= QUEUE_TXS_MAX:
                 continue
-            if self._store.place(tx.id) is not None:
+            if self._find_place(tx) is not None:
                 continue
             try:
                 keys = self._trial.get_keys(tx)
@@ -176,7 +176,7 @@ class Intake:
             asked = self._requested.get(tx_id)
             if asked is not None and now - asked < ASK_AGAIN_MS:
                 continue
-            if len(self._requested) < REQUESTED_MAX and self._store.place(tx_id) is None:
+            if len(self._requested) < REQUESTED_MAX:
                 self._requested[tx_id] = now
                 wanted.append(tx_id)
         for start in range(0, len(wanted), REQUEST_IDS_MAX):
@@ -303,7 +303,7 @@ class Intake:
         inclusion, because the node that admitted it may have seen a newer state.
         """
         tx = job.tx
-        place = self._store.place(tx.id)
+        place = self._find_place(tx)
         if place is not None:
             return Verdict(tx.id, place)
         if not pending.keys:
@@ -343,6 +343,13 @@ class Intake:
             ids = TxAnnounce(tuple(tx.id for tx in txs[start : start + IDS_MAX]))
             for peer in turned[count:]:
                 self._links.send(peer, ids)
+
+    def _find_place(self, tx: Tx) -> TxPlace | None:
+        """Return where `tx` was included. The window knows all that have not expired (B1)."""
+        used = self._store.window.find(tx.sender, tx.nonce, 0)
+        if used == tx.id or tx.expires <= self._now_s():
+            return self._store.place(tx.id)
+        return None
 
     def _make_trial(self) -> BlockRun:
         return BlockRun(self._store.base(), self._chain, self._next_ms(), self.check)

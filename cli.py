@@ -1,0 +1,329 @@
+"""The program `wijk`: puts the commands of the packages together (interfaces 1.2, 1.6).
+
+A command's module is imported when its command is named, so `wijk --help` is fast. Help texts are
+written `Nederlands // English`; global options are accepted before and after the subcommand.
+"""
+
+import importlib
+import os
+import sys
+import weakref
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wallet.terminal import EXIT_BUG, Failed, Terminal
+
+EXIT_INTERRUPTED = 130
+CLI_SCHEMA = 1  # grows when a JSON shape of interfaces 1.8 changes
+API_VERSION = "v1"
+NAMES_LISTED_MAX = 3
+
+# name -> (module, what it does in Dutch // English); the module has a command of that name.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "status": ("wallet.commands_node", "Hoe het met de keten gaat // How the chain is doing"),
+    "pay": ("wallet.commands_pay", "Betaal iemand // Pay somebody"),
+    "request": ("wallet.commands_pay", "Vraag om een betaling // Ask for a payment"),
+    "account": ("wallet.commands_account", "Saldo en geschiedenis // Balance and history"),
+    "keys": ("wallet.commands_keys", "Uw sleutels // Your keys"),
+    "contacts": ("wallet.commands_contacts", "Uw contacten // Your contacts"),
+    "receipt": ("wallet.commands_receipt", "Bonnen, zonder netwerk // Receipts, without network"),
+    "tx": ("wallet.commands_tx", "Opdrachten maken en samen tekenen // Build and sign orders"),
+    "member": ("wallet.commands_member", "Leden en grenzen // Members and limits"),
+    "coin": ("wallet.commands_coin", "Munt, dekking en uitgifte // Coin, reserve and issue"),
+    "query": ("wallet.commands_query", "Kijk in de keten // Look into the chain"),
+    "node": ("node.commands", "Een node van een wijk // A node of a wijk"),
+    "config": ("wallet.commands_config", "Instellingen // Settings"),
+    "completion": ("wallet.commands_config", "Aanvullen met Tab // Completion with Tab"),
+    "version": ("wallet.commands_config", "De versie // The version"),
+}
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the program and end the process with one of the exit codes of interfaces 1.4."""
+    wijk.main(args)
+
+
+class Root(click.Group):
+    """The group `wijk`: loads commands when they are named, and ends in one place."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
+        """Return the names, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's signature
+        cmd_name: str,
+    ) -> click.Command | None:
+        """Import the module of a command; its options get the global ones beside them."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(COMMANDS[cmd_name][0])
+        command: click.Command = getattr(module, cmd_name)
+        add_global_options(command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Say what was perhaps meant where there is no such command."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise click.NoSuchCommand(args[0], possibilities=COMMANDS, ctx=ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        rows = [(name, pick(about, _lang(ctx))) for name, (_, about) in COMMANDS.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def main(self, args: Any = None, prog_name: str | None = None, **extra: Any) -> Any:
+        """Run, and turn everything that can go wrong into text, problem object and exit code."""
+        terminal = Terminal()
+        extra["standalone_mode"] = False
+        extra.setdefault("obj", terminal)
+        try:
+            code = super().main(args, prog_name or "wijk", **extra)
+        except Exception as error:  # noqa: BLE001 - the one place where all errors end
+            if isinstance(error, click.UsageError):  # it came before the options were read
+                _glean(terminal, sys.argv[1:] if args is None else list(args))
+            code = end(terminal, error)
+        except KeyboardInterrupt:
+            click.echo(err=True)
+            code = EXIT_INTERRUPTED
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def end(terminal: Terminal, error: Exception) -> int:
+    """Report an error and return the exit code it stands for."""
+    from chain.texts import Problem, exit_code
+
+    if isinstance(error, BrokenPipeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on
+        return EXIT_BUG
+    if isinstance(error, click.exceptions.NoArgsIsHelpError) and error.ctx is not None:
+        click.echo(help_of(error.ctx), err=True)
+        return error.exit_code
+    if isinstance(error, click.exceptions.Abort):
+        return EXIT_INTERRUPTED
+    if isinstance(error, Failed):
+        terminal.report(error.number, error.params, nothing_sent=error.nothing_sent, tx=error.tx)
+        return exit_code(error.number) if error.exit_code is None else error.exit_code
+    if isinstance(error, Problem):
+        number, params = error.number, error.params
+        terminal.report(number, params, nothing_sent=error.nothing_sent, tx=error.tx)
+        return exit_code(number)
+    if isinstance(error, click.ClickException):
+        cause = usage_text(error, terminal.lang)
+        terminal.report(1001, {"cause": cause}, nothing_sent=True, tx=None)
+        return exit_code(1001)
+    if terminal.given.get("verbose"):
+        sys.excepthook(type(error), error, error.__traceback__)
+    terminal.report(9001, {"error": type(error).__name__}, nothing_sent=False, tx=None)
+    return EXIT_BUG
+
+
+# ------------------------------------------------------------------------------ two languages
+
+
+def pick(text: str | None, lang: str) -> str:
+    """Return the half of `Nederlands // English` in a language."""
+    dutch, _, english = (text or "").partition(" // ")
+    return english if english and lang != "nl" else dutch
+
+
+def add_global_options(command: click.Command) -> None:
+    """Give a command and those below it the global options, where it has none of that name."""
+    own = {name for param in command.params for name in (*param.opts, *param.secondary_opts)}
+    for option in global_options():
+        if own.isdisjoint(option.opts):
+            option.hidden = option.name != "help"  # `wijk --help` lists them
+            command.params.append(option)
+    command.add_help_option = False
+    for below in command.commands.values() if isinstance(command, click.Group) else ():
+        add_global_options(below)
+
+
+def translate(command: click.Command, lang: str) -> None:
+    """Put the help texts of a command, its options and those below it in one language."""
+    parts = (command, *(param for param in command.params if isinstance(param, click.Option)))
+    for part in parts:
+        both = _both_texts.setdefault(part, part.help or "")
+        part.help = pick(both, lang)
+    for below in command.commands.values() if isinstance(command, click.Group) else ():
+        translate(below, lang)
+
+
+_both_texts: "weakref.WeakKeyDictionary[object, str]" = weakref.WeakKeyDictionary()
+
+
+def help_of(ctx: click.Context) -> str:
+    """Return the help page of a command in the language of this run."""
+    translate(ctx.command, _lang(ctx))
+    page = ctx.get_help()
+    if _lang(ctx) == "nl":
+        headings = {"Usage:": "Gebruik:", "Options:": "Opties:", "Commands:": "Opdrachten:"}
+        for english, dutch in headings.items():
+            page = page.replace(f"\n{english}", f"\n{dutch}")
+            page = dutch + page[len(english) :] if page.startswith(english) else page
+    if ctx.parent is not None:
+        page += "\n\n" + pick("Overal: wijk --help // Everywhere: wijk --help", _lang(ctx))
+    return page
+
+
+def usage_text(error: click.ClickException, lang: str) -> str:
+    """Return what is wrong with the command line, in a few words."""
+    dutch = lang == "nl"
+    if isinstance(error, click.NoSuchOption):
+        said = (
+            f"de optie {error.option_name} bestaat niet"
+            if dutch
+            else f"no option {error.option_name}"
+        )
+        return said + did_you_mean(error.possibilities or (), lang)
+    if isinstance(error, click.NoSuchCommand):
+        name = error.command_name
+        said = f"de opdracht {name} bestaat niet" if dutch else f"no command {name}"
+        return said + did_you_mean(error.possibilities or (), lang)
+    if isinstance(error, click.MissingParameter) and error.param is not None:
+        name = error.param.make_metavar(error.ctx) if error.ctx else error.param.human_readable_name
+        return f"{name} ontbreekt" if dutch else f"{name} is missing"
+    if isinstance(error, click.BadParameter) and error.param is not None:
+        name = (
+            error.param.opts[0]
+            if isinstance(error.param, click.Option)
+            else error.param.human_readable_name
+        )
+        return f"{name} kan zo niet: {error.message}" if dutch else f"{name}: {error.message}"
+    return error.format_message()
+
+
+def did_you_mean(names: Iterable[str], lang: str) -> str:
+    """Return ` (bedoelt u ...?)`, or nothing."""
+    listed = list(names)[:NAMES_LISTED_MAX]
+    if not listed:
+        return ""
+    if lang == "nl":
+        return f" (bedoelt u {' of '.join(listed)}?)"
+    return f" (did you mean {' or '.join(listed)}?)"
+
+
+def _lang(ctx: click.Context) -> str:
+    terminal = ctx.find_root().obj
+    return terminal.lang if isinstance(terminal, Terminal) else "nl"
+
+
+# ------------------------------------------------------------------------------ global options
+
+
+def global_options() -> list[click.Option]:
+    """Return the options that every command takes (interfaces 1.2)."""
+
+    def option(
+        names: str, about: str, callback: Callable[..., None] = _remember, **kind: Any
+    ) -> click.Option:
+        return click.Option(
+            names.split(), help=about, expose_value=False, callback=callback, **kind
+        )
+
+    path = click.Path(path_type=Path)
+    return [
+        option("--profile", "welk profiel van config.toml // which profile", metavar="NAME"),
+        option("--node", "adres van een node // address of a node", metavar="URL"),
+        option("--home", "map met sleutels en bonnen // folder of keys and receipts", type=path),
+        option(
+            "-o --output",
+            "vorm van het antwoord // form of the answer",
+            type=click.Choice(["text", "json", "jsonl", "csv"]),
+            is_eager=True,
+        ),
+        option("--lang", "taal // language", type=click.Choice(["nl", "en"]), is_eager=True),
+        option("--no-input", "stel geen vragen // never ask", is_flag=True, default=None),
+        option("-y --yes", "zeg ja op vragen // answer yes", is_flag=True, default=None),
+        option(
+            "-q --quiet", "zeg alleen het antwoord // only the answer", is_flag=True, default=None
+        ),
+        option("-v --verbose", "zeg meer // say more", count=True, default=0),
+        option("--no-color", "geen kleur // no colour", is_flag=True, default=None),
+        option("--timeout", "hoe lang wachten, bv. 30s // how long to wait, e.g. 30s", metavar="T"),
+        option(
+            "--passphrase-file", "bestand met de wachtzin // file with the passphrase", type=path
+        ),
+        option("--passphrase-fd", "descriptor met de wachtzin // descriptor of it", type=int),
+        option(
+            "--explain",
+            "leg een WIJK-code uit // explain a WIJK code",
+            _explain,
+            is_flag=False,
+            flag_value="all",
+            metavar="[WIJK-nnnn]",
+            is_eager=True,
+        ),
+        option(
+            "--version", "toon de versie // show the version", _version, is_flag=True, is_eager=True
+        ),
+        option(
+            "-h --help", "toon deze uitleg // show this help", _help, is_flag=True, is_eager=True
+        ),
+    ]
+
+
+def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    if value is None or value is False or param.name is None:
+        return
+    given = ctx.find_root().obj.given
+    given[param.name] = given.get(param.name, 0) + value if param.name == "verbose" else value
+
+
+def _help(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value:
+        click.echo(help_of(ctx))
+        ctx.exit()
+
+
+def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        click.echo(f"wijk {version('wijkchain')}")
+        ctx.exit()
+
+
+def _explain(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+    if value is None:
+        return
+    from chain.texts import Problem, code_text, explain, numbers, parse_code, title
+
+    lang = _lang(ctx)
+    if value == "all":
+        for number in numbers():
+            click.echo(f"{code_text(number)}  {title(number, lang)}")
+        ctx.exit()
+    number = parse_code(value) or 0
+    if not number:
+        raise Problem(1001, cause=value)
+    click.echo(explain(number, lang))
+    ctx.exit()
+
+
+def _glean(terminal: Terminal, args: list[str]) -> None:
+    """Find how to complain about a line that could not be read: its -o and --lang."""
+    for name, option in (("output", "-o"), ("output", "--output"), ("lang", "--lang")):
+        for word, after in zip(args, [*args[1:], ""], strict=True):
+            value = after if word == option else word.partition(f"{option}=")[2]
+            if (
+                value in ("json", "jsonl", "csv", "text")
+                if name == "output"
+                else value in ("nl", "en")
+            ):
+                terminal.given.setdefault(name, value)
+
+
+wijk = Root("wijk", params=global_options(), add_help_option=False, no_args_is_help=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,158 @@
+"""An order before it is sent: for which account, by which keys, with how many signatures.
+
+A person names keys; the account is the one whose active keys they are. A board's later keys lead
+to its account through the node, everybody else's key file names its account (economy B4, B5).
+"""
+
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from chain.address import parse_account
+from chain.contract import Table, Word
+from chain.crypto import sha256
+from chain.texts import Problem
+from chain.validators import quorum
+from contracts import CONTRACTS
+from wallet.files import write_new
+from wallet.keystore import KeyFile, disable_core_dumps, load_key, unlock
+from wallet.people import holds_key, own_key
+from wallet.sign import build_body, encode_draft, make_draft, sign_body, sign_draft
+from wallet.times import now_s
+from wallet.trust import is_live, trusted_policy
+
+if TYPE_CHECKING:
+    from chain.policy import Policy
+    from wallet.terminal import Terminal
+
+TABLE = Table(CONTRACTS)
+NONCE_BYTES = 16
+VALID_S_MAX = 600  # interfaces 4: `max_validity_s`
+VALID_MS_DEFAULT = 300_000
+
+
+class Order(msgspec.Struct, frozen=True):
+    """A transaction body, the account it is for, and the own keys that will sign it, by index."""
+
+    policy: "Policy"
+    account: dict[str, Any]
+    call: Any
+    body: bytes
+    need: int
+    keys: dict[int, KeyFile]
+
+    @property
+    def is_complete(self) -> bool:
+        """Say whether the keys at hand are enough."""
+        return len(self.keys) == self.need
+
+
+def find_account(terminal: "Terminal", keys: Sequence[KeyFile]) -> dict[str, Any]:
+    """Return the `query account` object of the account that all these keys are of.
+
+    Raise `Problem` 2008 where the chain knows none, 2002 where the keys are of several.
+    """
+    seen: set[str] = set()
+    for key_file in keys:
+        if key_file.account in seen:
+            continue
+        seen.add(key_file.account)
+        account = terminal.client.find_account(key_file.account)
+        if account is not None and all(holds_key(account, key) is not None for key in keys):
+            return account
+    for wijk in terminal.client.wijken():
+        board = terminal.client.board(wijk["slug"])
+        public_keys = {seat["public_key"] for seat in board["seats"]}
+        if all(key.public_key in public_keys for key in keys):
+            return terminal.client.account(board["account"])
+    if len(keys) > 1:
+        raise Problem(2002, names=", ".join(key.name for key in keys))
+    raise Problem(2008, account=keys[0].account)
+
+
+def prepare_order(
+    terminal: "Terminal",
+    account: dict[str, Any],
+    keys: Sequence[KeyFile],
+    call: Any,
+    valid_for_ms: int = VALID_MS_DEFAULT,
+) -> Order:
+    """Return the order of `call` by `account`; raise `Problem` where the keys are too many."""
+    if not 0 < valid_for_ms <= VALID_S_MAX * 1000:
+        raise Problem(1001, cause="valid-for")
+    policy = trusted_policy(terminal)
+    need = signatures_needed(terminal, account, TABLE.spec(call).words)
+    by_index = {index: key for key in keys if (index := holds_key(account, key)) is not None}
+    if len(by_index) != len(keys) or len(keys) > need:
+        raise Problem(2002, have=len(keys), need=need)
+    body = build_body(
+        bytes.fromhex(policy.chain_digest),
+        parse_account(account["account"]),
+        secrets.token_bytes(NONCE_BYTES),
+        now_s() + max(1, valid_for_ms // 1000),
+        call,
+    )
+    return Order(policy, account, call, body, need, by_index)
+
+
+def named_keys(terminal: "Terminal", names: Sequence[str]) -> list[KeyFile]:
+    """Return the keys that were named, each once; without names the own key."""
+    if not names:
+        return [own_key(terminal)]
+    if len(set(names)) < len(names):
+        raise Problem(1001, cause="draft-signed-twice")
+    return [load_key(terminal.home, name) for name in names]
+
+
+def signatures_needed(
+    terminal: "Terminal", account: dict[str, Any], words: Sequence[Word]
+) -> int:
+    """Return how many signatures a call of these words asks of an account (interfaces 4)."""
+    word = next((word for word in words if word not in (Word.EFFECT, Word.FED)), words[0])
+    if word in (Word.ONE_KEY, Word.SEAT):
+        return 1
+    if word is Word.SEAT2:
+        return 2
+    if word is Word.BOARD23 and account["kind"] == "board":
+        return quorum(len(terminal.client.board(account["wijk"])["seats"]))
+    return int(account["threshold"])
+
+
+def unlock_keys(
+    terminal: "Terminal", policy: "Policy", keys: Sequence[KeyFile]
+) -> dict[str, bytes]:
+    """Return the seeds of keys by name; asks a passphrase each, or reads it once."""
+    disable_core_dumps()
+    live = any(key.test_only for key in keys) and is_live(terminal, policy)
+    settings = terminal.settings
+    shared: str | None = None
+    seeds: dict[str, bytes] = {}
+    for key in keys:
+        word = shared
+        if word is None:
+            word = terminal.passphrase(f"Wachtzin van {key.name}", f"Passphrase of {key.name}")
+        if settings.passphrase_fd is not None or settings.passphrase_file is not None:
+            shared = word
+        seeds[key.name] = unlock(key, word, live=live)
+    return seeds
+
+
+def sign_order(terminal: "Terminal", order: Order) -> bytes:
+    """Return the envelope bytes of a complete order."""
+    assert order.is_complete
+    seeds = unlock_keys(terminal, order.policy, list(order.keys.values()))
+    return sign_body(order.body, {index: seeds[key.name] for index, key in order.keys.items()})
+
+
+def write_draft(terminal: "Terminal", order: Order, name: str) -> Path:
+    """Sign with the keys at hand and write a draft for the others; return the file."""
+    seeds = unlock_keys(terminal, order.policy, list(order.keys.values()))
+    draft = make_draft(order.body, order.need)
+    for index, key in sorted(order.keys.items()):
+        draft = sign_draft(draft, index, seeds[key.name])
+    path = Path(f"{name}-{sha256(order.body)[:4].hex()}.draft.json")
+    write_new(path, encode_draft(draft))
+    return path

@@ -1,0 +1,72 @@
+"""Whom a command means: WHO, and which of the own keys acts (interfaces 1.2)."""
+
+from typing import TYPE_CHECKING, Any
+
+from chain.address import account_text, parse_account
+from chain.texts import Problem
+from wallet.contacts import Party, load_contacts, name_of, resolve
+from wallet.keystore import KeyFile, list_keys, load_key
+
+if TYPE_CHECKING:
+    from wallet.terminal import Terminal
+
+KEYS_LISTED_MAX = 8
+
+
+def resolve_who(terminal: "Terminal", who: str) -> Party:
+    """Return the account that WHO names: id, contact, key, or public name asked of a node."""
+
+    def lookup(name: str) -> list[tuple[str, bytes]]:
+        try:
+            found = terminal.client.public_name(name)
+        except Problem as problem:
+            if problem.number in (3007, 3001):  # not there, or nobody to ask
+                return []
+            raise
+        return [(found["name"], parse_account(found["account"]))]
+
+    keys = ((one.name, one.account) for one in list_keys(terminal.home))
+    return resolve(who, load_contacts(terminal.home), keys, lookup)
+
+
+def own_key(terminal: "Terminal", name: str | None = None) -> KeyFile:
+    """Return the key that was named, that of the profile, or the only one there is."""
+    chosen = name or terminal.settings.key
+    if chosen is not None:
+        return load_key(terminal.home, chosen)
+    found = list_keys(terminal.home)
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise Problem(1003)
+    names = ", ".join(one.name for one in found[:KEYS_LISTED_MAX])
+    raise Problem(1001, cause=terminal.text(f"welke sleutel? {names}", f"which key? {names}"))
+
+
+def who_or_own(terminal: "Terminal", who: str | None) -> Party:
+    """Return WHO, or without one the account of the own key."""
+    if who is not None:
+        return resolve_who(terminal, who)
+    key_file = own_key(terminal)
+    return Party(parse_account(key_file.account), key_file.name, "key")
+
+
+def shown_name(terminal: "Terminal", account: str) -> str | None:
+    """Return the name this person knows an account by, if any: contact, then own key."""
+    named = name_of(load_contacts(terminal.home), account)
+    if named is not None:
+        return named
+    return next((one.name for one in list_keys(terminal.home) if one.account == account), None)
+
+
+def label(terminal: "Terminal", party: Party) -> str:
+    """Return how to speak of a party: its name, else its id."""
+    return party.name or account_text(party.account)
+
+
+def holds_key(account: dict[str, Any], key_file: KeyFile) -> int | None:
+    """Return the index of a key in an account of `query account`, or None."""
+    for key in account["keys"]:
+        if key["public_key"] == key_file.public_key:
+            return int(key["index"])
+    return None

@@ -1,0 +1,134 @@
+"""What the wallet asks of a node, by name of the route (interfaces 2.2).
+
+A thin door to `node/client.py`: an answer is the tree of the route; a refusal is a `Problem`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from chain.texts import Problem
+from node.client import Client
+
+NOT_FOUND = 3007
+PAGE_ITEMS = 500  # interfaces 2.1: the most that a page may hold
+
+Tree = dict[str, Any]
+
+
+class Remote:
+    """The nodes of a profile, tried in their order."""
+
+    def __init__(self, urls: Sequence[str], timeout_s: float, lang: str) -> None:
+        self._client = Client(urls, timeout_s=timeout_s, lang=lang)
+
+    def status(self) -> Tree:
+        """Return block B."""
+        return self._client.status()
+
+    def genesis(self) -> bytes:
+        """Return the canonical genesis bytes; nothing about them is checked here."""
+        return self._client.get_bytes("/v1/genesis")
+
+    def account(self, account: str, at: int | None = None, *, prove: bool = False) -> Tree:
+        """Return `query account`; `Problem` 3007 for an unknown one."""
+        return self._get(f"/v1/accounts/{account}", at=at, prove=prove)
+
+    def find_account(self, account: str) -> Tree | None:
+        """Return `query account`, or None where the chain knows no such account."""
+        try:
+            return self.account(account)
+        except Problem as problem:
+            if problem.number == NOT_FOUND:
+                return None
+            raise
+
+    def history(self, account: str, asked: Mapping[str, str | int | None]) -> Tree:
+        """Return a PAGE of `account history`."""
+        return self._get(f"/v1/accounts/{account}/history", **asked)
+
+    def limits(self, account: str) -> Tree:
+        """Return what an account may still receive, and what is under way."""
+        return self._get(f"/v1/accounts/{account}/limits")
+
+    def public_name(self, name: str) -> Tree:
+        """Return who has a registered public name; `Problem` 3007 where nobody has."""
+        from urllib.parse import quote  # noqa: PLC0415
+
+        return self._get(f"/v1/names/{quote(name, safe='')}")
+
+    def wijken(self) -> list[Tree]:
+        """Return all wijken of the federation."""
+        return self._all("/v1/wijken")
+
+    def board(self, wijk: str) -> Tree:
+        """Return account, threshold and seats of a board."""
+        return self._get(f"/v1/board/{wijk}")
+
+    def block(self, ref: str | int, *, txs: bool = False, prove: bool = False) -> Tree:
+        """Return block E by height, id or `latest`."""
+        return self._get(f"/v1/blocks/{ref}", txs=txs, prove=prove)
+
+    def tx(self, tx: str, *, prove: bool = False) -> Tree:
+        """Return `query tx`; `Problem` 3007 where the node has no record of it."""
+        return self._get(f"/v1/txs/{tx}", prove=prove)
+
+    def validators(self, at: int | None = None) -> Tree:
+        """Return `query validators`."""
+        return self._get("/v1/validators", at=at)
+
+    def params(self, at: int | None = None) -> Tree:
+        """Return the parameters in force."""
+        return self._get("/v1/params", at=at)
+
+    def supply(self, wijk: str) -> Tree:
+        """Return `coin info` of a wijk; `Problem` 3007 for an unknown one."""
+        return self._one("/v1/supply", wijk)
+
+    def reserve(self, wijk: str) -> Tree:
+        """Return `coin reserve show` of a wijk."""
+        return self._one("/v1/reserve", wijk)
+
+    def issuance(self, wijk: str) -> list[Tree]:
+        """Return the newest issues of coin."""
+        page: Tree = self._get("/v1/issuance", wijk=wijk)
+        return list(page["items"])
+
+    def state_proof(self, key: str) -> Tree:
+        """Return a state proof (5.5) of a key in text form, in the newest block."""
+        return self._get("/v1/proofs/state", key=key)
+
+    def check(self, envelope: bytes) -> Tree:
+        """Return what an order would do now; nothing is kept."""
+        return self._client.check(envelope)
+
+    def submit(self, envelope: bytes, *, sealed: bytes | None, wait: str, wait_ms: int) -> Tree:
+        """Post an order, the same bytes as often as needed (2.2)."""
+        return self._client.submit(envelope, sealed=sealed, wait=wait, wait_ms=wait_ms)
+
+    def _get(self, route: str, **asked: str | int | bool | None) -> Tree:
+        return self._client.get(route, **_spelled(asked))
+
+    def _one(self, route: str, wijk: str) -> Tree:
+        items = self._get(route, wijk=wijk)["items"]
+        if not items:
+            raise Problem(NOT_FOUND, what=wijk)
+        return dict(items[0])
+
+    def _all(self, route: str) -> list[Tree]:
+        items: list[Tree] = []
+        after: str | None = None
+        while True:
+            page = self._get(route, limit=PAGE_ITEMS, after=after)
+            items += page["items"]
+            after = page["next"]
+            if after is None:
+                return items
+
+
+def _spelled(asked: Mapping[str, str | int | bool | None]) -> dict[str, str]:
+    """Leave out what was not asked; a switch is 1."""
+    return {
+        name: "1" if value is True else str(value)
+        for name, value in asked.items()
+        if value is not None and value is not False
+    }

@@ -1,0 +1,194 @@
+"""Sending an order: kept in the outbox first, the same bytes until an answer comes, and "done"
+only after the receipt was verified against the client's own policy (interfaces 1.7, 2.2).
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from chain.proof import REFUSED, read_receipt, verify_receipt, write_receipt
+from chain.texts import Problem
+from wallet.outbox import Sent, find, keep, settle
+from wallet.receipts import store_receipt
+
+if TYPE_CHECKING:
+    from chain.policy import Policy
+    from wallet.terminal import Terminal
+
+EXIT_INCLUDED, EXIT_UNKNOWN, EXIT_DRAFT = 6, 7, 11
+RESEND_S = 0.5  # between two tries while nobody answers
+WAIT_MS_MAX = 30_000  # interfaces 2.2
+_UNANSWERED = (3001, 3003, 3004, 4001, 4002, 4003, 4004, 9001)  # another node, or later, may know
+_NO_ANSWER = 3003
+_EXPIRED = 2004
+
+Failure = tuple[int, Mapping[str, Any], int | None]  # WIJK code, its values, exit code
+
+
+class Result(msgspec.Struct, frozen=True):
+    """What became of an order: the TX object of interfaces 1.8, and what is wrong, if anything."""
+
+    tx: dict[str, Any]
+    failure: Failure | None = None
+
+
+def send(
+    terminal: "Terminal",
+    policy: "Policy",
+    sent: Sent,
+    *,
+    wait: str = "final",
+    receipt_file: Path | None = None,
+) -> Result:
+    """Send the bytes and wait for the outcome; raise `Problem` where nothing was sent.
+
+    What may have reached a node stays in the outbox until its outcome is known.
+    """
+    started = time.monotonic()
+    deadline = started + terminal.settings.timeout_ms / 1000
+    keep(terminal.home, sent)
+    if wait != "final":
+        answer = _submit(terminal, sent, deadline, "accepted")
+        if answer is not None and answer["status"] == "pending":
+            return Result(make_tx(sent.tx, "accepted"))
+    else:
+        answer = _submit(terminal, sent, deadline, "final")
+    return conclude(terminal, policy, sent, answer, started, receipt_file)
+
+
+def conclude(
+    terminal: "Terminal",
+    policy: "Policy",
+    sent: Sent,
+    answer: Mapping[str, Any] | None,
+    started: float,
+    receipt_file: Path | None = None,
+) -> Result:
+    """Return what an answer of a node means, once its receipt was verified and stored."""
+    if answer is None or answer["status"] not in ("final", "failed"):
+        status = "unknown" if answer is None else answer["status"]
+        if status in ("expired", "rejected"):
+            settle(terminal.home, sent.tx)
+            return Result(make_tx(sent.tx, status), (2004, {}, None))
+        failure = (_NO_ANSWER, {"tx": sent.tx}, EXIT_UNKNOWN)
+        return Result(make_tx(sent.tx, "unknown"), failure)
+    receipt = with_memo(answer["proof"]["receipt"], sent)
+    code = check_receipt(receipt, sent.tx, policy)
+    path = store_receipt(terminal.home, sent.tx, receipt, receipt_file)
+    settle(terminal.home, sent.tx)
+    done = code == 0
+    tx = make_tx(
+        sent.tx,
+        "final" if done else "failed",
+        code=code,
+        height=answer["height"],
+        index=answer["index"],
+        log_index=answer["log_index"],
+        at=answer["at"],
+        finality_ms=round((time.monotonic() - started) * 1000, 1),
+        receipt=str(path if receipt_file else path.relative_to(terminal.home)),
+        verified=True,
+        replayed=bool(answer.get("replayed")),
+    )
+    return Result(tx, None if done else (code, answer.get("params") or {}, EXIT_INCLUDED))
+
+
+def resume(terminal: "Terminal", policy: "Policy", tx: str) -> Result:
+    """Wait for an order that was sent before; its bytes are sent again while no node knows it."""
+    started = time.monotonic()
+    deadline = started + terminal.settings.timeout_ms / 1000
+    sent = find(terminal.home, tx)
+    if sent is not None:
+        return conclude(
+            terminal, policy, sent, _submit(terminal, sent, deadline, "final"), started
+        )
+    while True:
+        found = terminal.client.tx(tx, prove=True)
+        if found["status"] not in ("pending", "unknown") or time.monotonic() >= deadline:
+            break
+        time.sleep(RESEND_S)
+    stranger = Sent(b"", None, None, None)
+    if found["status"] in ("final", "failed"):
+        receipt = found["proof"]["receipt"]
+        stranger = Sent(read_receipt(receipt).envelope, None, None, None)
+    if found["status"] not in ("final", "failed"):
+        failure: Failure = (_NO_ANSWER, {"tx": tx}, EXIT_UNKNOWN)
+        if found["status"] in ("expired", "rejected"):
+            failure = (2004, {}, None)
+        return Result(make_tx(tx, found["status"]), failure)
+    if stranger.tx != tx:
+        raise Problem(5001, cause="tx", nothing_sent=False, tx=tx)
+    return conclude(terminal, policy, stranger, found, started)
+
+
+def make_tx(tx: str | None, status: str, **known: Any) -> dict[str, Any]:
+    """Return a TX object of interfaces 1.8; what is not known yet is null."""
+    names = ("code", "height", "index", "log_index", "at", "finality_ms", "receipt")
+    tree: dict[str, Any] = {"tx": tx, "status": status} | dict.fromkeys(names)
+    return tree | {"verified": False, "replayed": False, "draft": None} | known
+
+
+def draft_result(path: Path, have: int, need: int) -> Result:
+    """Return the result of an order that others must sign too."""
+    failure: Failure = (2002, {"have": have, "need": need}, EXIT_DRAFT)
+    return Result(make_tx(None, "draft", draft=str(path)), failure)
+
+
+def with_memo(receipt: str, sent: Sent) -> str:
+    """Return the receipt with what only the payer knows: memo and memo key (interfaces 5.3)."""
+    if sent.memo is None:
+        return receipt
+    known = read_receipt(receipt)
+    return write_receipt(replace(known, memo_key=sent.memo_key, memo=sent.memo))
+
+
+def check_receipt(receipt: str, tx: str, policy: "Policy") -> int:
+    """Return the proven outcome of `tx`; raise `Problem` 5001 or 5002 if it is not proven."""
+    verdict = verify_receipt(receipt, policy)
+    right_tx = verdict.tx is not None and verdict.tx.hex() == tx
+    if right_tx and (verdict.ok or verdict.reason == REFUSED):
+        assert verdict.code is not None
+        return verdict.code
+    if verdict.reason == "quorum" and verdict.signatures is not None:
+        have, need = verdict.signatures.valid, verdict.signatures.needed
+        raise Problem(5002, nothing_sent=False, tx=tx, have=have, need=need)
+    raise Problem(5001, nothing_sent=False, tx=tx, reason=verdict.reason or "tx")
+
+
+def _submit(
+    terminal: "Terminal", sent: Sent, deadline: float, wait: str
+) -> Mapping[str, Any] | None:
+    """Post the same bytes until there is an outcome; None when time is up without an answer.
+
+    Raise `Problem` where a node refused them, or where none could be reached at all.
+    """
+    reached = False
+    while True:
+        left_ms = max(0, int((deadline - time.monotonic()) * 1000))
+        try:
+            answer: Mapping[str, Any] = terminal.client.submit(
+                sent.envelope, sealed=sent.sealed, wait=wait, wait_ms=min(left_ms, WAIT_MS_MAX)
+            )
+        except Problem as problem:
+            late = time.monotonic() >= deadline
+            refused = problem.number not in _UNANSWERED
+            # What a node may have passed on before is not undone by another node's refusal; only
+            # the end of its validity is (interfaces 2.2).
+            settled = problem.number == _EXPIRED or not reached
+            if settled and (refused or (late and problem.nothing_sent)):
+                settle(terminal.home, sent.tx)
+                raise
+            reached = reached or not problem.nothing_sent
+            if late:
+                return None
+        else:
+            reached = True
+            if answer["status"] != "pending" or wait != "final":
+                return answer
+            if time.monotonic() >= deadline:
+                return None
+        time.sleep(min(RESEND_S, max(0.0, deadline - time.monotonic())))

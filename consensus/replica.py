@@ -110,6 +110,8 @@ class Replica:
         self._wall = 0
         self._out: list[ev.Effect] = []
         self._linked: set[bytes] = set()
+        self._unlinked: dict[bytes, int] = {}  # since when (L7)
+        self._started = 0
         self._statuses: dict[bytes, Status] = {}
         self._offsets: dict[bytes, int] = {}
         self._heard: dict[bytes, int] = {}
@@ -146,6 +148,7 @@ class Replica:
                 self._on_link_up(event.peer)
             case ev.LinkDown():
                 self._linked.discard(event.peer)
+                self._unlinked[event.peer] = self._mono
                 self._suspect()
             case ev.Complaint():
                 if (event.height, event.round) == (self._ctx.height, self._round):
@@ -183,6 +186,7 @@ class Replica:
     def _start(self, event: ev.Start) -> None:
         """D7: take up the open height where guard and store left it."""
         self._withheld = event.withheld
+        self._started = self._mono
         self._greeted.clear()
         self._guard_height = max((slot.position.height for slot in event.slots), default=0)
         self._open(event.context, work=event.work)
@@ -718,6 +722,7 @@ class Replica:
         self._prepares.forget_below(round_)
         self._entered = None
         self._seen = True
+        self._out.append(ev.CancelTimer(Timer.SUSPICION))  # it spoke of the leader of that round
         self._send_status(None)
 
     def _run_round_timer(self) -> None:
@@ -743,17 +748,22 @@ class Replica:
 
     def _suspect(self) -> None:
         """L7: a leader without a link, work pending, nothing accepted: wait only 1 s."""
+        if self._early and not self._early_used and self._is_leader_gone():
+            leader = proposer(self._ctx.order, self._round)
+            since = self._unlinked.get(leader, self._started)
+            at_ms = max(self._mono, since + SUSPICION_MS)
+            self._out.append(ev.SetTimer(Timer.SUSPICION, at_ms))
+
+    def _is_leader_gone(self) -> bool:
+        """Say whether this round waits for a leader to whom there is no link."""
         leader = proposer(self._ctx.order, self._round)
-        if (
-            self._early
-            and not self._early_used
-            and leader != self._own
+        return (
+            leader != self._own
             and leader not in self._linked
             and self._accepted is None
             and self._decided is None
             and self._has_work()
-        ):
-            self._out.append(ev.SetTimer(Timer.SUSPICION, self._mono + SUSPICION_MS))
+        )
 
     def _leave_early(self) -> None:
         """L7, B6: at most one early round change per height."""
@@ -777,8 +787,7 @@ class Replica:
             case Timer.HEARTBEAT:
                 self._heartbeat = True
             case Timer.SUSPICION:
-                leader = proposer(self._ctx.order, self._round)
-                if leader not in self._linked and self._accepted is None and self._has_work():
+                if self._is_leader_gone():
                     self._leave_early()
             case _:
                 assert_never(timer)

@@ -1,0 +1,253 @@
+"""Fault scenarios of consensus section 16, told step by step on the production runtime."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING
+
+from tests.sim.world import Faults, World, node_start
+
+if TYPE_CHECKING:
+    from tests.sim.world import SimNode
+
+SECOND = 1_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+
+
+class Calm(Faults):
+    """A LAN where nothing goes wrong by itself."""
+
+    def __init__(self, chance: Random, nodes: int) -> None:
+        super().__init__(chance, nodes)
+        self.loss = self.duplicates = self.crash_points = 0.0
+        self.delay_ms, self.jitter_ms = 2, 1
+        self.crashes = self.partitions = self.skew_ms = self.payments = 0
+        self.power_cut = False
+
+
+def make_world(nodes: int, **params: int) -> World:
+    """Return a calm world whose nodes have started and found each other."""
+    world = World(1, nodes=nodes, faults=Calm, params=params)
+    for node in world.nodes:
+        world.at(0, None, "start", node_start(node))
+    world.run(3 * SECOND)
+    return world
+
+
+def pay(world: World, count: int = 1, every: int = 100) -> None:
+    """Let people pay, one after the other, and the time for it pass."""
+    for _ in range(count):
+        world.pay()
+        world.run(world.now + every)
+
+
+def stop(node: SimNode) -> None:
+    """Take a node away."""
+    node.crash()
+
+
+def start(world: World, node: SimNode) -> None:
+    """Bring a node back on its data."""
+    world.at(world.now, None, "start", node_start(node))
+    world.run(world.now + SECOND)
+
+
+def heights(world: World) -> list[int]:
+    """Return the heights of the nodes that run."""
+    return [node.runtime.store.tip.height for node in world.nodes if node.runtime is not None]
+
+
+def leader(world: World) -> SimNode:
+    """Return who leads the current round of the highest open height."""
+    runtimes = [node.runtime for node in world.nodes if node.runtime is not None]
+    best = max(runtimes, key=lambda runtime: runtime.store.tip.height)
+    return world.by_key[best.replica.status().proposer]
+
+
+def test_one_payment_on_an_idle_network_is_final_within_a_few_delays() -> None:
+    """consensus T8, G: proposal, prepare, commit; three message delays of 3 ms and the intake."""
+    world = make_world(4)
+
+    pay(world, every=60)
+
+    assert heights(world) == [1, 1, 1, 1]
+
+
+def test_f1_a_dead_leader_costs_one_round() -> None:
+    """consensus F1: round 1 decides; the others go on."""
+    world = make_world(4)
+    stop(leader(world))
+
+    pay(world, every=5 * SECOND)
+
+    assert heights(world) == [1, 1, 1]
+    assert world.checks.rounds == 3  # one failed round, seen by the three that run
+
+
+def test_f3_blocks_go_on_with_all_the_nodes_down_that_may_be_down() -> None:
+    """consensus F3: n - q of 7 nodes are down."""
+    world = make_world(7)
+    for node in world.nodes[:2]:
+        stop(node)
+
+    pay(world, count=5, every=6 * SECOND)
+
+    assert min(heights(world)) >= 5
+
+
+def test_f4_an_hour_without_quorum_raises_no_rounds_and_ends_within_ten_seconds() -> None:
+    """consensus F4, T5: rounds are frozen, and the next block comes soon after the return."""
+    world = make_world(4)
+    pay(world)
+    absent = world.nodes[2:]
+    for node in absent:
+        stop(node)
+    world.run(world.now + 10 * SECOND)
+    pay(world, every=HOUR)
+    frozen = [n.runtime.replica.status().round for n in world.nodes if n.runtime is not None]
+    before = max(heights(world))
+
+    for node in absent:
+        world.at(world.now, None, "start", node_start(node))
+    world.run(world.now + 10 * SECOND)
+
+    assert max(frozen) <= 6
+    assert min(heights(world)) > before or not world.nodes[0].runtime.intake.mempool  # type: ignore[union-attr]
+    pay(world, every=5 * SECOND)
+    assert min(heights(world)) > before
+
+
+def test_f5_no_half_of_a_split_decides_and_healing_brings_one_block() -> None:
+    """consensus F5."""
+    world = make_world(4)
+    world.partition((world.nodes[:2], world.nodes[2:]))
+    pay(world, every=30 * SECOND)
+    assert heights(world) == [0, 0, 0, 0]
+
+    world.partition(())
+    world.run(world.now + 15 * SECOND)
+
+    assert len(set(heights(world))) == 1
+    assert heights(world)[0] >= 1
+    assert all(not node.runtime.intake.mempool for node in world.nodes if node.runtime)
+
+
+def test_f6_a_minority_rejoins_without_a_restart() -> None:
+    """consensus F6, S1, D13."""
+    world = make_world(4)
+    world.partition((world.nodes[:3], world.nodes[3:]))
+    pay(world, count=10, every=3 * SECOND)
+    assert heights(world)[3] == 0
+
+    world.partition(())
+    world.run(world.now + 10 * SECOND)
+    pay(world, every=5 * SECOND)
+
+    assert len(set(heights(world))) == 1
+
+
+def test_f7_a_bridge_relays_between_halves_that_do_not_see_each_other() -> None:
+    """consensus F7, T7: B sees both sides, the sides do not see each other."""
+    world = make_world(4)
+    a, b, c, d = world.nodes
+    world.partition(((a, b), (b, c, d)))
+
+    pay(world, count=3, every=20 * SECOND)
+
+    assert min(heights(world)) >= 2
+
+
+def test_f19_a_crash_after_commit_keeps_the_prepared_value() -> None:
+    """consensus F19, D3, D7: all stop right after preparing; the same block is decided later."""
+    world = make_world(4)
+    world.pay()
+    while not any(
+        node.runtime is not None and b"prepared" in node.runtime.store.read_open()
+        for node in world.nodes
+    ):
+        world.run(world.now + 1)
+    prepared = {
+        node.runtime.replica.status().accepted for node in world.nodes if node.runtime is not None
+    } - {None}
+    for node in world.nodes:
+        stop(node)
+    for node in world.nodes:
+        world.at(world.now, None, "start", node_start(node))
+    world.run(world.now + 30 * SECOND)
+
+    assert min(heights(world)) >= 1
+    store = world.nodes[0].runtime.store  # type: ignore[union-attr]
+    certificate = store.certificate(1)
+    assert certificate is not None
+    assert certificate.block_id in prepared
+
+
+def test_f30_a_power_cut_of_all_right_after_final_loses_nothing() -> None:
+    """consensus F30, reliability J17."""
+    world = make_world(4)
+    for _ in range(6):
+        world.pay()
+        world.run(world.now + 40)
+        for node in world.nodes:
+            stop(node)
+        for node in world.nodes:
+            world.at(world.now, None, "start", node_start(node))
+        world.run(world.now + 20 * SECOND)
+
+    world.checks.at_end()
+    assert min(heights(world)) >= 3
+
+
+def test_f39_a_node_many_blocks_behind_catches_up_under_load() -> None:
+    """consensus F39, S1-S4: 150 blocks behind, while payments go on."""
+    world = make_world(4)
+    late = world.nodes[3]
+    stop(late)
+    pay(world, count=150, every=2_500)
+    behind = max(heights(world))
+    assert behind >= 100
+
+    start(world, late)
+    pay(world, count=20, every=500)
+    world.run(world.now + 10 * SECOND)
+
+    assert len(set(heights(world))) == 1
+    assert heights(world)[3] > behind
+
+
+def test_f45_an_idle_day_brings_heartbeats_only_and_then_a_payment_is_final_at_once() -> None:
+    """consensus F45, T4, T8: no round is raised while idle."""
+    world = make_world(4)
+
+    world.run(world.now + 2 * HOUR)
+    idle = max(heights(world))
+    assert world.checks.rounds == 0
+    pay(world, every=2 * SECOND)
+
+    assert 20 <= idle <= 24  # one each 300 s
+    assert min(heights(world)) == idle + 1
+
+
+def test_f48_one_two_and_three_validators_start_and_restart() -> None:
+    """consensus F48, Q5."""
+    for count in (1, 2, 3):
+        world = make_world(count)
+        pay(world, count=3, every=3 * SECOND)
+        for node in world.nodes:
+            stop(node)
+        for node in world.nodes:
+            start(world, node)
+        pay(world, count=3, every=3 * SECOND)
+
+        assert min(heights(world)) >= 5, count
+
+
+def test_a_censored_clock_does_not_stop_the_chain() -> None:
+    """consensus F31, T10, T11: one clock is 5 s fast; its proposals are refused, its votes count."""
+    world = make_world(4)
+    world.nodes[0].skew_ms = 15 * SECOND
+
+    pay(world, count=8, every=4 * SECOND)
+
+    assert min(heights(world)) >= 6

@@ -185,18 +185,21 @@ def book(
     balance that would reach 2^53 cents is refused with `tx.amount`.
     """
     assert cents > 0, "a booking moves something"
-    leg = len(ctx.postings) // 2
-    for (klass, owner), side in ((debit, "D"), (credit, "C")):
+    state, postings = ctx.state, ctx.postings
+    leg = len(postings) // 2
+    for side, (klass, owner) in (("D", debit), ("C", credit)):
         delta = cents if (side == "D") == (klass in DEBIT_CLASSES) else -cents
-        balance = (BALANCES.get(ctx.state, denom, klass, owner) or 0) + delta
+        balance = (BALANCES.get(state, denom, klass, owner) or 0) + delta
         assert balance >= 0, f"class {klass} of {denom} at {balance}"
-        require(balance <= BALANCE_CENTS_MAX, Code.TX_AMOUNT)
-        BALANCES.put(ctx.state, balance or None, denom, klass, owner)
+        if balance > BALANCE_CENTS_MAX:
+            raise Reject(Code.TX_AMOUNT)
+        BALANCES.put(state, balance or None, denom, klass, owner)
         if klass in _SUPPLY_FIELDS:
             add_to_supply(ctx, denom, **{_SUPPLY_FIELDS[klass]: delta})
-        owner_bytes = owner.encode() if isinstance(owner, str) else owner
-        ctx.postings.append(
-            Posting(leg, wijk, denom, klass, owner_bytes, side, cents, tag, None, decision, None)
+        if isinstance(owner, str):
+            owner = owner.encode()  # noqa: PLW2901 - in a posting all owners are bytes
+        postings.append(
+            Posting(leg, wijk, denom, klass, owner, side, cents, tag, None, decision, None)
         )
 
 
@@ -207,15 +210,22 @@ def get_payer(ctx: Context) -> Party:
     return Party(ctx.sender, account, wijk, wijk.denom(account.wijk), get_class(account))
 
 
-def get_payee(ctx: Context, account_id: bytes) -> Payee:
-    """Return a payee, or refuse with `tx.unknown-account` one that does not exist or has left."""
+def get_payee(ctx: Context, account_id: bytes, payer: Party | None = None) -> Payee:
+    """Return a payee, or refuse with `tx.unknown-account` one that does not exist or has left.
+
+    A `payer` of the same wijk saves looking the wijk up again.
+    """
     account = get_account(ctx, account_id)
-    require(account.status != LEFT, Code.TX_UNKNOWN_ACCOUNT)
-    wijk = _get_wijk(ctx.state, account.wijk)
+    if account.status == LEFT:
+        raise Reject(Code.TX_UNKNOWN_ACCOUNT)
+    if payer is not None and payer.account.wijk == account.wijk:
+        wijk, denom = payer.wijk, payer.denom
+    else:
+        wijk = _get_wijk(ctx.state, account.wijk)
+        denom = wijk.denom(account.wijk)
     issuer = get_issuer(ctx.state, wijk.issuer)
     member = MEMBERS.get(ctx.state, account_id)
     limit = get_limit(issuer, account, member)
-    denom = wijk.denom(account.wijk)
     return Payee(account_id, account, wijk, denom, get_class(account), member, issuer, limit)
 
 
@@ -238,7 +248,8 @@ def check_tag(tag: Tag | None, cents: int) -> None:
 def check_balance(ctx: Context, payer: Party, cents: int) -> None:
     """Refuse with `coin.low-balance` unless `payer` has `cents` (economy I3)."""
     balance = get_balance(ctx.state, payer.denom, payer.klass, payer.id)
-    require(balance >= cents, Code.COIN_LOW_BALANCE, balance_cents=balance, amount_cents=cents)
+    if balance < cents:
+        raise Reject(Code.COIN_LOW_BALANCE, balance_cents=balance, amount_cents=cents)
 
 
 def get_freeze(ctx: Context, account_id: bytes) -> Freeze | None:
@@ -249,7 +260,8 @@ def get_freeze(ctx: Context, account_id: bytes) -> Freeze | None:
 
 def check_not_frozen(ctx: Context, account_id: bytes, account: AccountRecord) -> None:
     """Refuse with `coin.frozen` when nothing may leave the account (economy C19, I12)."""
-    require(account.status != SUSPENDED, Code.COIN_FROZEN)
+    if account.status == SUSPENDED:
+        raise Reject(Code.COIN_FROZEN)
     freeze = get_freeze(ctx, account_id)
     if freeze is not None:
         raise Reject(Code.COIN_FROZEN, until_at=freeze.until_s)

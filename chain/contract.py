@@ -17,7 +17,7 @@ import msgspec
 from chain.codec import decode, encode
 from chain.crypto import sha256
 from chain.dates import compute_book_date
-from chain.errors import Code, Reject, require
+from chain.errors import Code, Reject
 from chain.keyspaces import (
     ACCOUNTS,
     BOARD,
@@ -138,6 +138,8 @@ class Clock:
 class Ids:
     """Hands out the ids of the objects that one transaction makes (economy B11)."""
 
+    __slots__ = ("_made", "_tx_id")
+
     def __init__(self, tx_id: bytes) -> None:
         self._tx_id = tx_id
         self._made = 0
@@ -154,6 +156,23 @@ class Context:
     `decision` is set when an effect of that decision runs, `fed` when the federation endorsed
     it (economy B5); `base_id` is the id of the first object it makes.
     """
+
+    __slots__ = (
+        "_base_id",
+        "_ids",
+        "chain",
+        "clock",
+        "decision",
+        "fed",
+        "height",
+        "notices",
+        "postings",
+        "sender",
+        "signers",
+        "state",
+        "time_s",
+        "tx_id",
+    )
 
     def __init__(
         self,
@@ -261,6 +280,8 @@ def apply_call(ctx: Context, call: Any) -> None:
 
 def get_number_of_signatures(state: State, account: AccountRecord, word: Word, time_s: int) -> int:
     """Return how many signatures `word` asks of `account` (economy B5, interfaces 4)."""
+    if word is Word.HOLDER:  # nearly every transaction
+        return account.threshold
     if word in (Word.ONE_KEY, Word.SEAT):
         return 1
     if word is Word.SEAT2:
@@ -272,8 +293,8 @@ def get_number_of_signatures(state: State, account: AccountRecord, word: Word, t
 
 def check_authority(ctx: Context, words: tuple[Word, ...]) -> None:
     """Raise `tx.role` unless one of `words` allows this sender with these signers (economy B5)."""
-    holders = {signer.holder for signer in ctx.signers}
-    distinct = len(holders) == len(ctx.signers)  # one holder counts once per decision (B4)
+    signers = ctx.signers  # one holder counts once per decision (B4)
+    distinct = len(signers) <= 1 or len({signer.holder for signer in signers}) == len(signers)
     for word in words:
         if distinct and _is_allowed(ctx, word):
             return
@@ -288,9 +309,11 @@ def _is_allowed(ctx: Context, word: Word) -> bool:
     if ctx.decision is not None or ctx.fed:
         return False
     account = ctx.account
+    if word is Word.HOLDER:  # nearly every transaction
+        return len(ctx.signers) == account.threshold
     if len(ctx.signers) != get_number_of_signatures(ctx.state, account, word, ctx.time_s):
         return False
-    if word in (Word.HOLDER, Word.ONE_KEY, Word.ANY):
+    if word in (Word.ONE_KEY, Word.ANY):
         return True
     if word in (Word.TREASURY, Word.REGISTRY):
         return _is_role(ctx, word)
@@ -323,7 +346,8 @@ def get_account(ctx: Context, account_id: bytes) -> AccountRecord:
 
 def require_amount(cents: int, low: int = 1, high: int = 10**13) -> None:
     """Refuse an amount outside its bounds with `tx.amount` (economy section 4)."""
-    require(low <= cents <= high, Code.TX_AMOUNT, amount_cents=cents)
+    if not low <= cents <= high:
+        raise Reject(Code.TX_AMOUNT, amount_cents=cents)
 
 
 def call_name(call: Any) -> str:

@@ -106,6 +106,8 @@ class BlockRun:
         height = base.height + 1
         self._start(height, time_ms // 1000)
         self.clock = Clock(chain, self.state, height, time_ms // 1000)
+        self._tx_bytes_max = self.clock.number("max_tx_bytes")
+        self._validity_s = self.clock.number("max_validity_s")
         self._stale: Counter[bytes] = base.window.stale_counts(self.clock.time_s)
         self._counts: Counter[bytes] = Counter()
         self._seen: dict[bytes, bytes] = {}
@@ -211,12 +213,15 @@ class BlockRun:
         return Outcome(tx.id, 0, (), tuple(ctx.postings), tuple(ctx.notices))
 
     def _check_inclusion(self, tx: Tx, time_s: int) -> AccountRecord:
-        number = self.clock.number
-        require(len(tx.raw) <= number("max_tx_bytes"), Code.TX_MALFORMED)
-        require(tx.chain_digest == self._chain.digest, Code.TX_CHAIN)
-        require(time_s < tx.expires, Code.TX_EXPIRED)
-        starts = tx.expires - number("max_validity_s")
-        require(starts <= time_s, Code.TX_TOO_EARLY, from_at=starts)
+        if len(tx.raw) > self._tx_bytes_max:
+            raise Reject(Code.TX_MALFORMED)
+        if tx.chain_digest != self._chain.digest:
+            raise Reject(Code.TX_CHAIN)
+        if time_s >= tx.expires:
+            raise Reject(Code.TX_EXPIRED)
+        starts = tx.expires - self._validity_s
+        if time_s < starts:
+            raise Reject(Code.TX_TOO_EARLY, from_at=starts)
         used = self._seen.get(tx.sender + tx.nonce)
         if used is None:
             used = self._base.window.find(tx.sender, tx.nonce, time_s)
@@ -230,16 +235,18 @@ class BlockRun:
     def _check_signers(self, tx: Tx, account: AccountRecord) -> tuple[AccountKey, ...]:
         """Return the signing keys; refuse unless they are as many as asked, active and valid."""
         have = len(tx.signatures)
-        words = self._chain.table.spec(tx.call).words
         asked = [
-            get_number_of_signatures(self.state, account, word, self.clock.time_s) for word in words
+            get_number_of_signatures(self.state, account, word, self.clock.time_s)
+            for word in self._chain.table.spec(tx.call).words
         ]
-        require(have in asked, Code.TX_SIGNATURES, have=have, need=asked[0])
-        signers = tuple(account.key_at(signed.key_index) for signed in tx.signatures)
-        active = tuple(key for key in signers if key is not None)
-        require(len(active) == have, Code.TX_SIGNATURES, have=len(active), need=have)
-        valid = self._check(tx, tuple(key.key for key in active))
-        require(valid, Code.TX_SIGNATURES, have=0, need=have)
+        if have not in asked:
+            raise Reject(Code.TX_SIGNATURES, have=have, need=asked[0])
+        signers = [account.key_at(signed.key_index) for signed in tx.signatures]
+        active = tuple([key for key in signers if key is not None])
+        if len(active) != have:
+            raise Reject(Code.TX_SIGNATURES, have=len(active), need=have)
+        if not self._check(tx, tuple([key.key for key in active])):
+            raise Reject(Code.TX_SIGNATURES, have=0, need=have)
         return active
 
     def _take_quota(self, tx: Tx, account: AccountRecord) -> None:

@@ -14,7 +14,7 @@ V = TypeVar("V")
 Read = Callable[[bytes], bytes | None]
 Parts = tuple[bytes | str | int, ...]  # a key before it is encoded: (keyspace, part, ...)
 
-_ABSENT = object()
+ABSENT = object()  # not read yet; None says that nothing is there
 
 
 class State:
@@ -22,23 +22,21 @@ class State:
 
     def __init__(self, read: Read) -> None:
         self._read = read
-        self._now: dict[Parts, Any] = {}  # what was read or written; None: nothing there
+        self.now: dict[Parts, Any] = {}  # what was read or written; None: nothing there
         self._written: dict[Parts, None] = {}
         self._undo: list[list[tuple[Parts, Any]]] = []
 
-    def get(self, parts: Parts, kind: Any) -> Any:
-        """Return the value at `parts` as a `kind`, or None. Base bytes are decoded once."""
-        value = self._now.get(parts, _ABSENT)
-        if value is _ABSENT:
-            raw = self._read(encode(parts))
-            value = self._now[parts] = None if raw is None else decode(kind, raw)
+    def load(self, parts: Parts, kind: Any) -> Any:
+        """Read what `now` does not have from the base; its bytes are decoded once."""
+        raw = self._read(encode(parts))
+        value = self.now[parts] = None if raw is None else decode(kind, raw)
         return value
 
     def put(self, parts: Parts, value: Any) -> None:
         """Set the value at `parts`; None deletes it."""
         if self._undo:
-            self._undo[-1].append((parts, self._now.get(parts, _ABSENT)))
-        self._now[parts] = value
+            self._undo[-1].append((parts, self.now.get(parts, ABSENT)))
+        self.now[parts] = value
         self._written[parts] = None
 
     def begin(self) -> None:
@@ -54,18 +52,18 @@ class State:
     def rollback(self) -> None:
         """Drop what was written since the last `begin`."""
         for parts, value in reversed(self._undo.pop()):
-            if value is _ABSENT:
-                del self._now[parts]
+            if value is ABSENT:
+                del self.now[parts]
             else:
-                self._now[parts] = value
+                self.now[parts] = value
 
     def changes(self) -> dict[bytes, bytes | None]:
         """Return the net changes against the base, in key order; None means deleted."""
         assert not self._undo, "a savepoint is still open"
         changed: dict[bytes, bytes | None] = {}
         for key, parts in sorted((encode(parts), parts) for parts in self._written):
-            value = self._now.get(parts, _ABSENT)
-            if value is _ABSENT:  # written, then rolled back
+            value = self.now.get(parts, ABSENT)
+            if value is ABSENT:  # written, then rolled back
                 continue
             raw = None if value is None else encode(value)
             if raw != self._read(key):
@@ -103,7 +101,10 @@ class Keyspace(Generic[V]):
 
     def get(self, state: State, *parts: bytes | str | int) -> V | None:
         """Return the value, or None where there is none."""
-        return state.get((self.name, *parts), self.kind)  # type: ignore[no-any-return]
+        key = (self.name, *parts)
+        value = state.now.get(key, ABSENT)  # the most frequent step of all: no call in between
+        found: V | None = state.load(key, self.kind) if value is ABSENT else value
+        return found
 
     def put(self, state: State, value: V | None, *parts: bytes | str | int) -> None:
         """Set the value; None removes it."""

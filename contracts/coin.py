@@ -381,24 +381,25 @@ def transfer(ctx: Context, call: Transfer) -> None:
     """economy C9. Refuses low-balance, wallet-limit, frozen, other-wijk, not-contracted,
     no-basis, self.
     """
-    payees = [get_payee(ctx, leg.to) for leg in call.legs]
+    payer = get_payer(ctx)
+    payees = [get_payee(ctx, leg.to, payer) for leg in call.legs]
     total = 0
     for leg in call.legs:
         require_amount(leg.cents)
-        check_tag(leg.tag, leg.cents)
+        if leg.tag is not None:
+            check_tag(leg.tag, leg.cents)
         total += leg.cents
-    payer = get_payer(ctx)
     check_balance(ctx, payer, total)
     excesses = _check_rooms(ctx, call.legs, payees)
     check_not_frozen(ctx, payer.id, payer.account)
     for payee in payees:
-        same = payee.account.wijk == payer.account.wijk
-        require(same, Code.COIN_OTHER_WIJK, wijk=payee.account.wijk)
+        if payee.account.wijk != payer.account.wijk:
+            raise Reject(Code.COIN_OTHER_WIJK, wijk=payee.account.wijk)
     for payee in payees:
         check_contracted(payee)
     spent = _check_basis(ctx, payer.account.kind == BOARD, call.basis, total)
-    for leg in call.legs:
-        require(leg.to != ctx.sender, Code.COIN_SELF)
+    if any(leg.to == ctx.sender for leg in call.legs):
+        raise Reject(Code.COIN_SELF)
 
     if call.basis is not None:
         SPENT.put(ctx.state, spent, call.basis)
@@ -410,6 +411,8 @@ def transfer(ctx: Context, call: Transfer) -> None:
 
 def _check_rooms(ctx: Context, legs: tuple[Leg, ...], payees: list[Payee]) -> list[int]:
     """Return per leg what passes the payee's limit; legs to one payee count together (C8)."""
+    if len(legs) == 1:
+        return [check_room(ctx, payees[0], legs[0].cents)]
     coming: dict[bytes, int] = {}
     excesses = []
     for leg, payee in zip(legs, payees, strict=True):
@@ -426,7 +429,8 @@ def _check_basis(ctx: Context, is_fund: bool, basis: bytes | None, total: int) -
     A fund payment rests on a carried out decision of its wijk with room left on it; a payment
     by anybody else rests on none.
     """
-    require(is_fund == (basis is not None), Code.COIN_NO_BASIS)
+    if is_fund != (basis is not None):
+        raise Reject(Code.COIN_NO_BASIS)
     if basis is None:
         return 0
     decision = DECISIONS.get(ctx.state, basis)

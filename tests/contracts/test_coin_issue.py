@@ -10,6 +10,7 @@ from chain.dates import is_date
 from chain.errors import Code, Reject
 from chain.keyspaces import (
     ACCOUNTS,
+    ACTIVE,
     ENTRIES,
     ISSUERS,
     MINTERS,
@@ -567,6 +568,52 @@ def test_coin_mint_is_blocked_while_the_reserve_is_short_c17(ledger: Ledger, des
     desk.allow(700)
 
     assert_refused(desk.mint(deposit, ANNA), Code.COIN_BLOCKED)
+
+
+def test_coin_mint_checks_in_the_order_of_the_catalogue_b7(ledger: Ledger, desk: Desk) -> None:
+    """Everything is wrong at once; each mistake that is mended shows the next one of the row."""
+    foreign, payee = account("bram"), ANNA
+    change(ledger, WIJKEN, "noord", currency="DKK")
+    change(ledger, ISSUERS, "DEMO", mode=EXEMPT_150, total_cap=15_000)
+    limit(ledger, "anna", 10_000)
+    change(ledger, ACCOUNTS, ANNA, status=SUSPENDED)
+    credit, debit = line("in", 700), line("out", 700, "D")
+    unseen = line("unseen", 700)
+
+    assert_refused(desk.mint(unseen, account("nobody")), Code.TX_UNKNOWN_ACCOUNT)
+    assert_refused(desk.mint(unseen, foreign, cents=0, request=bytes(32)), Code.TX_UNKNOWN_ID)
+    assert_refused(desk.mint(unseen, foreign, cents=0), Code.TX_AMOUNT)
+    assert_refused(desk.mint(unseen, foreign), Code.COIN_NO_ENTRY)
+    assert_done(desk.attest(credit, debit))
+    change(ledger, ENTRIES, debit.entry_id, used_by=bytes(32))
+    assert_refused(desk.mint(debit, foreign, cents=1), Code.COIN_USED)
+    change(ledger, ENTRIES, debit.entry_id, used_by=None)
+    assert_refused(desk.mint(debit, foreign, cents=1), Code.COIN_AMOUNT)
+    assert_refused(desk.mint(debit, foreign), Code.COIN_SIDE)
+    assert_refused(desk.mint(credit, foreign), Code.COIN_CURRENCY)
+    change(ledger, WIJKEN, "noord", currency="EUR")
+    assert_refused(desk.mint(credit, foreign), Code.COIN_OTHER_WIJK)
+    assert_refused(desk.mint(credit, payee), Code.COIN_ALLOWANCE)
+    desk.allow(700)
+    assert_refused(desk.mint(credit, payee), Code.COIN_MODE_CAP)
+    change(ledger, ISSUERS, "DEMO", total_cap=None)
+    assert_refused(desk.mint(credit, payee), Code.COIN_WALLET_LIMIT)
+    limit(ledger, "anna", 10**13)
+    assert_refused(desk.mint(credit, payee), Code.COIN_FROZEN)
+    change(ledger, ACCOUNTS, ANNA, status=ACTIVE)
+    assert_refused(desk.mint(credit, payee), Code.COIN_BLOCKED)
+
+
+def test_coin_statement_checks_in_the_order_of_the_catalogue_b7(ledger: Ledger, desk: Desk) -> None:
+    assert_done(desk.attest(line("a", 1)))
+    other = Desk(ledger, reserve_id=b"\x44" * 32)
+    seen = line("a", 1)
+
+    assert_refused(other.attest(seen, page=2, pages=1, opening=1), Code.COIN_GAP)
+    assert_refused(other.attest(seen, opening=1, closing=7), Code.COIN_OPENING)
+    assert_refused(other.attest(seen, closing=7), Code.COIN_SUM)
+    assert_refused(other.attest(seen), Code.COIN_SEEN_ENTRY)
+    assert_refused(other.attest(), Code.COIN_UNKNOWN_RESERVE)
 
 
 def test_coin_mint_refuses_role_to_one_treasurer_c3(ledger: Ledger, desk: Desk) -> None:

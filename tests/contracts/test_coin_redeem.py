@@ -391,6 +391,39 @@ def test_coin_redeem_paid_refuses_a_low_balance_of_the_reserve() -> None:
     assert broken(ledger) == []
 
 
+def test_coin_redeem_paid_checks_in_the_order_of_the_catalogue_b7(
+    ledger: Ledger, desk: Desk
+) -> None:
+    request = ask(ledger, 400)
+    used, wrong, credit = line("used", 9, "D"), line("wrong", 9), line("in", 400)
+    right = line("right", 400, "D")
+    assert_done(desk.attest(used, wrong, credit, right))
+    change(ledger, ENTRIES, used.entry_id, used_by=bytes(32))
+
+    assert_refused(desk.paid(request, line("unseen", 9)), Code.TX_UNKNOWN_ID)
+    assert_refused(desk.paid(request, used), Code.COIN_USED)
+    assert_refused(desk.paid(request, wrong), Code.COIN_AMOUNT)
+    assert_refused(desk.paid(request, credit), Code.COIN_SIDE)
+    assert_refused(desk.paid(request, right), Code.COIN_NOT_BATCHED)
+
+
+def test_coin_payout_batch_checks_in_the_order_of_the_catalogue_b7(
+    ledger: Ledger, desk: Desk
+) -> None:
+    batched, paid, open_one = ask(ledger, 5), ask(ledger, 400), ask(ledger, 7)
+    debit = line("out", 400, "D")
+    assert_done(desk.batch(paid))
+    assert_done(desk.attest(debit))
+    assert_done(desk.paid(paid, debit))
+    assert_done(desk.batch(batched))
+    put(ledger, FREEZES, Freeze(START_S + 1_000, "FRAUD"), ANNA)
+
+    assert_refused(desk.batch(batched, paid, open_one, total=1), Code.COIN_BATCHED)
+    assert_refused(desk.batch(paid, open_one, total=1), Code.COIN_TOTAL)
+    assert_refused(desk.batch(paid, open_one), Code.COIN_PAID)
+    assert_refused(desk.batch(open_one), Code.COIN_FROZEN)
+
+
 def test_coin_redeem_paid_refuses_role_to_residents_c3(ledger: Ledger, desk: Desk) -> None:
     request = ask(ledger)
 

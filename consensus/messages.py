@@ -13,6 +13,7 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
+from chain.checkpoint import commit_bytes
 from chain.codec import Digest, PublicKey, Record, Signature, Uint, decode, digest, encode
 from chain.crypto import blake2b
 from chain.records import BLOCK_TXS_MAX, Header, block_id
@@ -21,7 +22,6 @@ from chain.validators import (
     VALIDATORS_MAX,
     CommitCertificate,
     PreparedCertificate,
-    commit_bytes,
 )
 
 ROUND_MAX = 65_535  # consensus B7: a larger one is dropped before any signature is checked

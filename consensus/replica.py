@@ -3,46 +3,41 @@
 `Replica.step` is the only door. It never waits, never looks at a clock and never touches the
 world: what it wants done it returns, in the order in which it must be done (D3, D4).
 
-Every state a height can be in has a way out (C6):
-
-| waiting for | what brings it on |
-|---|---|
-| a proposal of this round | ROUND timer (T1), L7, T7 from peers' statuses, R6 |
-| the body of a proposal or of a decided block | Fetch, asked again at every RESEND |
-| its execution | Executed follows every Execute |
-| q prepares, q commits | RESEND of our own votes (T6), statuses (T7), ROUND timer (R5) |
-| q round changes | RESEND (T6), T7, R6, ROUND timer while in touch with a quorum (T5) |
-| statuses at the start (D9) | RESEND, LinkUp |
-| work | WorkPending, HEARTBEAT (T8) |
+A step has two halves. First the event changes what is known: a vote is counted, a block became
+whole, a timer ran out. Then `_advance` asks rule after rule whether it allows something now. So
+no rule depends on the order in which things arrived, and what could not be said while this node
+had to be silent is said as soon as it may speak.
 """
 
-from collections.abc import Sequence
-from typing import Any, assert_never
+from collections.abc import Callable, Sequence
+from typing import assert_never
 
 import msgspec
 
-from chain.codec import decode, encode
 from chain.errors import Malformed
 from chain.validators import (
     CommitCertificate,
+    ValidatorSet,
     Verify,
     build_commit_certificate,
     build_prepared_certificate,
     check_commit_certificate,
     check_prepared_certificate,
-    read_bitmap,
-    write_bitmap,
+    signer_keys,
 )
 from consensus import events as ev
-from consensus.events import HeightContext, OpenRecords, Silence, Timer
-from consensus.guard import Slot, Step
+from consensus import schedule
+from consensus.early import EarlyMessages
+from consensus.events import HeightContext, Silence, Timer
+from consensus.guard import START, Position, Step, position
 from consensus.messages import (
     ROUND_MAX,
     ChainName,
     Commit,
     CompactBlock,
+    Draft,
     DraftProposal,
-    Message,
+    Justification,
     Prepare,
     Prepared,
     Proposal,
@@ -58,10 +53,13 @@ from consensus.messages import (
     signed_bytes,
     unseal,
 )
+from consensus.open_height import BlockState, Candidate, KnownBlock, OpenHeight
+from consensus.peers import Peers
+from consensus.relay import compute_lacking, compute_status, with_proof
+from consensus.restart import commit_of, compute_own_messages
 from consensus.round_change import (
     FRESH_AT_ROUND_0,
     Choice,
-    RoundChanges,
     check_justification,
     check_proof,
     check_round_change,
@@ -69,21 +67,34 @@ from consensus.round_change import (
     compute_choice,
     compute_jump,
 )
-from consensus.schedule import proposer
-from consensus.timers import (
-    IN_TOUCH_MS,
-    RESEND_MS,
-    SKEW_MS_MAX,
-    SUSPICION_MS,
-    is_timely,
-    median,
-    round_timeout_ms,
+from consensus.timers import RESEND_MS, SKEW_MS_MAX, SUSPICION_MS, is_timely
+
+# C6: every state in which a height can wait, and what ends the wait whatever is lost. `TIMER`
+# is the name of a timer; the tests walk this table and drive the replica through each row.
+EXITS: tuple[tuple[str, str], ...] = (
+    ("round 0: work", "WorkPending, or HEARTBEAT (T8), or a message of this height (T4)"),
+    ("any round: its proposal", "ROUND (T1, R5), SUSPICION (L7), a relayed proposal (T7)"),
+    ("leader: its fresh block", "Proposed answers Propose; ROUND"),
+    ("leader: the block it carries over", "Fetch at every RESEND; ROUND"),
+    ("leader: q round changes", "RESEND of the others (T6), relay (T7), ROUND"),
+    ("a proposed block made whole", "Fetch at every RESEND; ROUND"),
+    ("a proposed block executed", "Executed answers Execute; ROUND"),
+    ("q prepares", "RESEND (T6), relay (T7), ROUND"),
+    ("q commits", "RESEND (T6), relay (T7), a certificate from a peer (R4), ROUND"),
+    ("a decided block made whole", "Fetch at every RESEND; NewHeight by sync (D13)"),
+    ("a decided block made durable", "NewHeight answers Apply"),
+    ("start gate: q - 1 statuses", "RESEND of our own status, answered by theirs; LinkUp (D9)"),
+    ("out of touch: a quorum", "RESEND looks at the deadline again (T5); R6, R2"),
+    ("behind: a certificate", "relay (T7), CertificateKnown, NewHeight by sync (D13)"),
 )
-from consensus.votes import COMMIT_ROUNDS_MAX, PREPARE_ROUNDS_MAX, Tally
 
 
 class ReplicaStatus(msgspec.Struct, frozen=True):
-    """C8: what `status` tells people. Keys are public keys; times are monotonic ms."""
+    """C8: where the open height stands, for people. Keys are public keys of validators.
+
+    `missing` are the other validators that are out of touch (T5), each with when it was heard
+    last on the monotonic clock, nil for never. `silence` says why this node does not vote.
+    """
 
     height: int
     round: int
@@ -91,871 +102,861 @@ class ReplicaStatus(msgspec.Struct, frozen=True):
     accepted: bytes | None
     prepared_by: tuple[bytes, ...]
     committed_by: tuple[bytes, ...]
-    heard_ms: tuple[tuple[bytes, int | None], ...]
+    missing: tuple[tuple[bytes, int | None], ...]
     silence: Silence | None
     skew_ms: int | None
 
 
 class Replica:
-    """The state of one open height, and what outlives it: peers, links and the own silence."""
+    """One validator's or observer's part in agreeing on one block after another.
+
+    `own_key` is nil for an observer. `verify` judges (key, bytes, signature) and may remember.
+    `early` is the switch of L7; `proposer` the schedule, which only Twins exchange (L8).
+    """
 
     def __init__(
-        self, chain: ChainName, own_key: bytes | None, verify: Verify, *, early: bool = True
+        self,
+        chain: ChainName,
+        own_key: bytes | None,
+        verify: Verify,
+        *,
+        early: bool = True,
+        proposer: Callable[[Sequence[bytes], int], bytes] = schedule.proposer,
     ) -> None:
         self._chain = chain
         self._own = own_key
         self._verify = verify
-        self._early = early
-        self._mono = 0
-        self._wall = 0
-        self._out: list[ev.Effect] = []
-        self._linked: set[bytes] = set()
-        self._unlinked: dict[bytes, int] = {}  # since when (L7)
-        self._started = 0
-        self._statuses: dict[bytes, Status] = {}
-        self._offsets: dict[bytes, int] = {}
-        self._heard: dict[bytes, int] = {}
-        self._greeted: set[bytes] = set()
-        self._withheld = False
-        self._stopped: Silence | None = None
-        self._guard_height = 0
-        self._future: dict[tuple[bytes, str], tuple[bytes, SignedMessage, int]] = {}
-        self._skew_told = False
-        self._ctx: HeightContext = None  # type: ignore[assignment]  # set by Start
+        self._may_leave_early = early
+        self._proposer = proposer
 
-    # ------------------------------------------------------------------------------ the door
+        self._at: OpenHeight | None = None
+        self._peers = Peers()
+        self._early = EarlyMessages()
+        self._last_set: ValidatorSet | None = None  # of the height before, to judge forks (E6)
+        self._certified: CommitCertificate | None = None  # the highest one known (D13)
+        self._spoken = START  # the highest position the guard was asked for (D2)
+        self._stopped: Silence | None = None  # why this node stays silent until it starts again
+        self._gate_open = False  # D9
+        self._skew_told = False  # T13
+        self._halted = False  # E6
+
+        self._mono_ms = 0
+        self._wall_ms = 0
+        self._effects: list[ev.Effect] = []
+
+    # ---------------------------------------------------------------------------- the door
 
     def step(self, event: ev.Event) -> list[ev.Effect]:
-        """Advance by one event. No clock, no I/O, no randomness; always runs to the end."""
-        self._out = []
-        self._mono, self._wall = event.mono_ms, event.wall_ms
+        """Advance by one event. No clock, no I/O, no randomness; always runs to the end.
+
+        The order of the effects is part of the contract: what `Persist` names is on disk before
+        anything after it leaves the node, so no crash can make this node vote twice.
+        """
+        if self._halted:
+            return []
+        self._effects = []
+        self._mono_ms = max(self._mono_ms, event.mono_ms)  # a queued event may be a little old
+        self._wall_ms = event.wall_ms
+        self._take(event)
+        if not self._halted:
+            self._advance()
+        return self._effects
+
+    def status(self) -> ReplicaStatus:
+        """Say where the open height stands, without changing anything (C8)."""
+        at, validators = self._open, self._open.context.validators
+        in_touch = self._peers.in_touch(validators, self._mono_ms)
+        return ReplicaStatus(
+            height=at.height,
+            round=at.round,
+            proposer=self._leader(at.round),
+            accepted=None if at.accepted is None else at.accepted.record.block_id,
+            prepared_by=tuple(vote.signer for vote in at.prepares.in_round(at.round)),
+            committed_by=tuple(vote.signer for vote in at.commits.in_round(at.round)),
+            missing=tuple(
+                (key, self._peers.heard_ms(key))
+                for key in validators.keys
+                if key != self._own and key not in in_touch
+            ),
+            silence=self._silence(),
+            skew_ms=self._peers.skew_ms(validators),
+        )
+
+    # ------------------------------------------------------------------ first half: learning
+
+    def _take(self, event: ev.Event) -> None:
         match event:
             case ev.Start():
                 self._start(event)
             case ev.Received():
-                self._receive(event.peer, event.message)
+                self._receive(event)
             case ev.TimerFired():
                 self._on_timer(event.timer)
             case ev.Proposed():
                 self._on_proposed(event)
             case ev.BlockAvailable():
-                self._on_block(event.block)
+                self._open.learn(event.block.block_id, event.block, BlockState.HELD)
             case ev.Executed():
-                self._results[event.block_id] = event.error
+                self._on_executed(event)
             case ev.WorkPending():
-                self._work = event.pending
+                self._open.work = event.pending
             case ev.LinkUp():
-                self._on_link_up(event.peer)
+                self._peers.link(event.peer)
+                self._resend((event.peer,))
             case ev.LinkDown():
-                self._linked.discard(event.peer)
-                self._unlinked[event.peer] = self._mono
-                self._suspect()
+                self._peers.unlink(event.peer, self._mono_ms)
             case ev.Complaint():
-                if (event.height, event.round) == (self._ctx.height, self._round):
-                    self._leave_early()
+                self._on_complaint(event)
             case ev.CertificateKnown():
-                self._on_certificate(event.certificate)
+                self._learn_certificate(event.certificate)
             case ev.NewHeight():
-                self._open(event.context, work=event.work)
-                self._replay_future()
+                self._on_new_height(event)
             case ev.SigningRefused():
-                self._stopped = Silence.GUARD
-                self._out.append(ev.Alarm("guard-refused", (("why", event.why),)))
+                self._stop(Silence.GUARD, "guard-refused", ("why", event.why))
             case _:
                 assert_never(event)
-        self._progress()
-        return self._out
-
-    def status(self) -> ReplicaStatus:
-        """Say where this height stands, for people (C8)."""
-        ctx, round_ = self._ctx, self._round
-        return ReplicaStatus(
-            ctx.height,
-            round_,
-            proposer(ctx.order, round_),
-            None if self._accepted is None else self._accepted.record.block_id,
-            tuple(vote.signer for vote in self._prepares.in_round(round_)),
-            tuple(vote.signer for vote in self._commits.in_round(round_)),
-            tuple((key, self._heard.get(key)) for key in ctx.validators.keys if key != self._own),
-            self._silence(),
-            median(self._offsets.values()) if self._offsets else None,
-        )
-
-    # ----------------------------------------------------------------------- start and heights
 
     def _start(self, event: ev.Start) -> None:
-        """D7: take up the open height where guard and store left it."""
-        self._withheld = event.withheld
-        self._started = self._mono
-        self._greeted.clear()
-        self._guard_height = max((slot.position.height for slot in event.slots), default=0)
-        self._open(event.context, work=event.work)
-        self._restore(event.records, event.slots)
-        self._out.append(ev.SetTimer(Timer.RESEND, self._mono + RESEND_MS))
-        self._send_status(None)
+        """D7: take up the open height where store and guard left it; collect votes anew."""
+        self._peers.start(self._mono_ms)
+        self._gate_open = False
+        self._stopped = Silence.WITHHELD if event.withheld else None
+        self._spoken = event.slots[-1].position if event.slots else START
+        at = self._begin(event.context, work=event.work)
+        self._restore(at, event)
+        self._do(ev.SetTimer(Timer.RESEND, self._mono_ms + RESEND_MS))
 
-    def _open(self, ctx: HeightContext, *, work: bool) -> None:
-        self._ctx = ctx
-        self._work = work
-        self._heartbeat = False
-        self._seen = False  # a signed message of this height came (T4)
-        self._round = 0
-        self._entered: int | None = None  # when the timer of this round began to run
-        self._accepted: SignedProposal | None = None
-        self._candidate: SignedProposal | None = None
-        self._prepared: Prepared | None = None
-        self._drafted: DraftProposal | None = None
-        self._decided: CommitCertificate | None = None
-        self._applied = False
-        self._early_used = False
-        self._end = False
-        self._prepares: Tally[SignedPrepare] = Tally(PREPARE_ROUNDS_MAX)
-        self._commits: Tally[SignedCommit] = Tally(COMMIT_ROUNDS_MAX)
-        self._changes = RoundChanges()
-        self._marks: dict[bytes, int] = {}
-        self._blocks: dict[bytes, CompactBlock] = {}
-        self._whole: set[bytes] = set()
-        self._results: dict[bytes, str | None] = {}
-        self._asked: set[tuple[Step, int]] = set()
-        self._wanted: set[int] = set()  # rounds for which a fresh block was asked
-        self._signed: dict[tuple[Step, int], bytes] = {}
-        self._own_messages: dict[Step, SignedMessage] = {}
-        self._out.append(ev.CancelTimer(Timer.ROUND))
-        self._out.append(ev.CancelTimer(Timer.SUSPICION))
-        self._out.append(ev.SetTimer(Timer.HEARTBEAT, self._mono + ctx.timing.heartbeat_ms))
-        self._send_status(None)
+    def _begin(self, context: HeightContext, *, work: bool) -> OpenHeight:
+        heartbeat_ms = self._mono_ms + context.timing.heartbeat_ms
+        at = self._at = OpenHeight(context, heartbeat_ms, work)
+        self._peers.keep(context.validators)
+        self._do(ev.CancelTimer(Timer.ROUND))
+        self._do(ev.CancelTimer(Timer.SUSPICION))
+        self._do(ev.SetTimer(Timer.HEARTBEAT, heartbeat_ms))
+        return at
 
-    def _restore(self, records: OpenRecords, slots: Sequence[Slot]) -> None:
-        """D7: the same bytes are sent again; votes of others are collected anew."""
-        height = self._ctx.height
-        if records.prepared is not None and records.prepared.header.height == height:
-            self._prepared = records.prepared
-        if records.drafted is not None and records.drafted.record.height == height:
-            self._drafted = records.drafted
-            self._blocks[records.drafted.record.block_id] = records.drafted.block
-        accepted = records.accepted
-        if accepted is not None and accepted.record.height == height:
-            self._blocks[accepted.record.block_id] = accepted.block
-        for slot in slots:
-            at = slot.position
-            if at.height != height:
-                continue
-            if at.step is Step.END:
-                self._end = True
-                continue
-            self._asked.add((at.step, at.round))
-            self._signed[at.step, at.round] = slot.signed
-            self._round = max(self._round, at.round)
-            message = self._rebuild(slot)
-            if message is not None:
+    def _restore(self, at: OpenHeight, event: ev.Start) -> None:
+        slots = [slot for slot in event.slots if slot.position.height == at.height]
+        at.signed = {slot.position: slot.signed for slot in slots}
+        round_ = max((slot.position.round for slot in slots), default=0)
+        drafted, accepted = event.records.drafted, event.records.accepted
+        if drafted is not None and drafted.record.height == at.height:
+            at.drafted = drafted
+        if accepted is not None and accepted.record.height == at.height:
+            round_ = max(round_, accepted.record.round)
+        if event.records.prepared is not None and event.records.prepared.header.height == at.height:
+            at.prepared = event.records.prepared
+        if round_ > 0:
+            self._enter(round_)
+        if accepted is not None and (at.height, round_) == (
+            accepted.record.height,
+            accepted.record.round,
+        ):
+            at.accepted = accepted
+            self._want(accepted.record.block_id, accepted.block)
+        if self._own is not None:
+            for message in compute_own_messages(slots, event.records, self._chain, self._own):
                 self._count_own(message)
-        if (
-            accepted is not None
-            and accepted.record.height == height
-            and accepted.record.round == self._round
-        ):
-            self._accepted = accepted
-            self._out.append(ev.Fetch(accepted.record.block_id, accepted.block, ()))
-        if self._own_messages or self._round:
-            self._seen = True
 
-    def _rebuild(self, slot: Slot) -> SignedMessage | None:
-        """Return the message of a guard slot, from its bytes and the stored records."""
-        assert self._own is not None
-        match slot.position.step:
-            case Step.PREPARE:
-                prepare = decode(Prepare, slot.signed)
-                return SignedPrepare(prepare, self._own, slot.signature)
-            case Step.ROUND_CHANGE:
-                change = decode(RoundChange, slot.signed)
-                return SignedRoundChange(change, self._own, slot.signature)
-            case Step.PROPOSAL:
-                draft = self._drafted
-                if draft is not None and encode(draft.record) == slot.signed:
-                    return SignedProposal(
-                        draft.record, self._own, slot.signature, draft.block, draft.justification
-                    )
-            case Step.COMMIT:
-                prepared = self._prepared
-                if prepared is not None and prepared.certificate.round == slot.position.round:
-                    commit = self._commit_of(prepared)
-                    if signed_bytes(self._chain, commit) == slot.signed:
-                        return SignedCommit(commit, self._own, slot.signature)
-            case _:
-                pass
-        return None
-
-    def _replay_future(self) -> None:
-        """B7: what came early for this height is judged now, in a fixed order."""
-        waiting, self._future = self._future, {}
-        for _, (peer, message, _wall) in sorted(waiting.items(), key=lambda item: item[0]):
-            self._receive(peer, message)
-
-    # ------------------------------------------------------------------------------ messages
-
-    def _receive(self, peer: bytes, message: Message) -> None:
-        match message:
-            case Status():
-                self._on_status(peer, message)
-            case CommitCertificate():
-                self._on_certificate_message(peer, message)
-            case ProvenRoundChange():
-                self._on_signed(peer, message.round_change, message)
-            case SignedProposal() | SignedPrepare() | SignedCommit() | SignedRoundChange():
-                self._on_signed(peer, message, None)
-            case _:
-                assert_never(message)
-
-    def _on_signed(
-        self, peer: bytes, message: SignedMessage, proven: ProvenRoundChange | None
-    ) -> None:
-        """B8: height, round, membership, duplicate, and only then the signature."""
-        record, ctx = message.record, self._ctx
-        own = message.signer == self._own
-        if own and peer == self._own:
-            self._count_own(message)
-            return
-        if record.height == ctx.height + 1:
-            self._keep_for_later(peer, message)
-            return
-        if record.height != ctx.height:
-            return
-        if message.signer not in ctx.validators:
-            self._ignore(peer, "signed by a stranger")
-            return
-        if self._is_held(message, proven):
-            return
-        if not isinstance(record, Commit) and record.genesis_digest != self._chain.genesis_digest:
-            self._ignore(peer, "of another chain", fault=True)
-            return
-        signed = signed_bytes(self._chain, unseal(message))
-        if not self._verify(message.signer, signed, message.signature):
-            self._ignore(peer, "wrong signature", fault=True)
-            return
-        if own:
-            self._meet_own(message, signed)
-            return
-        self._marks[message.signer] = max(self._marks.get(message.signer, 0), record.round)
-        self._heard[message.signer] = self._mono
-        self._seen = True
-        try:
-            self._count(peer, message, proven)
-        except Malformed as error:
-            self._ignore(peer, str(error), fault=True)
-
-    def _count(self, peer: bytes, message: SignedMessage, proven: ProvenRoundChange | None) -> None:
-        match message:
-            case SignedPrepare():
-                if self._round <= message.record.round <= self._round + 1:
-                    self._prepares.add(message)
-            case SignedCommit():
-                if message.record.round <= self._round + 1:
-                    self._commits.add(message)
-                    self._decide_if_committed(message.record)
-            case SignedRoundChange():
-                check_round_change(message.record)
-                proof = None
-                if proven is not None:
-                    proof = proven.certificate
-                    check_proof(message.record, proof, self._ctx.validators, self._verify)
-                self._changes.add(message, proof)
-            case SignedProposal():
-                self._consider(peer, message)
-            case _:
-                assert_never(message)
-
-    def _count_own(self, message: SignedMessage) -> None:
-        """D4: an own message counts only now that its guard slot is durable."""
-        record = message.record
-        step = _step_of(message)
-        if record.height != self._ctx.height:
-            return
-        self._signed[step, record.round] = signed_bytes(self._chain, unseal(message))
-        self._own_messages[step] = message
-        self._seen = True
-        self._marks[message.signer] = max(self._marks.get(message.signer, 0), record.round)
-        match message:
-            case SignedPrepare():
-                if message.record.round >= self._round:
-                    self._prepares.add(message)
-            case SignedCommit():
-                self._commits.add(message)
-                self._decide_if_committed(message.record)
-            case SignedRoundChange():
-                proof = None
-                if claim_of(message.record) is not None and self._prepared is not None:
-                    proof = self._prepared.certificate
-                self._changes.add(message, proof)
-                self._send_proof(message)
-            case SignedProposal():
-                self._whole.add(message.record.block_id)
-                self._results[message.record.block_id] = None
-                self._blocks[message.record.block_id] = message.block
-                if message.record.round >= self._round:
-                    self._candidate = message
-            case _:
-                assert_never(message)
-
-    def _is_held(self, message: SignedMessage, proven: ProvenRoundChange | None) -> bool:
-        """Say whether this very message is known, so that its signature need not be checked."""
-        match message:
-            case SignedPrepare():
-                return self._prepares.get(message.signer, message.record.round) == message
-            case SignedCommit():
-                return self._commits.get(message.signer, message.record.round) == message
-            case SignedRoundChange():
-                held = self._changes.of(message.signer) == message
-                return held and (proven is None or self._changes.proof(message.record) is not None)
-            case SignedProposal():
-                return message in (self._accepted, self._candidate)
-
-    def _meet_own(self, message: SignedMessage, signed: bytes) -> None:
-        """D14: a valid signature of the own key that the guard does not hold is somebody else's."""
-        if self._signed.get((_step_of(message), message.record.round)) == signed:
-            return
-        self._stopped = Silence.FOREIGN_SIGNATURE
-        self._out.append(
-            ev.Alarm(
-                "key-in-use-elsewhere",
-                (("height", message.record.height), ("round", message.record.round)),
-            )
-        )
-
-    def _keep_for_later(self, peer: bytes, message: SignedMessage) -> None:
-        """B7: of the next height one message per validator and kind, verified on arrival."""
-        if message.signer not in self._ctx.next_validators:
-            return
-        key = (message.signer, type(message).__name__)
-        if key in self._future and self._future[key][1] == message:
-            return
-        signed = signed_bytes(self._chain, unseal(message))
-        if self._verify(message.signer, signed, message.signature):
-            self._future[key] = (peer, message, self._wall)
-            self._heard[message.signer] = self._mono
-
-    # ------------------------------------------------------------------------------ proposals
-
-    def _consider(self, peer: bytes, message: SignedProposal) -> None:
-        """R2a to R2g, in this order, so that bodies are fetched only for proposals that count."""
-        ctx, record, header = self._ctx, message.record, message.block.header
-        round_ = record.round
-        if message.signer != proposer(ctx.order, round_):
-            raise Malformed("a proposal by somebody who does not lead its round")  # R2a
-        if round_ < self._round or (round_ == self._round and self._accepted is not None):
-            return  # R2b
-        if self._candidate is not None and self._candidate.record.round >= round_:
-            return
-        block_id = record.block_id
-        if message.block.block_id != block_id:
-            raise Malformed("a proposal whose block is not the one it names")
-        if (header.genesis_digest, header.height, header.parent_id) != (
-            self._chain.genesis_digest,
-            ctx.height,
-            ctx.parent_id,
-        ) or header.time_ms <= ctx.parent_time_ms:
-            raise Malformed("a block that does not follow its parent")
-        fresh = check_justification(record, message.justification, ctx.validators, self._verify)
-        for change in message.justification.round_changes:
-            self._marks[change.signer] = max(self._marks.get(change.signer, 0), change.record.round)
-        if fresh:  # R2e
-            if header.creator != message.signer:
-                raise Malformed("a fresh block by somebody else")
-            if not is_timely(header.time_ms, self._wall, round_):
-                self._ignore(peer, "block time too far from the own clock")
-                return
-        elif header.creator not in ctx.validators:
-            raise Malformed("a block by a stranger")
-        self._candidate = message
-        self._blocks[block_id] = message.block
-        self._trim_blocks()
-        if block_id not in self._results:
-            sources = tuple(key for key in (message.signer, peer) if key != self._own)
-            self._out.append(ev.Fetch(block_id, message.block, tuple(dict.fromkeys(sources))))
-
-    def _on_block(self, block: CompactBlock) -> None:
-        block_id = block.block_id
-        self._blocks[block_id] = block
-        self._whole.add(block_id)
-        if self._decided is not None and self._decided.block_id == block_id:
-            self._apply()
-            return
-        wanted = (self._candidate, self._accepted)
-        if block_id not in self._results and any(
-            one is not None and one.record.block_id == block_id for one in wanted
-        ):
-            self._out.append(ev.Execute(block_id))
-
-    def _on_proposed(self, event: ev.Proposed) -> None:
-        """R1, R7: the fresh block this node asked for."""
-        block_id = event.block.block_id
-        self._blocks[block_id] = event.block
-        self._whole.add(block_id)
-        self._results[block_id] = None
-        if (event.height, event.round) != (self._ctx.height, self._round):
-            return
-        choice = self._choice()
-        if choice is not None and choice.carried is None:
-            self._draft(event.block, choice)
-
-    def _draft(self, block: CompactBlock, choice: Choice) -> None:
-        record = Proposal(
-            self._chain.genesis_digest,
-            self._ctx.height,
-            self._round,
-            block.block_id,
-            justification_digest(choice.justification),
-        )
-        check_justification(record, choice.justification, self._ctx.validators, self._verify)  # M16
-        draft = DraftProposal(record, block, choice.justification)
-        self._drafted = draft
-        self._out.append(ev.Persist(draft))
-        self._sign(Step.PROPOSAL, draft)
-
-    def _choice(self) -> Choice | None:
-        if self._round == 0:
-            return FRESH_AT_ROUND_0
-        return compute_choice(self._changes, self._round, self._ctx.validators.quorum)
-
-    # ------------------------------------------------------------------------------- progress
-
-    def _progress(self) -> None:
-        """Do whatever the rules allow now; asked after every event, so order does not matter."""
-        if self._decided is not None:
-            return
-        self._jump()
-        self._accept_candidate()
-        self._prepare_and_commit()
-        self._announce_round()
-        self._lead()
-        self._run_round_timer()
-
-    def _jump(self) -> None:
-        """R6: go where an honest validator certainly is."""
-        target = compute_jump(self._marks.values(), self._ctx.validators.weak_quorum)
-        if target > self._round:
-            self._enter(target)
-
-    def _accept_candidate(self) -> None:
-        """R2h: accept a proposal whose block was executed here and gave the header's roots."""
-        candidate = self._candidate
-        if candidate is None or candidate.record.block_id not in self._results:
-            return
-        self._candidate = None
-        record = candidate.record
-        if record.round < self._round or (
-            record.round == self._round and self._accepted is not None
-        ):
-            return
-        error = self._results[record.block_id]
-        if error is not None:
-            self._ignore(candidate.signer, f"invalid block: {error}")
-            return
-        if record.round > self._round:
-            self._enter(record.round)
-        self._accepted = candidate
-
-    def _prepare_and_commit(self) -> None:
-        """R2, R3: prepare what is accepted; commit to what a quorum prepared."""
-        accepted = self._accepted
-        if accepted is None:
-            return
-        record, round_ = accepted.record, self._round
-        if self._may_sign(Step.PREPARE):
-            self._out.append(ev.Persist(accepted))
-            prepare = Prepare(self._chain.genesis_digest, self._ctx.height, round_, record.block_id)
-            self._sign(Step.PREPARE, prepare)
-        if self._prepared is not None and self._prepared.certificate.round == round_:
-            prepared = self._prepared
-        else:
-            vote = Prepare(self._chain.genesis_digest, record.height, round_, record.block_id)
-            votes = self._prepares.agreeing(vote)
-            if len(votes) < self._ctx.validators.quorum:
-                return
-            certificate = build_prepared_certificate(
-                self._ctx.validators, record.height, round_, record.block_id, votes
-            )
-            check_prepared_certificate(
-                certificate, self._ctx.validators, self._chain.genesis_digest, self._verify
-            )  # M16
-            prepared = self._prepared = Prepared(certificate, accepted.block.header)
-            if self._own is not None:
-                self._out.append(ev.Persist(prepared))
-        if self._may_sign(Step.COMMIT) and (Step.PREPARE, round_) in self._asked:
-            self._sign(Step.COMMIT, self._commit_of(prepared))
-
-    def _announce_round(self) -> None:
-        """R5, R6: say that every lower round is left, unless a proposal already said so."""
-        if self._round == 0 or self._accepted is not None:
-            return
-        if not self._may_sign(Step.ROUND_CHANGE) or (Step.PROPOSAL, self._round) in self._asked:
-            return
-        prepared = self._prepared
-        claim = (
-            (None, None)
-            if prepared is None
-            else (prepared.certificate.round, prepared.certificate.block_id)
-        )
-        self._sign(
-            Step.ROUND_CHANGE,
-            RoundChange(self._chain.genesis_digest, self._ctx.height, self._round, *claim),
-        )
-
-    def _lead(self) -> None:
-        """R1, R7: propose once per round, the proven value if there is one, else a fresh block."""
-        if proposer(self._ctx.order, self._round) != self._own or self._accepted is not None:
-            return
-        if not self._may_sign(Step.PROPOSAL) or not self._has_work():
-            return
-        draft = self._drafted
-        if draft is not None and draft.record.round == self._round:
-            self._sign(Step.PROPOSAL, draft)  # P11: stored and never signed: the same again
-            return
-        choice = self._choice()
-        if choice is None:
-            return
-        if choice.carried is None:
-            if self._round not in self._wanted:
-                self._wanted.add(self._round)
-                self._out.append(ev.Propose(self._ctx.height, self._round))
-            return
-        block = self._blocks.get(choice.carried)
-        if block is None:
-            return  # R7: never fall back to an own value
-        if choice.carried in self._whole:
-            self._draft(block, choice)
-        else:
-            proof = choice.justification.certificate
-            assert proof is not None
-            self._out.append(ev.Fetch(choice.carried, block, tuple(sorted(self._linked))))
-
-    def _decide_if_committed(self, record: Commit) -> None:
-        """R4: q commits for one block in one round, whichever round, are a decision."""
-        votes = self._commits.agreeing(record)
-        if len(votes) < self._ctx.validators.quorum or self._decided is not None:
-            return
-        block = self._blocks.get(record.block_id)
-        if block is not None and (block.header.log_size, block.header.log_root) != (
-            record.log_size,
-            record.log_root,
-        ):
-            return  # M11
-        certificate = build_commit_certificate(
-            self._ctx.validators,
-            record.height,
-            record.round,
-            record.block_id,
-            record.log_size,
-            record.log_root,
-            votes,
-        )
-        check_commit_certificate(
-            certificate, self._ctx.validators, self._chain.chain_id, self._verify
-        )  # M16
-        self._on_certificate(certificate)
-
-    def _on_certificate_message(self, peer: bytes, certificate: CommitCertificate) -> None:
-        """R4, R8, E6: a certificate from a peer decides this height, or contradicts the last."""
-        tip = self._ctx.tip
-        if certificate.height == self._ctx.height:
-            if self._decided is not None and self._decided.block_id == certificate.block_id:
-                return
-            try:
-                check_commit_certificate(
-                    certificate, self._ctx.validators, self._chain.chain_id, self._verify
-                )
-            except Malformed as error:
-                self._ignore(peer, str(error), fault=True)
-                return
-            self._on_certificate(certificate)
-        elif (
-            tip is not None
-            and certificate.height == tip.height
-            and certificate.block_id != tip.block_id
-        ):
-            self._ignore(peer, "another certificate for a decided height")
-
-    def _on_certificate(self, certificate: CommitCertificate) -> None:
-        """Decide by a verified certificate; fetch the block if it is missing (R4)."""
-        if certificate.height != self._ctx.height:
-            return
-        if self._decided is not None:
-            if self._decided.block_id != certificate.block_id:
-                self._out.append(
-                    ev.Halt("two certificates for one height", self._decided, certificate)
-                )
-            return
-        self._decided = certificate
-        self._out.append(ev.CancelTimer(Timer.ROUND))
-        if certificate.block_id in self._whole:
-            self._apply()
-        else:
-            self._fetch_decided()
-
-    def _fetch_decided(self) -> None:
-        assert self._decided is not None
-        block_id = self._decided.block_id
-        sources = tuple(sorted(self._linked))
-        self._out.append(ev.Fetch(block_id, self._blocks.get(block_id), sources))
-
-    def _apply(self) -> None:
-        assert self._decided is not None
-        if not self._applied:
-            self._applied = True
-            self._out.append(ev.Apply(self._decided.block_id, self._decided))
-
-    # --------------------------------------------------------------------------------- rounds
-
-    def _leave_round(self) -> None:
-        """R5: give up this round."""
-        if self._round >= ROUND_MAX:
-            self._stopped = Silence.ROUND_CAP
-            self._out.append(ev.Alarm("round-cap", (("height", self._ctx.height),)))
-            return
-        self._enter(self._round + 1)
-
-    def _enter(self, round_: int) -> None:
-        assert round_ > self._round, "rounds only rise"
-        self._round = round_
-        self._accepted = None
-        if self._candidate is not None and self._candidate.record.round < round_:
-            self._candidate = None
-        self._prepares.forget_below(round_)
-        self._entered = None
-        self._seen = True
-        self._out.append(ev.CancelTimer(Timer.SUSPICION))  # it spoke of the leader of that round
-        self._send_status(None)
-
-    def _run_round_timer(self) -> None:
-        """T2, T4: the timer of a round runs from entering it, in round 0 from the first work."""
-        if self._entered is None and self._has_work():
-            self._entered = self._mono
-            timeout = round_timeout_ms(self._round, self._ctx.timing)
-            self._out.append(ev.SetTimer(Timer.ROUND, self._mono + timeout))
-            self._suspect()
-
-    def _has_work(self) -> bool:
-        return self._work or self._heartbeat or self._seen
-
-    def _is_in_touch(self) -> bool:
-        """T5: say whether a quorum, this node included, was heard in the last 6 s."""
-        recent = sum(
-            self._mono - heard <= IN_TOUCH_MS
-            for key, heard in self._heard.items()
-            if key in self._ctx.validators and key != self._own
-        )
-        own = self._own is not None and self._own in self._ctx.validators
-        return recent + own >= self._ctx.validators.quorum
-
-    def _suspect(self) -> None:
-        """L7: a leader without a link, work pending, nothing accepted: wait only 1 s."""
-        if self._early and not self._early_used and self._is_leader_gone():
-            leader = proposer(self._ctx.order, self._round)
-            since = self._unlinked.get(leader, self._started)
-            at_ms = max(self._mono, since + SUSPICION_MS)
-            self._out.append(ev.SetTimer(Timer.SUSPICION, at_ms))
-
-    def _is_leader_gone(self) -> bool:
-        """Say whether this round waits for a leader to whom there is no link."""
-        leader = proposer(self._ctx.order, self._round)
-        return (
-            leader != self._own
-            and leader not in self._linked
-            and self._accepted is None
-            and self._decided is None
-            and self._has_work()
-        )
-
-    def _leave_early(self) -> None:
-        """L7, B6: at most one early round change per height."""
-        if self._early and not self._early_used and self._decided is None and self._is_in_touch():
-            self._early_used = True
-            self._leave_round()
+    def _on_new_height(self, event: ev.NewHeight) -> None:
+        """The height before is durable, decided here or by sync; what came early counts now."""
+        context, before = event.context, self._open
+        assert context.height > before.height, "heights only rise (D15)"
+        decided = before.decided
+        if decided is not None and context.tip is not None:
+            self._check_fork(decided, context.tip)
+        is_next = context.height == before.height + 1
+        self._last_set = before.context.validators if is_next else None
+        self._begin(context, work=event.work)
+        if self._certified is not None and self._certified.height == context.height:
+            self._decide(self._certified)
+        for early in self._early.take(context.height, context.validators):
+            self._receive(early)
 
     def _on_timer(self, timer: Timer) -> None:
+        at = self._open
         match timer:
             case Timer.ROUND:
-                if self._decided is None and self._entered is not None:
-                    if self._is_in_touch():
-                        self._leave_round()
-                    else:
-                        timeout = round_timeout_ms(self._round, self._ctx.timing)
-                        self._out.append(ev.SetTimer(Timer.ROUND, self._mono + timeout))
+                self._leave_if_overdue()
             case Timer.RESEND:
                 self._resend(None)
-                self._out.append(ev.SetTimer(Timer.RESEND, self._mono + RESEND_MS))
+                self._fetch_again()
+                self._leave_if_overdue()
                 self._check_skew()
+                self._do(ev.SetTimer(Timer.RESEND, self._mono_ms + RESEND_MS))
             case Timer.HEARTBEAT:
-                self._heartbeat = True
+                at.heartbeat_due = self._mono_ms >= at.heartbeat_ms
             case Timer.SUSPICION:
-                if self._is_leader_gone():
-                    self._leave_early()
+                pass  # `_advance` looks at the leader's link again
             case _:
                 assert_never(timer)
 
-    # ------------------------------------------------------------------------- telling others
-
-    def _on_link_up(self, peer: bytes) -> None:
-        self._linked.add(peer)
-        self._resend((peer,))
-
-    def _resend(self, to: tuple[bytes, ...] | None) -> None:
-        """T6, T7: where we stand, and the latest own messages of this height."""
-        self._send_status(to)
-        if self._decided is not None and not self._applied:
-            self._fetch_decided()
-        for step in sorted(self._own_messages):
-            message = self._own_messages[step]
-            self._out.append(ev.Send(message, to))
-            if isinstance(message, SignedRoundChange):
-                self._send_proof(message)
-
-    def _send_proof(self, message: SignedRoundChange) -> None:
-        """M13: the certificate goes only to the leader of the round."""
-        proof = self._changes.proof(message.record)
-        leader = proposer(self._ctx.order, message.record.round)
-        if proof is not None and leader != self._own:
-            self._out.append(ev.Send(ProvenRoundChange(message, proof), (leader,)))
-
-    def _send_status(self, to: tuple[bytes, ...] | None) -> None:
-        ctx, n = self._ctx, len(self._ctx.validators)
-
-        def bits(signers: Sequence[bytes]) -> bytes:
-            places = (ctx.validators.place(key) for key in signers)
-            return write_bitmap((place for place in places if place is not None), n)
-
-        best = (ctx.height - 1, ctx.parent_id)
-        if self._decided is not None:
-            best = (self._decided.height, self._decided.block_id)
-        silence = self._silence()
-        status = Status(
-            ctx.height,
-            self._round,
-            best[0],
-            best[1],
-            None if self._accepted is None else self._accepted.record.block_id,
-            bits([vote.signer for vote in self._prepares.in_round(self._round)]),
-            bits([vote.signer for vote in self._commits.in_round(self._round)]),
-            bits([change.signer for change in self._changes.usable(self._round)]),
-            None if silence is None else silence.value,
-            self._wall,
-        )
-        self._out.append(ev.Send(status, to))
-
-    def _on_status(self, peer: bytes, status: Status) -> None:
-        """T7: send a peer what it lacks; D9, D13: learn where the others stand."""
-        self._statuses[peer] = status
-        self._offsets[peer] = status.wall_ms - self._wall
-        self._greeted.add(peer)
-        if status.height >= self._ctx.height:
-            self._heard[peer] = self._mono
-        ctx = self._ctx
-        if status.height == ctx.height - 1 and ctx.tip is not None:
-            self._out.append(ev.Send(ctx.tip, (peer,)))
+    def _on_executed(self, event: ev.Executed) -> None:
+        """R2h; a mere proposal that does not execute is left alone, and the chain goes on (S5)."""
+        at = self._open
+        if event.error is None:
+            at.learn(event.block_id, None, BlockState.VALID)
             return
-        if status.height != ctx.height or peer == self._own:
-            return
-        if self._decided is not None:
-            self._out.append(ev.Send(self._decided, (peer,)))
-            return
-        for message in self._lacking(status)[: 3 * len(ctx.validators)]:
-            self._out.append(ev.Send(message, (peer,)))
+        at.learn(event.block_id, None, BlockState.INVALID)
+        for candidate in at.candidates.values():
+            if candidate.block_id == event.block_id:
+                self._ignore(candidate.message.signer, f"invalid block: {event.error}")
 
-    def _lacking(self, status: Status) -> list[Any]:
-        lacking: list[Any] = []
-        accepted = self._accepted
-        if status.round > self._round:
-            return lacking
-        if accepted is not None and (
-            status.round < self._round or status.proposal != accepted.record.block_id
-        ):
-            lacking.append(accepted)
-        if status.round < self._round:
-            lacking += self._changes.above(status.round)
-            return lacking
-        n = len(self._ctx.validators)
+    def _on_proposed(self, event: ev.Proposed) -> None:
+        """R1, R7: the fresh block this node asked for; too late, if the round is over."""
+        at = self._open
+        if (event.height, event.round) != (at.height, at.round):
+            return
+        if at.choice is None or at.choice.carried is not None:
+            return
+        self._draft(event.block, at.choice)
+        at.learn(event.block.block_id, event.block, BlockState.VALID)
+
+    def _on_complaint(self, event: ev.Complaint) -> None:
+        """B6: the leader leaves out an overdue transaction: leave its round, once a height."""
+        at = self._open
+        if (event.height, event.round) == (at.height, at.round) and self._may_suspect():
+            self._alarm("complaint", ("height", at.height), ("round", at.round))
+            self._leave_early()
+
+    # ------------------------------------------------------------------------------ messages
+
+    def _receive(self, event: ev.Received) -> None:
+        peer, message = event.peer, event.message
         try:
-            held = [
-                {self._ctx.validators.keys[place] for place in read_bitmap(bitmap, n)}
-                for bitmap in (status.prepares, status.commits, status.round_changes)
-            ]
-        except Malformed:
-            return lacking
-        lacking += [v for v in self._prepares.in_round(self._round) if v.signer not in held[0]]
-        lacking += [v for v in self._commits.in_round(self._round) if v.signer not in held[1]]
-        for change in self._changes.usable(self._round):
-            if change.signer not in held[2]:
-                proof = self._changes.proof(change.record)
-                lacking.append(change if proof is None else ProvenRoundChange(change, proof))
-        return lacking
+            match message:
+                case Status():
+                    self._receive_status(peer, message)
+                case CommitCertificate():
+                    self._receive_certificate(message)
+                case ProvenRoundChange():
+                    self._receive_signed(event, message.round_change, message)
+                case SignedProposal() | SignedPrepare() | SignedCommit() | SignedRoundChange():
+                    self._receive_signed(event, message, None)
+                case _:
+                    assert_never(message)
+        except Malformed as error:
+            self._ignore(peer, str(error), fault=True)
 
-    # -------------------------------------------------------------------------------- signing
+    def _receive_signed(
+        self, event: ev.Received, message: SignedMessage, proven: ProvenRoundChange | None
+    ) -> None:
+        """B8: chain, height, membership, use and duplicate, and only then the signature."""
+        at, peer, record = self._open, event.peer, message.record
+        if not isinstance(record, Commit) and record.genesis_digest != self._chain.genesis_digest:
+            raise Malformed("a message of another chain")
+        if message.signer == self._own == peer:
+            self._count_own(message)
+            return
+        if record.height != at.height:
+            self._keep_early(event, message)
+            return
+        if message.signer not in at.context.validators:
+            self._ignore(peer, "signed by a stranger")
+            return
+        if at.decided is not None or self._is_held(message, proven):
+            return
+        useless = self._why_useless(message)
+        if useless is not None:
+            self._ignore(peer, useless)
+            return
+        self._check_signature(message)
+        if message.signer == self._own:
+            self._meet_own(message)
+            return
+        at.mark(message.signer, record.round)
+        self._peers.hear(message.signer, self._mono_ms)
+        self._jump()  # R6 first: the round decides which votes are kept
+        self._count(event, message, proven)
+
+    def _is_held(self, message: SignedMessage, proven: ProvenRoundChange | None) -> bool:
+        at, signer, round_ = self._open, message.signer, message.record.round
+        match message:
+            case SignedPrepare():
+                return at.prepares.get(signer, round_) == message
+            case SignedCommit():
+                return at.commits.get(signer, round_) == message
+            case SignedRoundChange():
+                is_known = at.changes.of(signer) == message
+                return is_known and (proven is None or at.changes.proof(message.record) is not None)
+            case SignedProposal():
+                candidate = at.candidates.get(signer)
+                return candidate is not None and candidate.message.record == message.record
+
+    def _why_useless(self, message: SignedMessage) -> str | None:
+        """Say why a message could change nothing, whoever signed it; nil if it could (B9)."""
+        at, round_ = self._open, message.record.round
+        match message:
+            case SignedPrepare():
+                is_late = round_ < at.round
+            case SignedCommit():
+                is_late = False  # R4: a commit of a past round may still decide
+            case SignedRoundChange():
+                held = at.changes.of(message.signer)
+                is_late = held is not None and round_ < held.record.round
+            case SignedProposal():
+                if message.signer != self._leader(round_):
+                    raise Malformed("a proposal by somebody who does not lead its round")  # R2a
+                candidate = at.candidates.get(message.signer)
+                is_late = round_ < at.round or (candidate is not None and round_ < candidate.round)
+        return f"too late: of round {round_}, now in {at.round}" if is_late else None
+
+    def _check_signature(self, message: SignedMessage) -> None:
+        signed = signed_bytes(self._chain, unseal(message))
+        if not self._verify(message.signer, signed, message.signature):
+            raise Malformed("a wrong signature")
+
+    def _meet_own(self, message: SignedMessage) -> None:
+        """D14: a signature of the own key, where it has signed, that the guard does not hold."""
+        at, draft = self._open, unseal(message)
+        if self._spoken.height < at.height:
+            return
+        if at.signed.get(position(draft)) != signed_bytes(self._chain, draft):
+            where = (("height", message.record.height), ("round", message.record.round))
+            self._stop(Silence.FOREIGN_SIGNATURE, "key-in-use-elsewhere", *where)
+
+    def _keep_early(self, event: ev.Received, message: SignedMessage) -> None:
+        """B7: of h + 1 what is verified, of h + 2 what the end of the link signed itself."""
+        at, height, signer = self._open, message.record.height, message.signer
+        next_set = at.context.next_validators
+        if not at.height < height <= at.height + 2 or signer not in next_set:
+            return
+        if signer == self._own or (height == at.height + 2 and signer != event.peer):
+            return
+        if not self._early.has_room(height, message, next_height=at.height + 1):
+            return
+        if height == at.height + 1:
+            self._check_signature(message)
+        self._peers.hear(signer, self._mono_ms)
+        self._early.keep(height, message, event)
+
+    def _count(
+        self, event: ev.Received, message: SignedMessage, proven: ProvenRoundChange | None
+    ) -> None:
+        """Let a valid message of another validator change what is known of this height."""
+        at = self._open
+        match message:
+            case SignedPrepare():
+                self._count_prepare(message)
+            case SignedCommit():
+                self._count_commit(message)
+            case SignedRoundChange():
+                check_round_change(message.record)
+                certificate = None if proven is None else proven.certificate
+                if certificate is not None:
+                    check_proof(message.record, certificate, at.context.validators, self._verify)
+                if not at.changes.add(message, certificate):
+                    self._ignore(message.signer, "contradicts its own round change")
+            case SignedProposal():
+                self._consider(message, event.peer, event.wall_ms)
+
+    def _count_own(self, message: SignedMessage) -> None:
+        """D4: an own message counts only now that its guard slot is durable."""
+        at, record = self._open, message.record
+        if record.height != at.height:
+            return
+        draft = unseal(message)
+        at.own[position(draft).step] = message
+        at.mark(message.signer, record.round)
+        match message:
+            case SignedPrepare():
+                self._count_prepare(message)
+            case SignedCommit():
+                self._count_commit(message)
+            case SignedRoundChange():
+                claim, prepared = claim_of(message.record), at.prepared
+                proof = None if claim is None or prepared is None else prepared.certificate
+                at.changes.add(message, proof)
+                self._send_proof()
+            case SignedProposal():
+                if record.round >= at.round and at.decided is None:
+                    self._consider(message, message.signer, self._wall_ms)
+
+    def _count_prepare(self, message: SignedPrepare) -> None:
+        at = self._open
+        if at.round <= message.record.round <= at.round + 1 and not at.prepares.add(message):
+            self._ignore(message.signer, "contradicts its own prepare")
+
+    def _count_commit(self, message: SignedCommit) -> None:
+        """R4: q commits for one block in one round, whichever round that is, are a decision."""
+        at, record = self._open, message.record
+        if record.round > at.round + 1:
+            return
+        block = at.blocks.get(record.block_id)
+        if block is not None and block.compact is not None:
+            header = block.compact.header
+            if (header.log_size, header.log_root) != (record.log_size, record.log_root):
+                self._ignore(message.signer, "a commit that contradicts its header")  # M11
+                return
+        if not at.commits.add(message):
+            self._ignore(message.signer, "contradicts its own commit")
+            return
+        votes = at.commits.agreeing(record)
+        if at.decided is None and len(votes) >= at.context.validators.quorum:
+            certificate = build_commit_certificate(
+                at.context.validators,
+                record.height,
+                record.round,
+                record.block_id,
+                record.log_size,
+                record.log_root,
+                votes,
+            )
+            self._check_certificate(certificate, at.context.validators)  # M16
+            self._decide(certificate)
+
+    # ----------------------------------------------------------------------------- proposals
+
+    def _consider(self, message: SignedProposal, via: bytes, wall_ms: int) -> None:
+        """R2a to R2g, in this order, so that bodies are fetched only for proposals that count.
+
+        An untimely proposal is remembered as such: it does not become timely by being sent
+        again (T10). Another one of the same round is left for evidence.
+        """
+        at, record = self._open, message.record
+        before = at.candidates.get(message.signer)
+        if before is not None and before.round == record.round:
+            self._ignore(message.signer, "contradicts its own proposal")
+            return
+        is_fresh = self._check_proposal(
+            message.signer, record, message.block, message.justification
+        )
+        is_punctual = is_timely(message.block.header.time_ms, wall_ms, record.round)
+        candidate = Candidate(message, timely=is_punctual or not is_fresh, via=via)
+        at.candidates[message.signer] = candidate
+        if not candidate.timely:
+            self._ignore(message.signer, "block time too far from the own clock")
+        elif record.block_id not in at.blocks:
+            self._want(record.block_id, message.block)
+
+    def _check_proposal(
+        self, signer: bytes, record: Proposal, block: CompactBlock, justification: Justification
+    ) -> bool:
+        """Say whether the block must be fresh, or raise `Malformed`. Own proposals too (M16)."""
+        context, header = self._open.context, block.header
+        if signer != self._leader(record.round):
+            raise Malformed("a proposal by somebody who does not lead its round")  # R2a
+        if block.block_id != record.block_id:
+            raise Malformed("a proposal with another block than it names")
+        if header.height != context.height or header.parent_id != context.parent_id:
+            raise Malformed("a block that does not follow its parent")
+        if header.genesis_digest != self._chain.genesis_digest:
+            raise Malformed("a block of another chain")
+        if header.time_ms <= context.parent_time_ms:
+            raise Malformed("a block that is not later than its parent")  # T9
+        is_fresh = check_justification(record, justification, context.validators, self._verify)
+        if is_fresh and header.creator != signer:
+            raise Malformed("a fresh block that the leader did not create")  # R2e
+        return is_fresh
+
+    # -------------------------------------------------------- certificates and where peers stand
+
+    def _receive_certificate(self, certificate: CommitCertificate) -> None:
+        """R4, R8: judge a certificate as a whole, by the set of its height, where that is known."""
+        context = self._open.context
+        sets = {
+            context.height - 1: self._last_set,
+            context.height: context.validators,
+            context.height + 1: context.next_validators,
+        }
+        validators = sets.get(certificate.height)
+        known = (context.tip, self._open.decided, self._certified)
+        if validators is None or certificate in known:
+            return
+        self._check_certificate(certificate, validators)
+        self._learn_certificate(certificate)
+
+    def _check_certificate(self, certificate: CommitCertificate, validators: ValidatorSet) -> None:
+        check_commit_certificate(certificate, validators, self._chain.chain_id, self._verify)
+
+    def _learn_certificate(self, certificate: CommitCertificate) -> None:
+        """D13, E6: a certificate was verified, here or by sync."""
+        at = self._open
+        for known in (at.context.tip, at.decided, self._certified):
+            if known is not None:
+                self._check_fork(known, certificate)
+        if self._halted:
+            return
+        if certificate.height == at.height:
+            self._decide(certificate)
+        elif certificate.height > max(at.height, self._certified_height):
+            self._certified = certificate
+
+    def _check_fork(self, first: CommitCertificate, second: CommitCertificate) -> None:
+        """E6: two certificates for different blocks at one height end this node; never revert."""
+        if first.height == second.height and first.block_id != second.block_id:
+            self._do(ev.Halt("two certificates for one height", first, second))
+            self._halted = True
+
+    def _receive_status(self, peer: bytes, status: Status) -> None:
+        """T7: send a peer what it lacks, once it shows twice that it lacks it.
+
+        The first status at a height or round crosses with the messages that are on their way.
+        """
+        at = self._open
+        if peer == self._own:
+            return
+        lacking = compute_lacking(at, status)
+        before = self._peers.note(peer, status, self._wall_ms)
+        if status.height >= at.height and peer in at.context.validators:
+            self._peers.hear(peer, self._mono_ms)  # T5
+        if before is not None and (before.height, before.round) == (status.height, status.round):
+            for message in lacking:
+                self._do(ev.Send(message, (peer,)))
+
+    # ------------------------------------------------------------- second half: what rules allow
+
+    def _advance(self) -> None:
+        """Do all that the rules allow now, in the order of a height's life."""
+        at = self._open
+        if at.decided is not None:
+            self._apply()
+        else:
+            self._jump()
+            self._accept()
+            self._run_clock()
+            self._suspect()
+            self._change_round()
+            self._propose()
+            self._prepare()
+            self._commit()
+        if at.told != at.round:
+            at.told = at.round
+            self._send_status(None)  # T7
+
+    def _jump(self) -> None:
+        """R6: go where at least one honest validator is."""
+        at = self._open
+        target = compute_jump(at.marks.values(), at.context.validators.weak_quorum)
+        if target > at.round and at.decided is None:
+            self._enter(target)
+
+    def _accept(self) -> None:
+        """R2: accept the highest proposal whose block was executed here with its header's roots."""
+        at = self._open
+        best: Candidate | None = None
+        for _, candidate in sorted(at.candidates.items()):
+            if not at.may_accept(candidate):
+                continue
+            block = at.blocks[candidate.block_id]
+            if block.state is BlockState.HELD:
+                block.state = BlockState.EXECUTING
+                self._do(ev.Execute(candidate.block_id))  # R2h
+            elif block.state is BlockState.VALID and (best is None or best.round < candidate.round):
+                best = candidate
+        if best is not None:
+            if best.round > at.round:
+                self._enter(best.round)
+            at.accepted = best.message
+
+    def _run_clock(self) -> None:
+        """T2, T4: the clock of round 0 runs from the first work on, never while idle."""
+        at = self._open
+        if at.entered_ms is None and at.has_work:
+            self._start_clock()
+
+    def _suspect(self) -> None:
+        """L7: a leader without a link for 1 s, and nothing accepted: do not wait for the timer."""
+        at, leader = self._open, self._leader(self._open.round)
+        since_ms = self._peers.unlinked_since_ms(leader)
+        if leader == self._own or since_ms is None or at.accepted is not None:
+            return
+        if at.entered_ms is None or not self._may_leave_early or at.left_early:
+            return
+        due_ms = since_ms + SUSPICION_MS
+        if self._mono_ms < due_ms:
+            if at.suspicion_ms != due_ms:
+                at.suspicion_ms = due_ms
+                self._do(ev.SetTimer(Timer.SUSPICION, due_ms))
+        elif self._may_suspect():
+            self._leave_early()
+            self._accept()  # the proposal of the next round may be here already
+
+    def _change_round(self) -> None:
+        """R5, R6: say that every lower round is left, unless a proposal took this node along."""
+        at = self._open
+        if at.round == 0 or at.accepted is not None:
+            return
+        claim: tuple[int, bytes] | tuple[None, None] = (None, None)
+        if at.prepared is not None:
+            claim = (at.prepared.certificate.round, at.prepared.certificate.block_id)
+        self._say(RoundChange(self._chain.genesis_digest, at.height, at.round, *claim))
+
+    def _propose(self) -> None:
+        """R1, R7: propose once per round what the round changes prove, else a fresh block."""
+        at = self._open
+        where = Position(at.height, at.round, Step.PROPOSAL)
+        if self._leader(at.round) != self._own or not self._may_say(where):
+            return
+        if at.drafted is None or at.drafted.record.round != at.round:
+            if at.choice is None and not self._choose():
+                return
+            assert at.choice is not None
+            if at.choice.carried is None:
+                return  # the answer to Propose is on its way
+            block = self._want(at.choice.carried, None)
+            if not block.is_held or block.compact is None:
+                return  # never fall back to an own value
+            self._draft(block.compact, at.choice)
+        assert at.drafted is not None
+        self._say(at.drafted, first=ev.Persist(at.drafted))
+
+    def _choose(self) -> bool:
+        """R7: fix what this round's proposal carries; say whether it could be fixed."""
+        at = self._open
+        if at.round == 0:
+            at.choice = FRESH_AT_ROUND_0 if at.has_work else None
+        else:
+            at.choice = compute_choice(at.changes, at.round, at.context.validators.quorum)
+        if at.choice is not None and at.choice.carried is None:
+            self._do(ev.Propose(at.height, at.round))
+        return at.choice is not None
+
+    def _draft(self, block: CompactBlock, choice: Choice) -> None:
+        at, reasons = self._open, choice.justification
+        assert self._own is not None
+        digest = justification_digest(reasons)
+        record = Proposal(self._chain.genesis_digest, at.height, at.round, block.block_id, digest)
+        is_fresh = self._check_proposal(self._own, record, block, reasons)  # M16
+        assert is_fresh == (choice.carried is None), "a choice and its reasons say the same"
+        at.drafted = DraftProposal(record, block, reasons)
+
+    def _prepare(self) -> None:
+        """R2: tell the others what was accepted in this round."""
+        accepted = self._open.accepted
+        if accepted is not None:
+            record = accepted.record
+            vote = Prepare(record.genesis_digest, record.height, record.round, record.block_id)
+            self._say(vote, first=ev.Persist(accepted))
+
+    def _commit(self) -> None:
+        """R3: q prepares for the accepted block in this round earn it a commit, once a round."""
+        at = self._open
+        if at.accepted is None:
+            return
+        if at.prepared is None or at.prepared.certificate.round != at.round:
+            self._note_prepared(at.accepted)
+        if at.prepared is not None and at.prepared.certificate.round == at.round:
+            self._say(commit_of(at.prepared))
+
+    def _note_prepared(self, accepted: SignedProposal) -> None:
+        """R3: keep the certificate; a silent validator does too, for its next round change (D3)."""
+        at, record = self._open, accepted.record
+        vote = Prepare(record.genesis_digest, record.height, record.round, record.block_id)
+        votes, validators = at.prepares.agreeing(vote), at.context.validators
+        if len(votes) < validators.quorum:
+            return
+        certificate = build_prepared_certificate(
+            validators, record.height, record.round, record.block_id, votes
+        )
+        check_prepared_certificate(
+            certificate, validators, self._chain.genesis_digest, self._verify
+        )  # M16
+        at.prepared = Prepared(certificate, accepted.block.header)
+        if self._own in validators:
+            self._do(ev.Persist(at.prepared))
+
+    def _decide(self, certificate: CommitCertificate) -> None:
+        """R4: the decision stands, even while the block itself is still missing."""
+        at = self._open
+        if at.decided is None:
+            at.decided = certificate
+            self._do(ev.CancelTimer(Timer.ROUND))
+            self._do(ev.CancelTimer(Timer.SUSPICION))
+
+    def _apply(self) -> None:
+        """R4: make the decided block durable; fetch it first if need be."""
+        at = self._open
+        assert at.decided is not None
+        block = self._want(at.decided.block_id, None)
+        if block.is_held and not at.is_applying:
+            at.is_applying = True
+            self._do(ev.Apply(at.decided.block_id, at.decided))
+
+    # -------------------------------------------------------------------------- rounds and clocks
+
+    def _leave_if_overdue(self) -> None:
+        """R5 by T1; T5: out of touch with a quorum this node keeps its round and only re-sends."""
+        deadline_ms = self._open.deadline_ms
+        if deadline_ms is not None and self._mono_ms >= deadline_ms and self._may_raise():
+            self._leave_round()
+
+    def _may_raise(self) -> bool:
+        """Say whether this node may raise its round by itself (R5, T5)."""
+        at = self._open
+        if at.decided is not None or self._silence() is not None:
+            return False
+        others = self._peers.in_touch(at.context.validators, self._mono_ms)
+        return len(others) + 1 >= at.context.validators.quorum
+
+    def _may_suspect(self) -> bool:
+        """Say whether this node may leave early: once a height, and if the switch is on (L7)."""
+        return self._may_leave_early and not self._open.left_early and self._may_raise()
+
+    def _leave_early(self) -> None:
+        self._open.left_early = True
+        self._leave_round()
+
+    def _leave_round(self) -> None:
+        """R5: give this round up; at the cap stop and ask for help (B7)."""
+        at = self._open
+        if at.round >= ROUND_MAX:
+            self._stop(Silence.ROUND_CAP, "round-cap", ("height", at.height))
+        else:
+            self._enter(at.round + 1)
+
+    def _enter(self, round_: int) -> None:
+        at = self._open
+        assert round_ > at.round, "rounds only rise (R5)"
+        at.round = round_
+        at.accepted = None
+        at.choice = None
+        at.prepares.forget_below(round_)
+        self._start_clock()
+
+    def _start_clock(self) -> None:
+        at = self._open
+        at.entered_ms = self._mono_ms
+        assert at.deadline_ms is not None
+        self._do(ev.SetTimer(Timer.ROUND, at.deadline_ms))
+
+    # -------------------------------------------------------------------- speaking and silence
+
+    def _say(self, draft: Draft, *, first: ev.Persist | None = None) -> None:
+        """Sign once per position and never below one: nothing that R5 forbids gets past here."""
+        where = position(draft)
+        if not self._may_say(where):
+            return
+        if first is not None:
+            self._do(first)  # D3
+        self._spoken = where
+        self._open.signed[where] = signed_bytes(self._chain, draft)
+        self._do(ev.SignAndSend(draft))
+
+    def _may_say(self, where: Position) -> bool:
+        return where > self._spoken and self._silence() is None
 
     def _silence(self) -> Silence | None:
-        """Return why this node does not vote now, or None (C8)."""
-        validators = self._ctx.validators
+        """Return why this node must not sign now, or nil if it may (C8)."""
+        at, validators = self._open, self._open.context.validators
         if self._own is None or self._own not in validators:
             return Silence.OBSERVER
-        if self._withheld:
-            return Silence.WITHHELD
         if self._stopped is not None:
             return self._stopped
-        others = sum(key in validators for key in self._greeted if key != self._own)
-        if others < validators.quorum - 1:
-            return Silence.START  # D9
-        if self._decided is not None:
+        if not self._is_gate_open():
+            return Silence.START
+        if at.decided is not None or self._certified_height >= at.height:
             return Silence.DECIDED  # D13
-        ahead = sum(
-            status.best_height >= self._ctx.height
-            for key, status in self._statuses.items()
-            if key in validators
-        )
-        if ahead >= validators.weak_quorum or self._guard_height > self._ctx.height or self._end:
-            return Silence.BEHIND  # D13, D10
+        if self._peers.count_decided(validators, at.height) >= validators.weak_quorum:
+            return Silence.BEHIND  # D13
+        if self._spoken.height > at.height or self._spoken.step is Step.END:
+            return Silence.BEHIND  # the guard is ahead of this height
         return None
 
-    def _may_sign(self, step: Step) -> bool:
-        return (step, self._round) not in self._asked and self._silence() is None
+    def _is_gate_open(self) -> bool:
+        """D9: q - 1 others said where they stand, and what they claim is certified here."""
+        if not self._gate_open:
+            validators = self._open.context.validators
+            certified = max(self._open.height - 1, self._certified_height)
+            answers = self._peers.count_answered(validators, certified)
+            self._gate_open = answers >= validators.quorum - 1
+        return self._gate_open
 
-    def _sign(self, step: Step, draft: Any) -> None:
-        self._asked.add((step, self._round))
-        self._out.append(ev.SignAndSend(draft))
+    def _stop(self, why: Silence, alarm: str, *params: tuple[str, int | str]) -> None:
+        if self._stopped is None:
+            self._stopped = why
+            self._alarm(alarm, *params)
 
-    def _commit_of(self, prepared: Prepared) -> Commit:
-        header, certificate = prepared.header, prepared.certificate
-        return Commit(
-            certificate.height,
-            certificate.round,
-            certificate.block_id,
-            header.log_size,
-            header.log_root,
-        )
+    def _resend(self, to: tuple[bytes, ...] | None) -> None:
+        """T6, T7: say again where this node stands and what it said last of each kind."""
+        self._send_status(to)
+        for _, message in sorted(self._open.own.items()):
+            self._do(ev.Send(message, to))
+        self._send_proof()
+
+    def _send_proof(self) -> None:
+        """M13: the certificate goes to the leader of the round alone, or to all who may reach it."""
+        at = self._open
+        own = at.own.get(Step.ROUND_CHANGE)
+        if not isinstance(own, SignedRoundChange) or own.record.round < at.round:
+            return
+        proven, leader = with_proof(at.changes, own), self._leader(own.record.round)
+        if isinstance(proven, ProvenRoundChange) and leader != self._own:
+            self._do(ev.Send(proven, (leader,) if self._peers.is_linked(leader) else None))
+
+    def _send_status(self, to: tuple[bytes, ...] | None) -> None:
+        silence = self._silence()
+        self._do(ev.Send(compute_status(self._open, silence, self._wall_ms), to))
 
     def _check_skew(self) -> None:
-        """T13: the own clock against the median of the peers'."""
-        if not self._offsets:
-            return
-        skew = median(self._offsets.values())
-        if (abs(skew) > SKEW_MS_MAX) != self._skew_told:
-            self._skew_told = not self._skew_told
-            if self._skew_told:
-                self._out.append(ev.Alarm("clock-skew", (("skew_ms", skew),)))
+        """T13: tell the operator once that the own clock and the others' differ."""
+        skew_ms = self._peers.skew_ms(self._open.context.validators)
+        is_off = skew_ms is not None and abs(skew_ms) > SKEW_MS_MAX
+        if is_off and not self._skew_told:
+            self._alarm("clock-skew", ("skew_ms", skew_ms or 0))
+        self._skew_told = is_off
 
-    def _trim_blocks(self) -> None:
-        """B9: one proposal per proposer, so at most about n headers of a height."""
-        while len(self._blocks) > 2 * len(self._ctx.validators) + 2:
-            self._blocks.pop(next(iter(self._blocks)))
+    # ----------------------------------------------------------------------------- blocks
+
+    def _want(self, block_id: bytes, compact: CompactBlock | None) -> KnownBlock:
+        """Return what is known of a block, asking for it if this is the first time."""
+        at = self._open
+        block = at.blocks.get(block_id)
+        if block is None:
+            block = at.learn(block_id, compact, BlockState.WANTED)
+            self._fetch(block_id, block)
+        return block
+
+    def _fetch_again(self) -> None:
+        """C6: a block that is still missing and still of use is asked for again, more widely."""
+        at = self._open
+        needed = at.needed() if at.decided is None else {at.decided.block_id}
+        for block_id, block in sorted(at.blocks.items()):
+            if block.state is BlockState.WANTED and block_id in needed:
+                self._fetch(block_id, block)
+
+    def _fetch(self, block_id: bytes, block: KnownBlock) -> None:
+        """B3: from the leader who proposed it, then from whoever voted for it."""
+        at = self._open
+        sources: list[bytes] = []
+        for candidate in at.candidates.values():
+            if candidate.block_id == block_id:
+                sources += [candidate.message.signer, candidate.via]
+        sources += [
+            vote.signer
+            for vote in at.prepares.in_round(at.round)
+            if vote.record.block_id == block_id
+        ]
+        certificates = (
+            at.decided,
+            None if at.choice is None else at.choice.justification.certificate,
+            None if at.prepared is None else at.prepared.certificate,
+        )
+        for certificate in certificates:
+            if certificate is not None and certificate.block_id == block_id:
+                sources += signer_keys(certificate, at.context.validators)
+        others = self._peers.linked_first(key for key in sources if key != self._own)
+        self._do(ev.Fetch(block_id, block.compact, others))
+
+    # ----------------------------------------------------------------------------- small words
+
+    @property
+    def _open(self) -> OpenHeight:
+        assert self._at is not None, "Start comes first"
+        return self._at
+
+    @property
+    def _certified_height(self) -> int:
+        return 0 if self._certified is None else self._certified.height
+
+    def _leader(self, round_: int) -> bytes:
+        return self._proposer(self._open.context.order, round_)
+
+    def _do(self, effect: ev.Effect) -> None:
+        self._effects.append(effect)
 
     def _ignore(self, sender: bytes, why: str, *, fault: bool = False) -> None:
-        self._out.append(ev.Ignore(sender, why, fault))
+        self._do(ev.Ignore(sender, why, fault))
 
-
-def _step_of(message: SignedMessage) -> Step:
-    match message:
-        case SignedProposal():
-            return Step.PROPOSAL
-        case SignedPrepare():
-            return Step.PREPARE
-        case SignedCommit():
-            return Step.COMMIT
-        case SignedRoundChange():
-            return Step.ROUND_CHANGE
+    def _alarm(self, text: str, *params: tuple[str, int | str]) -> None:
+        self._do(ev.Alarm(text, params))

@@ -49,15 +49,19 @@ class RoundChanges:
         """Return the highest round change held of this validator."""
         return self._highest.get(signer)
 
-    def add(self, message: SignedRoundChange, proof: PreparedCertificate | None) -> None:
-        """Keep a checked round change, if it is its signer's highest, and a checked proof of it."""
+    def add(self, message: SignedRoundChange, proof: PreparedCertificate | None) -> bool:
+        """Keep a checked round change, if it is its signer's highest, and a checked proof of it.
+
+        Say whether it agrees with what this validator said before of that round.
+        """
         held = self._highest.get(message.signer)
         if held is None or held.record.round < message.record.round:
-            self._highest[message.signer] = message
+            held = self._highest[message.signer] = message
         if proof is not None:
             self._proofs[proof.round, proof.block_id] = proof
         claims = {claim_of(one.record) for one in self._highest.values()}
         self._proofs = {claim: kept for claim, kept in self._proofs.items() if claim in claims}
+        return held.record.round != message.record.round or held.record == message.record
 
     def proof(self, record: RoundChange) -> PreparedCertificate | None:
         """Return the certificate that `record` claims, if it is held."""

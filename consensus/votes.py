@@ -25,12 +25,16 @@ class Tally(Generic[Vote]):
         """Return what this validator voted in that round, as far as it is remembered."""
         return self._votes.get(signer, {}).get(round_)
 
-    def add(self, vote: Vote) -> None:
-        """Count `vote`, forgetting the lowest round of its signer beyond the cap (B9)."""
+    def add(self, vote: Vote) -> bool:
+        """Count `vote`, forgetting the lowest round of its signer beyond the cap (B9).
+
+        Say whether it agrees with what this validator said before in that round.
+        """
         rounds = self._votes.setdefault(vote.signer, {})
-        rounds.setdefault(vote.record.round, vote)
+        first = rounds.setdefault(vote.record.round, vote)
         if len(rounds) > self._rounds_max:
             del rounds[min(rounds)]
+        return first.record == vote.record
 
     def agreeing(self, record: Prepare | Commit) -> dict[bytes, bytes]:
         """Return signer and signature of every vote that says exactly `record`.

@@ -1,0 +1,63 @@
+"""Finding one's own words again after a restart: the guard's slots, back as messages (D7).
+
+A slot holds the exact signed bytes and the signature. A commit's bytes are a note and a proposal's
+name digests only, so those two need the stored record beside them.
+"""
+
+from collections.abc import Iterable
+
+from chain.codec import decode
+from consensus.events import OpenRecords
+from consensus.guard import Slot, Step
+from consensus.messages import (
+    ChainName,
+    Commit,
+    Draft,
+    Prepare,
+    Prepared,
+    RoundChange,
+    SignedMessage,
+    seal,
+    signed_bytes,
+)
+
+
+def compute_own_messages(
+    slots: Iterable[Slot], records: OpenRecords, chain: ChainName, key: bytes
+) -> list[SignedMessage]:
+    """Return the messages that `slots` of one height signed, byte for byte, in their order.
+
+    A proposal or commit older than the stored record is left out: a newer one took its place.
+    """
+    messages = []
+    for slot in slots:
+        draft = _draft(slot, records)
+        if draft is not None and signed_bytes(chain, draft) == slot.signed:
+            messages.append(seal(draft, key, slot.signature))
+    return messages
+
+
+def commit_of(prepared: Prepared) -> Commit:
+    """Return the commit that a prepared certificate earns (R3)."""
+    certificate, header = prepared.certificate, prepared.header
+    return Commit(
+        certificate.height,
+        certificate.round,
+        certificate.block_id,
+        header.log_size,
+        header.log_root,
+    )
+
+
+def _draft(slot: Slot, records: OpenRecords) -> Draft | None:
+    match slot.position.step:
+        case Step.ROUND_CHANGE:
+            return decode(RoundChange, slot.signed)
+        case Step.PROPOSAL:
+            return records.drafted
+        case Step.PREPARE:
+            return decode(Prepare, slot.signed)
+        case Step.COMMIT:
+            return None if records.prepared is None else commit_of(records.prepared)
+        case Step.END:
+            return None

@@ -17,8 +17,6 @@ import click
 from wallet.terminal import EXIT_BUG, Failed, Terminal
 
 EXIT_INTERRUPTED = 130
-CLI_SCHEMA = 1  # grows when a JSON shape of interfaces 1.8 changes
-API_VERSION = "v1"
 NAMES_LISTED_MAX = 3
 
 # name -> (module, what it does in Dutch // English); the module has a command of that name.
@@ -34,6 +32,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "member": ("wallet.commands_member", "Leden en grenzen // Members and limits"),
     "coin": ("wallet.commands_coin", "Munt, dekking en uitgifte // Coin, reserve and issue"),
     "query": ("wallet.commands_query", "Kijk in de keten // Look into the chain"),
+    "audit": ("audit.commands", "Controleer de keten zelf // Check the chain yourself"),
+    "audit": ("audit.commands", "Controleer de keten zelf // Check the chain yourself"),
+    "demo": ("testnet.commands", "Vier wijken op deze machine // Four wijken on this machine"),
+    "testnet": ("testnet.commands", "Een proefnetwerk // A test network"),
     "node": ("node.commands", "Een node van een wijk // A node of a wijk"),
     "config": ("wallet.commands_config", "Instellingen // Settings"),
     "completion": ("wallet.commands_config", "Aanvullen met Tab // Completion with Tab"),
@@ -80,7 +82,7 @@ class Root(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 
-    def main(self, args: Any = None, prog_name: str | None = None, **extra: Any) -> Any:
+    def main(self, args: Any = None, prog_name: str | None = None, *_: Any, **extra: Any) -> Any:
         """Run, and turn everything that can go wrong into text, problem object and exit code."""
         terminal = Terminal()
         extra["standalone_mode"] = False
@@ -99,6 +101,7 @@ class Root(click.Group):
 
 def end(terminal: Terminal, error: Exception) -> int:
     """Report an error and return the exit code it stands for."""
+    from chain.errors import Malformed
     from chain.texts import Problem, exit_code
 
     if isinstance(error, BrokenPipeError):
@@ -113,9 +116,18 @@ def end(terminal: Terminal, error: Exception) -> int:
         terminal.report(error.number, error.params, nothing_sent=error.nothing_sent, tx=error.tx)
         return exit_code(error.number) if error.exit_code is None else error.exit_code
     if isinstance(error, Problem):
-        number, params = error.number, error.params
-        terminal.report(number, params, nothing_sent=error.nothing_sent, tx=error.tx)
-        return exit_code(number)
+        told = getattr(error, "tree", {})  # what a node answered, with its route
+        terminal.report(
+            error.number,
+            error.params,
+            nothing_sent=error.nothing_sent,
+            tx=error.tx,
+            instance=told.get("instance"),
+        )
+        return exit_code(error.number)
+    if isinstance(error, Malformed):  # a node that talks nonsense
+        terminal.report(5001, {"cause": str(error)}, nothing_sent=False, tx=None)
+        return exit_code(5001)
     if isinstance(error, click.ClickException):
         cause = usage_text(error, terminal.lang)
         terminal.report(1001, {"cause": cause}, nothing_sent=True, tx=None)
@@ -149,7 +161,8 @@ def add_global_options(command: click.Command) -> None:
 
 def translate(command: click.Command, lang: str) -> None:
     """Put the help texts of a command, its options and those below it in one language."""
-    parts = (command, *(param for param in command.params if isinstance(param, click.Option)))
+    options = [param for param in command.params if isinstance(param, click.Option)]
+    parts: list[click.Command | click.Option] = [command, *options]
     for part in parts:
         both = _both_texts.setdefault(part, part.help or "")
         part.help = pick(both, lang)

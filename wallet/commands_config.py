@@ -20,7 +20,9 @@ def config() -> None:
     """Settings of the wallet."""
 
 
-@config.command(help="Toon wat nu geldt, en waar het vandaan komt // Show what holds, and its source")
+@config.command(
+    help="Toon wat nu geldt, en waar het vandaan komt // Show what holds, and its source"
+)
 @click.pass_obj
 def show(terminal: Terminal) -> None:
     """Print every setting with its origin."""
@@ -45,7 +47,10 @@ def show(terminal: Terminal) -> None:
         [
             f"home = {settings.home}",
             f"profile = {settings.profile}",
-            *(f"{key} = {_shown(value)}  ({settings.origins[key]})" for key, value in values.items()),
+            *(
+                f"{key} = {_shown(value)}  ({settings.origins[key]})"
+                for key, value in values.items()
+            ),
         ],
     )
 

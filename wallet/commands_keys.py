@@ -227,8 +227,14 @@ def passwd(terminal: Terminal, name: str, new_passphrase_file: Path | None) -> N
     import msgspec
 
     from wallet.config import read_passphrase
-    from wallet.keystore import TEST_ONLY, change_passphrase, disable_core_dumps, load_key, save
-    from wallet.keystore import STRONG
+    from wallet.keystore import (
+        STRONG,
+        TEST_ONLY,
+        change_passphrase,
+        disable_core_dumps,
+        load_key,
+        save,
+    )
 
     disable_core_dumps()
     key_file = load_key(terminal.home, name)

@@ -54,7 +54,10 @@ def _lines(terminal: Terminal, found: dict[str, Any]) -> list[str]:
         )
     )
     if found["supply_cents"] is not None:
-        supply, reserve = terminal.money(found["supply_cents"]), terminal.money(found["reserve_cents"])
+        supply, reserve = (
+            terminal.money(found["supply_cents"]),
+            terminal.money(found["reserve_cents"]),
+        )
         lines.append(
             terminal.text(
                 f"  in omloop {supply}, op de bank {reserve} ({found['peg']})",

@@ -45,7 +45,9 @@ class Payment(NamedTuple):
 @click.command(help="Betaal iemand // Pay somebody")
 @click.argument("who")
 @click.argument("amount", required=False)
-@click.option("--memo", metavar="TEXT", help="omschrijving, alleen voor de ontvanger // for the payee")
+@click.option(
+    "--memo", metavar="TEXT", help="omschrijving, alleen voor de ontvanger // for the payee"
+)
 @click.option("--from", "from_", metavar="KEY", help="met welke sleutel // with which key")
 @click.option(
     "--wait",
@@ -228,12 +230,10 @@ def _look_up(
 def _preview(terminal: Terminal, payment: Payment) -> None:
     from wallet.people import label
 
-    who, wijk = label(terminal, payment.party), payment.payee["wijk"]
+    who, wijk = label(payment.party), payment.payee["wijk"]
     amount = terminal.money(payment.cents)
     now = payment.payer["balances"][0]["available_cents"]
-    terminal.say(
-        f"U betaalt {amount} aan {who} ({wijk}).", f"You pay {amount} to {who} ({wijk})."
-    )
+    terminal.say(f"U betaalt {amount} aan {who} ({wijk}).", f"You pay {amount} to {who} ({wijk}).")
     if payment.memo is not None:
         terminal.say(f"Omschrijving: {payment.memo}", f"Memo: {payment.memo}")
     before, after = terminal.money(now), terminal.money(now - payment.cents)
@@ -250,7 +250,7 @@ def _suggest(terminal: Terminal, payment: Payment) -> None:
     tries = ["wijk account history"]
     if left > 0:
         euros = f"{left // 100}{',' if terminal.lang == 'nl' else '.'}{left % 100:02}"
-        tries.insert(0, f'wijk pay "{label(terminal, payment.party)}" {euros}')
+        tries.insert(0, f'wijk pay "{label(payment.party)}" {euros}')
     terminal.tries[2104] = tries
 
 
@@ -308,7 +308,7 @@ def _finish(terminal: Terminal, payment: Payment, result: "Result") -> None:
     from wallet.finish import finish
     from wallet.people import label
 
-    amount, who = terminal.money(payment.cents), label(terminal, payment.party)
+    amount, who = terminal.money(payment.cents), label(payment.party)
     extra = {
         "from": payment.payer["account"],
         "to": payment.payee["account"],

@@ -110,7 +110,9 @@ def validators(terminal: Terminal, height: int | None) -> None:
 def params(terminal: Terminal, height: int | None) -> None:
     """Show the parameters in force."""
     found = terminal.client.params(at=height)
-    terminal.show(found, (f"{name} = {json.dumps(value)}" for name, value in found["params"].items()))
+    terminal.show(
+        found, (f"{name} = {json.dumps(value)}" for name, value in found["params"].items())
+    )
 
 
 def show_tx(terminal: Terminal, tx_id: str, *, prove: bool) -> None:

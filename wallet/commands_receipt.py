@@ -19,7 +19,10 @@ _SAID = {
     "unreadable": ("de bon is onleesbaar", "the receipt is unreadable"),
     "chain": ("de bon is van een andere keten", "the receipt is of another chain"),
     "inclusion": ("de betaling staat niet in het logboek", "the log does not hold the payment"),
-    "era": ("de policy kent geen validators voor die hoogte", "the policy names no validators then"),
+    "era": (
+        "de policy kent geen validators voor die hoogte",
+        "the policy names no validators then",
+    ),
     "signature": ("een handtekening is vals", "a signature is wrong"),
     "quorum": ("te weinig validators tekenden", "too few validators signed"),
     "refused": ("de opdracht is geweigerd; er is niets betaald", "the order was refused"),
@@ -35,7 +38,9 @@ def receipt() -> None:
 
 @receipt.command(help="Toon wat er op een bon staat // Show what a receipt says")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--policy", type=click.Path(path_type=Path), help="wie te vertrouwen // whom to trust")
+@click.option(
+    "--policy", type=click.Path(path_type=Path), help="wie te vertrouwen // whom to trust"
+)
 @click.pass_obj
 def show(terminal: Terminal, file: Path, policy: Path | None) -> None:
     """Show block D, without judging by the exit code."""
@@ -43,9 +48,13 @@ def show(terminal: Terminal, file: Path, policy: Path | None) -> None:
     _print(terminal, path, verdict)
 
 
-@receipt.command(help="Controleer een bon; klopt hij niet, dan eindigt dit met 8 // Verify a receipt")
+@receipt.command(
+    help="Controleer een bon; klopt hij niet, dan eindigt dit met 8 // Verify a receipt"
+)
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--policy", type=click.Path(path_type=Path), help="wie te vertrouwen // whom to trust")
+@click.option(
+    "--policy", type=click.Path(path_type=Path), help="wie te vertrouwen // whom to trust"
+)
 @click.pass_obj
 def verify(terminal: Terminal, file: Path, policy: Path | None) -> None:
     """Show block D; exit 0 if everything is proven, else 8 with `reason`."""

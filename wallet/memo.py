@@ -8,8 +8,7 @@ from nacl import exceptions
 from nacl.public import SealedBox
 from nacl.signing import SigningKey, VerifyKey  # noqa: TID251 - to box with, not to sign or judge
 
-from chain.codec import Record, decode, encode
-from chain.codec import Digest
+from chain.codec import Digest, Record, decode, encode
 from chain.errors import Malformed
 from chain.texts import Problem
 from wallet.outbox import SEALED_BYTES_MAX

@@ -4,6 +4,7 @@ A person names keys; the account is the one whose active keys they are. A board'
 to its account through the node, everybody else's key file names its account (economy B4, B5).
 """
 
+import json
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from chain.address import parse_account
+from chain.call_json import call_to_json
 from chain.contract import Table, Word
 from chain.crypto import sha256
 from chain.texts import Problem
@@ -19,7 +21,9 @@ from chain.validators import quorum
 from contracts import CONTRACTS
 from wallet.files import write_new
 from wallet.keystore import KeyFile, disable_core_dumps, load_key, unlock
+from wallet.outbox import Sent
 from wallet.people import holds_key, own_key
+from wallet.send import Result, draft_result, send
 from wallet.sign import build_body, encode_draft, make_draft, sign_body, sign_draft
 from wallet.times import now_s
 from wallet.trust import is_live, trusted_policy
@@ -32,6 +36,7 @@ TABLE = Table(CONTRACTS)
 NONCE_BYTES = 16
 VALID_S_MAX = 600  # interfaces 4: `max_validity_s`
 VALID_MS_DEFAULT = 300_000
+LINE_LENGTH_MAX = 400  # a statement of 500 lines is not read aloud
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -107,9 +112,7 @@ def named_keys(terminal: "Terminal", names: Sequence[str]) -> list[KeyFile]:
     return [load_key(terminal.home, name) for name in names]
 
 
-def signatures_needed(
-    terminal: "Terminal", account: dict[str, Any], words: Sequence[Word]
-) -> int:
+def signatures_needed(terminal: "Terminal", account: dict[str, Any], words: Sequence[Word]) -> int:
     """Return how many signatures a call of these words asks of an account (interfaces 4)."""
     word = next((word for word in words if word not in (Word.EFFECT, Word.FED)), words[0])
     if word in (Word.ONE_KEY, Word.SEAT):
@@ -156,3 +159,40 @@ def write_draft(terminal: "Terminal", order: Order, name: str) -> Path:
     path = Path(f"{name}-{sha256(order.body)[:4].hex()}.draft.json")
     write_new(path, encode_draft(draft))
     return path
+
+
+def send_call(
+    terminal: "Terminal",
+    call: Any,
+    names: Sequence[str],
+    draft_name: str,
+    *,
+    account: dict[str, Any] | None = None,
+) -> Result:
+    """Sign a call with the named keys and send it; with too few of them write a draft instead.
+
+    What will happen is shown and asked first (interfaces 1.2).
+    """
+    keys = named_keys(terminal, names)
+    found = find_account(terminal, keys) if account is None else account
+    order = prepare_order(terminal, found, keys, call)
+    return send_order(terminal, order, draft_name)
+
+
+def send_order(terminal: "Terminal", order: Order, draft_name: str) -> Result:
+    """Ask, sign and send an order, or write a draft of it."""
+    tree = call_to_json(TABLE, order.call)
+    name = tree.pop("type")
+    terminal.say(
+        f"Namens {order.account['account']}: {name}", f"For {order.account['account']}: {name}"
+    )
+    for field, value in tree.items():
+        line = f"  {field}: {json.dumps(value, ensure_ascii=False)}"
+        if len(line) <= LINE_LENGTH_MAX:
+            terminal.say(line, line)
+    terminal.confirm("Klopt dit?", "Is this right?")
+    if not order.is_complete:
+        path = write_draft(terminal, order, draft_name)
+        return draft_result(path, len(order.keys), order.need)
+    sent = Sent(sign_order(terminal, order), None, None, None)
+    return send(terminal, order.policy, sent)

@@ -59,7 +59,7 @@ def shown_name(terminal: "Terminal", account: str) -> str | None:
     return next((one.name for one in list_keys(terminal.home) if one.account == account), None)
 
 
-def label(terminal: "Terminal", party: Party) -> str:
+def label(party: Party) -> str:
     """Return how to speak of a party: its name, else its id."""
     return party.name or account_text(party.account)
 

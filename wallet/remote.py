@@ -19,6 +19,9 @@ class Remote:
     """The nodes of a profile, tried in their order."""
 
     def __init__(self, urls: Sequence[str], timeout_s: float, lang: str) -> None:
+        self._urls = tuple(urls)
+        self._timeout_s = timeout_s
+        self._lang = lang
         self._client = Client(urls, timeout_s=timeout_s, lang=lang)
 
     def status(self) -> Tree:
@@ -26,8 +29,8 @@ class Remote:
         return self._client.status()
 
     def genesis(self) -> bytes:
-        """Return the canonical genesis bytes; nothing about them is checked here."""
-        return self._client.get_bytes("/v1/genesis")
+        """Return the genesis bytes; nothing about them is checked here."""
+        return self._client.genesis()
 
     def account(self, account: str, at: int | None = None, *, prove: bool = False) -> Tree:
         """Return `query account`; `Problem` 3007 for an unknown one."""
@@ -97,16 +100,30 @@ class Remote:
         """Return a state proof (5.5) of a key in text form, in the newest block."""
         return self._get("/v1/proofs/state", key=key)
 
+    def sealed(self, tx: str) -> bytes:
+        """Return the sealed memo of a transaction; `Problem` 3007 where it has none."""
+        return self._client.get_bytes(f"/v1/txs/{tx}/sealed")
+
     def check(self, envelope: bytes) -> Tree:
         """Return what an order would do now; nothing is kept."""
         return self._client.check(envelope)
 
     def submit(self, envelope: bytes, *, sealed: bytes | None, wait: str, wait_ms: int) -> Tree:
-        """Post an order, the same bytes as often as needed (2.2)."""
-        return self._client.submit(envelope, sealed=sealed, wait=wait, wait_ms=wait_ms)
+        """Post an order, the same bytes as often as needed (2.2).
+
+        Where one node did not answer, the next try begins with another one.
+        """
+        try:
+            return self._client.submit(envelope, sealed=sealed, wait=wait, wait_ms=wait_ms)
+        except Problem:
+            self._urls = (*self._urls[1:], self._urls[0])
+            self._client.close()
+            self._client = Client(self._urls, timeout_s=self._timeout_s, lang=self._lang)
+            raise
 
     def _get(self, route: str, **asked: str | int | bool | None) -> Tree:
-        return self._client.get(route, **_spelled(asked))
+        found: Tree = self._client.get(route, **_spelled(asked))
+        return found
 
     def _one(self, route: str, wijk: str) -> Tree:
         items = self._get(route, wijk=wijk)["items"]

@@ -103,9 +103,7 @@ def resume(terminal: "Terminal", policy: "Policy", tx: str) -> Result:
     deadline = started + terminal.settings.timeout_ms / 1000
     sent = find(terminal.home, tx)
     if sent is not None:
-        return conclude(
-            terminal, policy, sent, _submit(terminal, sent, deadline, "final"), started
-        )
+        return conclude(terminal, policy, sent, _submit(terminal, sent, deadline, "final"), started)
     while True:
         found = terminal.client.tx(tx, prove=True)
         if found["status"] not in ("pending", "unknown") or time.monotonic() >= deadline:

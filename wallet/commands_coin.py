@@ -1,0 +1,327 @@
+"""`wijk coin`: the coin of a wijk, its reserve, issue and redemption (interfaces 1.6, economy 5).
+
+Who issues or attests signs with two treasurers: `--key A --key B`, or a draft for the other one.
+"""
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wallet.terminal import Terminal
+
+_FILE = click.Path(path_type=Path)
+_KEY = "teken met deze sleutel, vaker mag // sign with this key, may be repeated"
+_WIJK = "van welke wijk // of which wijk"
+
+
+@click.group(help="Munt, dekking en uitgifte // Coin, reserve and issue")
+def coin() -> None:
+    """The coin of a wijk."""
+
+
+@coin.group(help="De dekking op de bank // The reserve at the bank")
+def reserve() -> None:
+    """The reserve of a wijk."""
+
+
+@coin.command(help="Hoeveel munten er zijn, en hoe ze gedekt zijn // How much coin, backed by what")
+@click.option("--wijk", metavar="W", help=_WIJK)
+@click.pass_obj
+def info(terminal: Terminal, wijk: str | None) -> None:
+    """Show supply, reserve and peg."""
+    found = terminal.client.supply(_wijk(terminal, wijk))
+    money = terminal.money
+    issued, redeemed = money(found["issued_cents"]), money(found["redeemed_cents"])
+    supply, backing = money(found["supply_cents"]), money(found["reserve_cents"])
+    lines = [
+        f"{found['name']} ({found['denom']})",
+        terminal.text(
+            f"  uitgegeven {issued}, ingewisseld {redeemed}",
+            f"  issued {issued}, redeemed {redeemed}",
+        ),
+        terminal.text(
+            f"  in omloop {supply}, op de bank {backing}",
+            f"  in circulation {supply}, at the bank {backing}",
+        ),
+        terminal.text("  de dekking klopt", "  the reserve is right")
+        if found["peg"] == "ok"
+        else terminal.text("  de dekking is te laag", "  the reserve is short"),
+    ]
+    statement = found["statement"]
+    if statement is not None:
+        on, closing = statement["closing_on"], money(statement["closing_cents"])
+        lines.append(
+            terminal.text(
+                f"  laatste afschrift {on}: {closing}", f"  newest statement {on}: {closing}"
+            )
+        )
+    terminal.show(found, lines)
+
+
+@reserve.command(help="Dekking tegenover munten, en open bankregels // Reserve against coin")
+@click.option("--wijk", metavar="W", help=_WIJK)
+@click.pass_obj
+def show(terminal: Terminal, wijk: str | None) -> None:
+    """Show the reserve and what in the bank is not booked yet."""
+    found = terminal.client.reserve(_wijk(terminal, wijk))
+    money = terminal.money
+    lines = [
+        terminal.text(
+            f"{found['denom']}: op de bank {money(found['reserve_cents'])}, "
+            f"in omloop {money(found['supply_cents'])}",
+            f"{found['denom']}: at the bank {money(found['reserve_cents'])}, "
+            f"in circulation {money(found['supply_cents'])}",
+        ),
+        *(
+            f"  {one['on']}  {money(one['amount_cents'])}  {one['entry']}"
+            for one in found["unmatched"]
+        ),
+    ]
+    terminal.show(found, lines)
+
+
+@reserve.command(help="Bevestig een rekeningafschrift camt.053 // Attest a camt.053 statement")
+@click.argument("file", type=_FILE)
+@click.option("--key", "names", metavar="KEY", multiple=True, help=_KEY)
+@click.pass_obj
+def attest(terminal: Terminal, file: Path, names: tuple[str, ...]) -> None:
+    """`coin.statement`, one order a page, statements in the order of the file."""
+    from chain.crypto import sha256
+    from chain.texts import Problem
+    from wallet.bank_evidence import (
+        BANK_FILE_BYTES_MAX,
+        find_reserve,
+        read_statements,
+        statement_calls,
+    )
+    from wallet.files import read_plain
+    from wallet.finish import finish
+    from wallet.order import find_account, named_keys, send_call
+
+    account = find_account(terminal, named_keys(terminal, names))
+    reserve_id = find_reserve(terminal, account["wijk"])
+    statements = read_statements(terminal, file, reserve_id)
+    calls = [call for one in statements for call in statement_calls(one, reserve_id)]
+    if len(calls) > 1 and len(names) < account["threshold"]:
+        # Later pages build on earlier ones, so drafts of all of them could not be signed at once.
+        raise Problem(2002, have=max(1, len(names)), need=account["threshold"])
+    results = []
+    for call in calls:
+        results.append(send_call(terminal, call, names, "attest", account=account))
+        if results[-1].failure is not None:
+            break
+    result = results[-1]
+    first, last = statements[0], statements[-1]
+    lines = [line for one in statements for line in one.entries]
+    statement = {
+        "id": result.tx["tx"],
+        "from_on": _date(first.opening_date),
+        "to_on": _date(last.date),
+        "opening_cents": first.opening,
+        "credits_cents": sum(line.cents for line in lines if line.side == "C"),
+        "debits_cents": sum(line.cents for line in lines if line.side == "D"),
+        "closing_cents": last.closing,
+        "sha256": sha256(read_plain(file, BANK_FILE_BYTES_MAX)).hex(),
+    }
+    extra = {
+        "wijk": account["wijk"],
+        "statement": statement,
+        "signatures": {"have": max(1, len(names)), "need": account["threshold"]},
+    }
+    closing = terminal.money(last.closing)
+    done = terminal.text(
+        f"Afschrift tot {statement['to_on']} bevestigd, eindsaldo {closing}.",
+        f"Statement up to {statement['to_on']} attested, closing balance {closing}.",
+    )
+    finish(terminal, result, extra, [done], "wijk coin reserve show")
+
+
+@coin.command(help="Hoeveel de penningmeesters nog mogen uitgeven // What may still be issued")
+@click.argument("amount")
+@click.option("--key", "names", metavar="KEY", multiple=True, help=_KEY)
+@click.pass_obj
+def allowance(terminal: Terminal, amount: str, names: tuple[str, ...]) -> None:
+    """`coin.set_minter`, by the board."""
+    from contracts.coin import SetMinter
+    from wallet.amounts import parse_amount
+    from wallet.finish import finish
+    from wallet.order import find_account, named_keys, send_call
+
+    cents = parse_amount(amount)
+    account = find_account(terminal, named_keys(terminal, names))
+    denom = account["balances"][0]["denom"]
+    result = send_call(terminal, SetMinter(denom, cents), names, "allowance", account=account)
+    shown = terminal.money(cents)
+    done = terminal.text(f"Er mag nog {shown} bij.", f"{shown} may still be issued.")
+    extra = {"denom": denom, "allowance_cents": cents}
+    finish(terminal, result, extra, [done], f"wijk coin issue {amount} --to WHO --evidence FILE")
+
+
+@coin.command(help="Geef munten uit voor een storting op de bank // Issue coin for a deposit")
+@click.argument("amount")
+@click.option("--to", "to", metavar="WHO", required=True, help="voor wie // for whom")
+@click.option(
+    "--reason",
+    type=click.Choice(["deposit", "return"]),
+    default="deposit",
+    help="storting, of teruggestuurde uitbetaling // deposit, or a payout that came back",
+)
+@click.option("--evidence", type=_FILE, required=True, help="rekeningafschrift // bank statement")
+@click.option("--entry", metavar="REF", help="welke bankregel // which entry")
+@click.option("--request", "request_id", metavar="ID", help="welke inwisseling // which redemption")
+@click.option("--key", "names", metavar="KEY", multiple=True, help=_KEY)
+@click.pass_obj
+def issue(
+    terminal: Terminal,
+    amount: str,
+    to: str,
+    reason: str,
+    evidence: Path,
+    entry: str | None,
+    request_id: str | None,
+    names: tuple[str, ...],
+) -> None:
+    """`coin.mint`: only for an entry of a statement that was attested before."""
+    from chain.address import account_text
+    from contracts.coin import Mint
+    from wallet.amounts import parse_amount
+    from wallet.bank_evidence import find_entry, find_reserve, read_statements
+    from wallet.finish import finish
+    from wallet.order import find_account, named_keys, send_call
+    from wallet.people import label, resolve_who
+
+    cents = parse_amount(amount)
+    request = _request_id(terminal, reason, request_id)
+    payee = resolve_who(terminal, to)
+    account = find_account(terminal, named_keys(terminal, names))
+    wijk, denom = account["wijk"], account["balances"][0]["denom"]
+    statements = read_statements(terminal, evidence, find_reserve(terminal, wijk))
+    line = find_entry(terminal, statements, entry, cents)
+    call = Mint(
+        line.entry_id, payee.account, cents, "RETURN" if reason == "return" else "DEPOSIT", request
+    )
+    result = send_call(terminal, call, names, "issue", account=account)
+    supply = terminal.client.supply(wijk)
+    extra = {
+        "wijk": wijk,
+        "denom": denom,
+        "amount_cents": cents,
+        "to": account_text(payee.account),
+        "evidence": _evidence(terminal, wijk, line.entry_id.hex(), supply),
+        "entry": line.entry_id.hex(),
+        "supply_cents": supply["supply_cents"],
+        "reserve_cents": supply["reserve_cents"],
+        "signatures": {"have": max(1, len(names)), "need": account["threshold"]},
+    }
+    shown, who = terminal.money(cents), label(payee)
+    done = terminal.text(f"Uitgegeven: {shown} aan {who}.", f"Issued: {shown} to {who}.")
+    finish(terminal, result, extra, [done], "wijk coin info")
+
+
+@coin.command(help="Wissel munten in voor euro's op uw bank // Redeem coin for euros")
+@click.argument("amount")
+@click.option("--to-iban", metavar="IBAN", required=True, help="uw bankrekening // your account")
+@click.option("--from", "from_", metavar="KEY", help="met welke sleutel // with which key")
+@click.pass_obj
+def redeem(terminal: Terminal, amount: str, to_iban: str, from_: str | None) -> None:
+    """`coin.redeem_request`: the IBAN is checked, sealed for the treasurer, never on chain."""
+    from chain.texts import Problem
+    from contracts.coin import RedeemRequest
+    from wallet.amounts import parse_amount
+    from wallet.finish import finish
+    from wallet.memo import seal_memo
+    from wallet.order import find_account, prepare_order, sign_order
+    from wallet.outbox import Sent
+    from wallet.people import own_key
+    from wallet.redemption import check_iban, due_on, payout_commitment
+    from wallet.send import send
+
+    cents = parse_amount(amount)
+    iban = check_iban(to_iban)
+    key_file = own_key(terminal, from_)
+    account = find_account(terminal, [key_file])
+    denom = account["balances"][0]["denom"]
+    salt = secrets.token_bytes(32)
+    call = RedeemRequest(cents, payout_commitment(iban, salt))
+    order = prepare_order(terminal, account, [key_file], call)
+    if not order.is_complete:  # a draft travels from hand to hand: the IBAN has no place in it
+        cause = terminal.text(
+            "een rekening met meer handtekeningen wisselt in met wijk tx build",
+            "an account with several signatures redeems with wijk tx build",
+        )
+        raise Problem(1001, cause=cause)
+    shown = terminal.money(cents)
+    terminal.say(f"{shown} naar bankrekening {iban}.", f"{shown} to bank account {iban}.")
+    terminal.confirm("Klopt dit?", "Is this right?")
+    treasury = terminal.client.account(terminal.client.board(account["wijk"])["account"])
+    treasurer = bytes.fromhex(treasury["keys"][0]["public_key"])
+    sealed = seal_memo(treasurer, salt, iban)
+    result = send(terminal, order.policy, Sent(sign_order(terminal, order), sealed, None, None))
+    done = result.tx["status"] == "final"
+    tree = {
+        "redemption_id": result.tx["tx"],
+        "amount_cents": cents,
+        "denom": denom,
+        "from": account["account"],
+        "iban_sealed": True,
+        "due_on": due_on(terminal, order.policy, result.tx["tx"]) if done else None,
+    }
+    said = terminal.text(
+        f"Aangevraagd: {shown}, uiterlijk {tree['due_on']} op uw bank.",
+        f"Requested: {shown}, at your bank on {tree['due_on']} at the latest.",
+    )
+    finish(terminal, result, tree, [said], "wijk account history")
+
+
+def _wijk(terminal: Terminal, wijk: str | None) -> str:
+    """Return the wijk that was named, that of the own account, or the only one there is."""
+    from chain.texts import Problem
+    from wallet.order import find_account
+    from wallet.people import own_key
+
+    if wijk is not None:
+        return wijk
+    try:
+        return str(find_account(terminal, [own_key(terminal)])["wijk"])
+    except Problem:
+        slugs = [one["slug"] for one in terminal.client.wijken()]
+        if len(slugs) == 1:
+            return str(slugs[0])
+        cause = terminal.text(
+            f"welke --wijk? {', '.join(slugs)}", f"which --wijk? {', '.join(slugs)}"
+        )
+        raise Problem(1001, cause=cause) from None
+
+
+def _request_id(terminal: Terminal, reason: str, text: str | None) -> bytes | None:
+    """A return names the redemption that came back (economy C16); a deposit names none."""
+    if (reason == "return") is not (text is not None):
+        cause = terminal.text(
+            "noem bij --reason return, en alleen daar, de inwisseling met --request",
+            "name the redemption with --request for --reason return, and only there",
+        )
+        terminal.fail(1001, {"cause": cause})
+    if text is None:
+        return None
+    try:
+        found = bytes.fromhex(text)
+    except ValueError:
+        found = b""
+    if len(found) != 32:  # noqa: PLR2004 - an id
+        terminal.fail(1001, {"cause": "--request"})
+    return found
+
+
+def _evidence(terminal: Terminal, wijk: str, entry: str, supply: dict[str, Any]) -> str | None:
+    """Return the id of the statement that holds the entry: what the node tells, else the newest."""
+    for row in terminal.client.issuance(wijk):
+        if row["entry"] == entry:
+            return str(row["evidence"])
+    statement = supply["statement"]
+    return None if statement is None else str(statement["id"])
+
+
+def _date(date: int) -> str:
+    return f"{date // 10_000:04}-{date // 100 % 100:02}-{date % 100:02}"

@@ -1,0 +1,57 @@
+"""`wijk member`: what registrars do (interfaces 1.6, economy `members`).
+
+FILE holds the fields of the call by their catalogue names; two registrars sign, together or with
+a draft.
+"""
+
+from pathlib import Path
+
+import click
+
+from wallet.terminal import Terminal
+
+_FILE = click.Path(path_type=Path)
+_KEY = "teken met deze sleutel, vaker mag // sign with this key, may be repeated"
+
+
+@click.group(help="Leden en grenzen, door de registrar // Members and limits, by the registrar")
+def member() -> None:
+    """Members of a wijk."""
+
+
+@member.command(help="Laat een lid toe // Admit a member")
+@click.argument("file", type=_FILE)
+@click.option("--key", "names", metavar="KEY", multiple=True, help=_KEY)
+@click.pass_obj
+def admit(terminal: Terminal, file: Path, names: tuple[str, ...]) -> None:
+    """`members.admit`: the account of the key in FILE becomes a membership."""
+    _send(terminal, file, "members.admit", names)
+
+
+@member.command(help="Voeg rekeningen zonder lidmaatschap toe // Add accounts without membership")
+@click.argument("file", type=_FILE)
+@click.option("--key", "names", metavar="KEY", multiple=True, help=_KEY)
+@click.pass_obj
+def attach(terminal: Terminal, file: Path, names: tuple[str, ...]) -> None:
+    """`members.attach`: payment, team and role accounts."""
+    _send(terminal, file, "members.attach", names)
+
+
+@member.command(help="Stel grenzen en gegevens van een rekening in // Set the limits of an account")
+@click.argument("file", type=_FILE)
+@click.option("--key", "names", metavar="KEY", multiple=True, help=_KEY)
+@click.pass_obj
+def limits(terminal: Terminal, file: Path, names: tuple[str, ...]) -> None:
+    """`members.set_limits`: limits and attributes of an account."""
+    _send(terminal, file, "members.set_limits", names)
+
+
+def _send(terminal: Terminal, file: Path, name: str, names: tuple[str, ...]) -> None:
+    from wallet.commands_tx import read_call
+    from wallet.finish import finish
+    from wallet.order import send_call
+
+    call = read_call(terminal, file, name)
+    result = send_call(terminal, call, names, name.replace(".", "-"))
+    done = terminal.text(f"Uitgevoerd: {name}", f"Done: {name}")
+    finish(terminal, result, {}, [done], f"wijk tx show {result.tx['tx']}")

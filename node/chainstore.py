@@ -14,7 +14,7 @@ from chain.codec import Digest, PublicKey, Record, Uint, decode, encode
 from chain.contract import call_name
 from chain.execute import Base, Executed
 from chain.genesis import Genesis
-from chain.keyspaces import get_param
+from chain.keyspaces import SET_NOW, VALIDATOR_SETS, SetMember, get_param
 from chain.params import FEDERATION, compute_default
 from chain.records import (
     TX_BYTES_MAX,
@@ -26,15 +26,17 @@ from chain.records import (
     decode_tx,
 )
 from chain.state import State
-from chain.validators import CommitCertificate
+from chain.validators import CommitCertificate, Validator, ValidatorSet, validator_set
 from chain.window import Included, Window
 from node.ports import Store
 
 HEADER, BODY, CERTIFICATE, ENVELOPES, OUTCOMES = b"h", b"b", b"c", b"e", b"o"
 HEIGHT_OF, TX, HISTORY = b"i", b"t", b"a"
 STATE, NODE, LOG, OPEN, META = b"s", b"n", b"l", b"p", b"m"
+ERA, ISSUE = b"v", b"u"  # sets of validators by first height; transactions that issued coin
 TIP, GENESIS = META + b"tip", META + b"genesis"
 
+Members = tuple[SetMember, ...]
 Envelopes = tuple[Annotated[bytes, msgspec.Meta(max_length=TX_BYTES_MAX)], ...]
 Outcomes = tuple[Outcome, ...]
 
@@ -97,6 +99,7 @@ class ChainStore:
         self.tip = decode(Tip, raw)
         self.genesis_bytes = _known(store.get(GENESIS))
         self.window = self._read_window()
+        self.eras = self._read_eras()
 
     def read_state(self, key: bytes) -> bytes | None:
         """Return the newest value under a state key."""
@@ -157,6 +160,21 @@ class ChainStore:
             decode(CommitCertificate, certificate),
             envelopes,
         )
+
+    def validators_at(self, height: int) -> ValidatorSet:
+        """Return Set(h): who certified the block at `height`, or will (consensus V1)."""
+        for first, validators in reversed(self.eras):
+            if first <= height:
+                return validators
+        raise AssertionError("genesis begins the first era")
+
+    def issues(self, after: bytes | None = None) -> Iterator[tuple[bytes, int, int, bytes]]:
+        """Yield (cursor, height, index, transaction id) of what issued coin, newest first."""
+        end = ISSUE + (after if after is not None else b"\xff" * 13)
+        for key, tx_id in self.store.scan(ISSUE, end, reverse=True):
+            cursor = key[len(ISSUE) :]
+            height, index = int.from_bytes(cursor[:8], "big"), int.from_bytes(cursor[8:], "big")
+            yield cursor, height, index, tx_id
 
     def height_of(self, block_id: bytes) -> int | None:
         """Return the height of a decided block, or None."""
@@ -222,6 +240,14 @@ class ChainStore:
         ]
         batch += self._places(height, executed)
         batch += self._history(height, txs, executed)
+        batch += [
+            (ISSUE + at + index.to_bytes(4, "big"), tx.id)
+            for index, (tx, outcome) in enumerate(zip(txs, executed.outcomes, strict=True))
+            if outcome.code == 0 and call_name(tx.call) == ISSUING
+        ]
+        coming = executed.changes.get(VALIDATOR_SETS.key(SET_NOW))
+        if coming is not None:
+            batch.append((ERA + _u64(height + 1), coming))
         batch += [(STATE + key, value) for key, value in executed.changes.items()]
         batch += [(NODE + path, node) for path, node in executed.tree_nodes.items()]
         batch += [(_log_key(*place), node) for place, node in executed.log_nodes]
@@ -229,6 +255,8 @@ class ChainStore:
         self.store.write(batch)
         self.tip = tip
         self.window.add_block(header.time_ms // 1000, executed.included)
+        if coming is not None:
+            self.eras.append((height + 1, _set_of(decode(Members, coming))))
         return tip
 
     def write_open(self, changes: dict[bytes, bytes]) -> None:
@@ -285,6 +313,10 @@ class ChainStore:
         raw = self.read_state(encode(("bal", posting.denom, posting.klass, posting.owner)))
         return 0 if raw is None else decode(int, raw)
 
+    def _read_eras(self) -> list[tuple[int, ValidatorSet]]:
+        rows = self.store.scan(ERA, ERA + b"\xff" * 9)
+        return [(int.from_bytes(k[1:], "big"), _set_of(decode(Members, raw))) for k, raw in rows]
+
     def _read_window(self) -> Window:
         """Rebuild the replay window from the blocks of the last `max_validity_s` (consensus B1)."""
         horizon = get_param(State(self.read_state), FEDERATION, "max_validity_s", 0)
@@ -314,6 +346,7 @@ def create_chain(store: Store, genesis: Genesis) -> None:
     batch: list[Change] = [(STATE + key, value) for key, value in genesis.state.items()]
     batch += [(NODE + path, node) for path, node in nodes.nodes.items()]
     batch += [(TIP, encode(tip)), (GENESIS, genesis.canonical)]
+    batch.append((ERA + _u64(1), genesis.state[VALIDATOR_SETS.key(SET_NOW)]))
     store.write(batch)
 
 
@@ -329,12 +362,17 @@ def find_counterparty(postings: Sequence[Posting], number: int) -> bytes:
     return other.owner
 
 
-_KINDS = {"coin.mint": "issue", "trade.pay": "trade", "coin.redeem_request": "redemption"}
+ISSUING = "coin.mint"
+_KINDS = {ISSUING: "issue", "trade.pay": "trade", "coin.redeem_request": "redemption"}
 
 
 def kind_of(name: str) -> str:
     """Return the kind of a history row for a call (interfaces 1.8, `account history`)."""
     return _KINDS.get(name, "payment")
+
+
+def _set_of(members: Members) -> ValidatorSet:
+    return validator_set(Validator(member.name, member.key) for member in members)
 
 
 def _included(envelope: bytes) -> Included:

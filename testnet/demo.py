@@ -102,9 +102,12 @@ class Scenario:
 
     def _admit(self, key: str, shown: str, place: int, kind: str) -> None:
         wijk = self._plan.wijken[place]
-        flags = ("VOTE", "STAND") if kind == "person" else ()
-        area = (wijk.cbs_code, wijk.cbs_year)
-        call = Admit(self._plan.key(key), kind.upper(), area, flags, NO_LIMIT)
+        new = self._plan.key(key)
+        call = (
+            Admit(new, "PERSON", wijk.cbs_code, wijk.cbs_year, ("VOTE", "STAND"), NO_LIMIT)
+            if kind == "person"
+            else Admit(new, "BUSINESS", wijk.cbs_code, wijk.cbs_year, (), NO_LIMIT)
+        )
         self._send(wijk.slug, call, f"registrar-{wijk.slug}", "ab")
         self._told(f"  {shown} ({wijk.name})")
 

@@ -93,3 +93,11 @@ def _is_iban_head(head: str) -> bool:
 def _passes_97(run: str) -> bool:
     turned = run[4:] + run[:4]
     return int("".join(str(int(letter, 36)) for letter in turned)) % 97 == 1
+
+
+def is_slug(text: str) -> bool:
+    """Say whether `text` may name a wijk: a letter, then letters, digits and dashes; at most 32."""
+    letters = frozenset("abcdefghijklmnopqrstuvwxyz")
+    if not 0 < len(text) <= NAME_LENGTH_MAX or text[0] not in letters:
+        return False
+    return all(letter in letters | _DIGITS | {"-"} for letter in text)

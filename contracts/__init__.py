@@ -1,6 +1,12 @@
 """Built-in contracts: one file, one contract; this table is all there is."""
 
 from chain.contract import Contract
-from contracts import coin, members, trade
+from contracts import accounts, coin, members, trade, wijk
 
-CONTRACTS: tuple[Contract, ...] = (members.CONTRACT, coin.CONTRACT, trade.CONTRACT)
+CONTRACTS: tuple[Contract, ...] = (
+    accounts.CONTRACT,
+    wijk.CONTRACT,
+    members.CONTRACT,
+    coin.CONTRACT,
+    trade.CONTRACT,
+)

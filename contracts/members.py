@@ -149,7 +149,7 @@ def _require_new(ctx: Context, key: bytes) -> bytes:
 
 
 def _check_area(ctx: Context, area: str, year: int) -> None:
-    """economy G8: a code of the form of R1 in the wijk's gemeente, of no buurt that is too small."""
+    """economy G8, R1: a code of the wijk's gemeente, and of no buurt that is too small."""
     wijk = ctx.wijk
     in_gemeente = area[2 : 2 + GEMEENTE_LENGTH] == wijk.cbs_code[2 : 2 + GEMEENTE_LENGTH]
     fits = is_area(area) and in_gemeente and year == wijk.cbs_year

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from wallet.terminal import EXIT_BUG, Failed, Terminal
+from wallet.terminal import EXIT_BUG, LANGS, OUTPUTS, Failed, Terminal
 
 EXIT_INTERRUPTED = 130
 NAMES_LISTED_MAX = 3
@@ -32,7 +32,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "member": ("wallet.commands_member", "Leden en grenzen // Members and limits"),
     "coin": ("wallet.commands_coin", "Munt, dekking en uitgifte // Coin, reserve and issue"),
     "query": ("wallet.commands_query", "Kijk in de keten // Look into the chain"),
-    "audit": ("audit.commands", "Controleer de keten zelf // Check the chain yourself"),
     "audit": ("audit.commands", "Controleer de keten zelf // Check the chain yourself"),
     "demo": ("testnet.commands", "Vier wijken op deze machine // Four wijken on this machine"),
     "testnet": ("testnet.commands", "Een proefnetwerk // A test network"),
@@ -85,13 +84,14 @@ class Root(click.Group):
     def main(self, args: Any = None, prog_name: str | None = None, *_: Any, **extra: Any) -> Any:
         """Run, and turn everything that can go wrong into text, problem object and exit code."""
         terminal = Terminal()
+        terminal.line = sys.argv[1:] if args is None else list(args)
         extra["standalone_mode"] = False
         extra.setdefault("obj", terminal)
         try:
             code = super().main(args, prog_name or "wijk", **extra)
         except Exception as error:  # noqa: BLE001 - the one place where all errors end
-            if isinstance(error, click.UsageError):  # it came before the options were read
-                _glean(terminal, sys.argv[1:] if args is None else list(args))
+            if isinstance(error, click.UsageError):
+                _glean(terminal)
             code = end(terminal, error)
         except KeyboardInterrupt:
             click.echo(err=True)
@@ -250,10 +250,10 @@ def global_options() -> list[click.Option]:
         option(
             "-o --output",
             "vorm van het antwoord // form of the answer",
-            type=click.Choice(["text", "json", "jsonl", "csv"]),
+            type=click.Choice(OUTPUTS),
             is_eager=True,
         ),
-        option("--lang", "taal // language", type=click.Choice(["nl", "en"]), is_eager=True),
+        option("--lang", "taal // language", type=click.Choice(LANGS), is_eager=True),
         option("--no-input", "stel geen vragen // never ask", is_flag=True, default=None),
         option("-y --yes", "zeg ja op vragen // answer yes", is_flag=True, default=None),
         option(
@@ -293,15 +293,16 @@ def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
 
 def _help(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     if value:
+        _glean(ctx.find_root().obj)
         click.echo(help_of(ctx))
         ctx.exit()
 
 
 def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     if value:
-        from importlib.metadata import version
+        from wallet.terminal import installed_version
 
-        click.echo(f"wijk {version('wijkchain')}")
+        click.echo(f"wijk {installed_version()}")
         ctx.exit()
 
 
@@ -310,6 +311,7 @@ def _explain(ctx: click.Context, _param: click.Parameter, value: str | None) -> 
         return
     from chain.texts import Problem, code_text, explain, numbers, parse_code, title
 
+    _glean(ctx.find_root().obj)
     lang = _lang(ctx)
     if value == "all":
         for number in numbers():
@@ -322,16 +324,13 @@ def _explain(ctx: click.Context, _param: click.Parameter, value: str | None) -> 
     ctx.exit()
 
 
-def _glean(terminal: Terminal, args: list[str]) -> None:
-    """Find how to complain about a line that could not be read: its -o and --lang."""
+def _glean(terminal: Terminal) -> None:
+    """Find -o and --lang in a line that was not read to its end: help, or wrong usage."""
+    line = terminal.line
     for name, option in (("output", "-o"), ("output", "--output"), ("lang", "--lang")):
-        for word, after in zip(args, [*args[1:], ""], strict=True):
+        for word, after in zip(line, [*line[1:], ""], strict=True):
             value = after if word == option else word.partition(f"{option}=")[2]
-            if (
-                value in ("json", "jsonl", "csv", "text")
-                if name == "output"
-                else value in ("nl", "en")
-            ):
+            if value in (OUTPUTS if name == "output" else LANGS):
                 terminal.given.setdefault(name, value)
 
 

@@ -2,13 +2,12 @@
 
 import platform
 import sys
-from importlib.metadata import version as installed
 from importlib.util import find_spec
 from typing import Any
 
 import click
 
-from wallet.terminal import Terminal
+from wallet.terminal import Terminal, installed_version
 
 CLI_SCHEMA = 1  # grows when a JSON shape of interfaces 1.8 changes
 _LISTS = ("nodes",)
@@ -103,7 +102,7 @@ def completion(ctx: click.Context, shell: str) -> None:
 @click.pass_obj
 def version(terminal: Terminal) -> None:
     """Print the object of interfaces 1.6."""
-    found = installed("wijkchain")
+    found = installed_version()
     storage = ["leveldb"] if find_spec("plyvel") is not None else []
     tree = {
         "version": found,

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 EXIT_BUG = 1
 EXIT_DECLINED = 10
 DUTCH = "nl"
+LANGS = ("nl", "en")
+OUTPUTS = ("text", "json", "jsonl", "csv")
 _SETTINGS = ("home", "profile", "node", "output", "lang", "timeout", "no_input")
 _SECRETS = ("passphrase_file", "passphrase_fd")
 
@@ -51,6 +53,7 @@ class Terminal:
 
     def __init__(self) -> None:
         self.given: dict[str, Any] = {}
+        self.line: list[str] = []
         self.tries: dict[int, Sequence[str]] = {}  # WIJK code -> commands that would help
         self._settings: Settings | None = None
         self._client: Remote | None = None
@@ -84,13 +87,12 @@ class Terminal:
     @property
     def lang(self) -> str:
         """Return the language: settings that cannot be read must not stop the complaint."""
-        return str(self._early("lang", "WIJK_LANG", ("nl", "en"), DUTCH))
+        return str(self._early("lang", "WIJK_LANG", LANGS, DUTCH))
 
     @property
     def output(self) -> str:
         """Return the output format."""
-        outputs = ("text", "json", "jsonl", "csv")
-        return str(self._early("output", "WIJK_OUTPUT", outputs, "text"))
+        return str(self._early("output", "WIJK_OUTPUT", OUTPUTS, "text"))
 
     def _early(self, name: str, variable: str, allowed: Sequence[str], default: str) -> str:
         if self.given.get(name) is not None:
@@ -286,6 +288,16 @@ class Terminal:
         for row in [head, *rows]:
             line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
             click.echo(line.rstrip())
+
+
+def installed_version() -> str:
+    """Return the version of the installed package; 0.0.0 in a bare checkout."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("wijkchain")
+    except PackageNotFoundError:
+        return "0.0.0"
 
 
 def _plain(text: str) -> str:

@@ -9,7 +9,8 @@ no rule depends on the order in which things arrived, and what could not be said
 had to be silent is said as soon as it may speak.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import assert_never
 
 import msgspec
@@ -69,8 +70,8 @@ from consensus.round_change import (
 )
 from consensus.timers import RESEND_MS, SKEW_MS_MAX, SUSPICION_MS, is_timely
 
-# C6: every state in which a height can wait, and what ends the wait whatever is lost. `TIMER`
-# is the name of a timer; the tests walk this table and drive the replica through each row.
+# C6: every state in which a height can wait, and what ends the wait whatever is lost; capitals
+# name a timer. The tests walk this table and drive a replica through each row.
 EXITS: tuple[tuple[str, str], ...] = (
     ("round 0: work", "WorkPending, or HEARTBEAT (T8), or a message of this height (T4)"),
     ("any round: its proposal", "ROUND (T1, R5), SUSPICION (L7), a relayed proposal (T7)"),
@@ -159,6 +160,7 @@ class Replica:
         self._wall_ms = event.wall_ms
         self._take(event)
         if not self._halted:
+            self._open_gate()
             self._advance()
         return self._effects
 
@@ -195,7 +197,7 @@ class Replica:
             case ev.Proposed():
                 self._on_proposed(event)
             case ev.BlockAvailable():
-                self._open.learn(event.block.block_id, event.block, BlockState.HELD)
+                self._on_block(event.block)
             case ev.Executed():
                 self._on_executed(event)
             case ev.WorkPending():
@@ -217,7 +219,7 @@ class Replica:
                 assert_never(event)
 
     def _start(self, event: ev.Start) -> None:
-        """D7: take up the open height where store and guard left it; collect votes anew."""
+        """D7: take up the open height where store and guard left it; votes are collected anew."""
         self._peers.start(self._mono_ms)
         self._gate_open = False
         self._stopped = Silence.WITHHELD if event.withheld else None
@@ -238,22 +240,19 @@ class Replica:
     def _restore(self, at: OpenHeight, event: ev.Start) -> None:
         slots = [slot for slot in event.slots if slot.position.height == at.height]
         at.signed = {slot.position: slot.signed for slot in slots}
-        round_ = max((slot.position.round for slot in slots), default=0)
-        drafted, accepted = event.records.drafted, event.records.accepted
-        if drafted is not None and drafted.record.height == at.height:
-            at.drafted = drafted
-        if accepted is not None and accepted.record.height == at.height:
-            round_ = max(round_, accepted.record.round)
-        if event.records.prepared is not None and event.records.prepared.header.height == at.height:
-            at.prepared = event.records.prepared
-        if round_ > 0:
-            self._enter(round_)
-        if accepted is not None and (at.height, round_) == (
-            accepted.record.height,
-            accepted.record.round,
-        ):
+        drafted, accepted, prepared = _of_height(event.records, at.height)
+        at.drafted, at.prepared = drafted, prepared
+        rounds = [slot.position.round for slot in slots]
+        if accepted is not None:
+            rounds.append(accepted.record.round)
+        if max(rounds, default=0) > 0:
+            self._enter(max(rounds))
+        if accepted is not None and accepted.record.round == at.round:
             at.accepted = accepted
-            self._want(accepted.record.block_id, accepted.block)
+        needed = at.needed()
+        for known in (drafted, accepted):
+            if known is not None and known.record.block_id in needed:
+                self._want(known.record.block_id, known.block)
         if self._own is not None:
             for message in compute_own_messages(slots, event.records, self._chain, self._own):
                 self._count_own(message)
@@ -262,9 +261,9 @@ class Replica:
         """The height before is durable, decided here or by sync; what came early counts now."""
         context, before = event.context, self._open
         assert context.height > before.height, "heights only rise (D15)"
-        decided = before.decided
-        if decided is not None and context.tip is not None:
-            self._check_fork(decided, context.tip)
+        for known in (before.decided, self._certified):
+            if known is not None and context.tip is not None:
+                self._check_fork(known, context.tip)
         is_next = context.height == before.height + 1
         self._last_set = before.context.validators if is_next else None
         self._begin(context, work=event.work)
@@ -291,9 +290,16 @@ class Replica:
             case _:
                 assert_never(timer)
 
+    def _on_block(self, compact: CompactBlock) -> None:
+        at, block_id = self._open, compact.block_id
+        if block_id in at.blocks:  # else it was wanted at another height, or in another round
+            at.learn(block_id, compact, BlockState.HELD)
+
     def _on_executed(self, event: ev.Executed) -> None:
         """R2h; a mere proposal that does not execute is left alone, and the chain goes on (S5)."""
         at = self._open
+        if event.block_id not in at.blocks:
+            return
         if event.error is None:
             at.learn(event.block_id, None, BlockState.VALID)
             return
@@ -354,6 +360,9 @@ class Replica:
         if message.signer not in at.context.validators:
             self._ignore(peer, "signed by a stranger")
             return
+        if message.signer == self._own:
+            self._meet_own(message)
+            return
         if at.decided is not None or self._is_held(message, proven):
             return
         useless = self._why_useless(message)
@@ -361,9 +370,6 @@ class Replica:
             self._ignore(peer, useless)
             return
         self._check_signature(message)
-        if message.signer == self._own:
-            self._meet_own(message)
-            return
         at.mark(message.signer, record.round)
         self._peers.hear(message.signer, self._mono_ms)
         self._jump()  # R6 first: the round decides which votes are kept
@@ -386,11 +392,12 @@ class Replica:
     def _why_useless(self, message: SignedMessage) -> str | None:
         """Say why a message could change nothing, whoever signed it; nil if it could (B9)."""
         at, round_ = self._open, message.record.round
+        is_late = False  # R4: a commit of a past round may still decide
         match message:
             case SignedPrepare():
                 is_late = round_ < at.round
             case SignedCommit():
-                is_late = False  # R4: a commit of a past round may still decide
+                pass
             case SignedRoundChange():
                 held = at.changes.of(message.signer)
                 is_late = held is not None and round_ < held.record.round
@@ -409,11 +416,12 @@ class Replica:
     def _meet_own(self, message: SignedMessage) -> None:
         """D14: a signature of the own key, where it has signed, that the guard does not hold."""
         at, draft = self._open, unseal(message)
-        if self._spoken.height < at.height:
+        is_ours = at.signed.get(position(draft)) == signed_bytes(self._chain, draft)
+        if self._spoken.height < at.height or is_ours:
             return
-        if at.signed.get(position(draft)) != signed_bytes(self._chain, draft):
-            where = (("height", message.record.height), ("round", message.record.round))
-            self._stop(Silence.FOREIGN_SIGNATURE, "key-in-use-elsewhere", *where)
+        self._check_signature(message)
+        where = (("height", message.record.height), ("round", message.record.round))
+        self._stop(Silence.FOREIGN_SIGNATURE, "key-in-use-elsewhere", *where)
 
     def _keep_early(self, event: ev.Received, message: SignedMessage) -> None:
         """B7: of h + 1 what is verified, of h + 2 what the end of the link signed itself."""
@@ -502,7 +510,8 @@ class Replica:
                 record.log_root,
                 votes,
             )
-            self._check_certificate(certificate, at.context.validators)  # M16
+            with _our_own_work():
+                self._check_certificate(certificate, at.context.validators)
             self._decide(certificate)
 
     # ----------------------------------------------------------------------------- proposals
@@ -526,7 +535,7 @@ class Replica:
         at.candidates[message.signer] = candidate
         if not candidate.timely:
             self._ignore(message.signer, "block time too far from the own clock")
-        elif record.block_id not in at.blocks:
+        else:
             self._want(record.block_id, message.block)
 
     def _check_proposal(
@@ -717,7 +726,8 @@ class Replica:
         assert self._own is not None
         digest = justification_digest(reasons)
         record = Proposal(self._chain.genesis_digest, at.height, at.round, block.block_id, digest)
-        is_fresh = self._check_proposal(self._own, record, block, reasons)  # M16
+        with _our_own_work():
+            is_fresh = self._check_proposal(self._own, record, block, reasons)
         assert is_fresh == (choice.carried is None), "a choice and its reasons say the same"
         at.drafted = DraftProposal(record, block, reasons)
 
@@ -749,11 +759,12 @@ class Replica:
         certificate = build_prepared_certificate(
             validators, record.height, record.round, record.block_id, votes
         )
-        check_prepared_certificate(
-            certificate, validators, self._chain.genesis_digest, self._verify
-        )  # M16
+        with _our_own_work():
+            check_prepared_certificate(
+                certificate, validators, self._chain.genesis_digest, self._verify
+            )
         at.prepared = Prepared(certificate, accepted.block.header)
-        if self._own in validators:
+        if self._own is not None and self._own in validators:
             self._do(ev.Persist(at.prepared))
 
     def _decide(self, certificate: CommitCertificate) -> None:
@@ -843,24 +854,23 @@ class Replica:
             return Silence.OBSERVER
         if self._stopped is not None:
             return self._stopped
-        if not self._is_gate_open():
+        if not self._gate_open:
             return Silence.START
         if at.decided is not None or self._certified_height >= at.height:
             return Silence.DECIDED  # D13
         if self._peers.count_decided(validators, at.height) >= validators.weak_quorum:
             return Silence.BEHIND  # D13
-        if self._spoken.height > at.height or self._spoken.step is Step.END:
+        if self._spoken >= Position(at.height, ROUND_MAX, Step.END):
             return Silence.BEHIND  # the guard is ahead of this height
         return None
 
-    def _is_gate_open(self) -> bool:
+    def _open_gate(self) -> None:
         """D9: q - 1 others said where they stand, and what they claim is certified here."""
         if not self._gate_open:
             validators = self._open.context.validators
             certified = max(self._open.height - 1, self._certified_height)
             answers = self._peers.count_answered(validators, certified)
             self._gate_open = answers >= validators.quorum - 1
-        return self._gate_open
 
     def _stop(self, why: Silence, alarm: str, *params: tuple[str, int | str]) -> None:
         if self._stopped is None:
@@ -875,7 +885,7 @@ class Replica:
         self._send_proof()
 
     def _send_proof(self) -> None:
-        """M13: the certificate goes to the leader of the round alone, or to all who may reach it."""
+        """M13: the certificate goes to the round's leader alone; without a link to it, to all."""
         at = self._open
         own = at.own.get(Step.ROUND_CHANGE)
         if not isinstance(own, SignedRoundChange) or own.record.round < at.round:
@@ -902,7 +912,7 @@ class Replica:
         """Return what is known of a block, asking for it if this is the first time."""
         at = self._open
         block = at.blocks.get(block_id)
-        if block is None:
+        if block is None or (block.compact is None and compact is not None):
             block = at.learn(block_id, compact, BlockState.WANTED)
             self._fetch(block_id, block)
         return block
@@ -919,6 +929,8 @@ class Replica:
         """B3: from the leader who proposed it, then from whoever voted for it."""
         at = self._open
         sources: list[bytes] = []
+        if at.accepted is not None and at.accepted.record.block_id == block_id:
+            sources.append(at.accepted.signer)
         for candidate in at.candidates.values():
             if candidate.block_id == block_id:
                 sources += [candidate.message.signer, candidate.via]
@@ -960,3 +972,24 @@ class Replica:
 
     def _alarm(self, text: str, *params: tuple[str, int | str]) -> None:
         self._do(ev.Alarm(text, params))
+
+
+@contextmanager
+def _our_own_work() -> Iterator[None]:
+    """M16: what peers would refuse is, before it leaves here, a bug of this program."""
+    try:
+        yield
+    except Malformed as error:
+        raise AssertionError(f"our own work is refused: {error}") from error
+
+
+def _of_height(
+    records: ev.OpenRecords, height: int
+) -> tuple[DraftProposal | None, SignedProposal | None, Prepared | None]:
+    """Return the records that are of this height: a crash may leave older ones behind (D3)."""
+    drafted, accepted, prepared = records.drafted, records.accepted, records.prepared
+    return (
+        drafted if drafted is not None and drafted.record.height == height else None,
+        accepted if accepted is not None and accepted.record.height == height else None,
+        prepared if prepared is not None and prepared.header.height == height else None,
+    )

@@ -259,6 +259,9 @@ class Runtime:
                 block = self.candidates.build(self._own_key, self._timers.wall_ms())
                 return events.Proposed(effect.height, effect.round, block, *self._now())
             case events.Fetch():
+                held = self.candidates.get(effect.block_id)
+                if held is not None:
+                    return events.BlockAvailable(held.compact, *self._now())
                 if effect.block is None:
                     self.sync.fetch(self.store.tip.height + 1, effect.sources)
                 else:

@@ -89,7 +89,7 @@ def prepare_order(
     if not 0 < valid_for_ms <= VALID_S_MAX * 1000:
         raise Problem(1001, cause="valid-for")
     policy = trusted_policy(terminal)
-    need = signatures_needed(terminal, account, TABLE.spec(call).words)
+    need = signatures_needed(terminal, account, TABLE.spec(call).words, len(keys))
     by_index = {index: key for key in keys if (index := holds_key(account, key)) is not None}
     if len(by_index) != len(keys) or len(keys) > need:
         raise Problem(2002, have=len(keys), need=need)
@@ -112,9 +112,22 @@ def named_keys(terminal: "Terminal", names: Sequence[str]) -> list[KeyFile]:
     return [load_key(terminal.home, name) for name in names]
 
 
-def signatures_needed(terminal: "Terminal", account: dict[str, Any], words: Sequence[Word]) -> int:
-    """Return how many signatures a call of these words asks of an account (interfaces 4)."""
-    word = next((word for word in words if word not in (Word.EFFECT, Word.FED)), words[0])
+def signatures_needed(
+    terminal: "Terminal", account: dict[str, Any], words: Sequence[Word], have: int
+) -> int:
+    """Return how many signatures a call of these words asks of an account (interfaces 4).
+
+    Where it names several words the number of any one of them will do; then `have`, if it fits.
+    """
+    numbers = {
+        _number_of(terminal, account, word) for word in words if word not in (Word.EFFECT, Word.FED)
+    }
+    if not numbers:
+        numbers = {int(account["threshold"])}
+    return have if have in numbers else max(numbers)
+
+
+def _number_of(terminal: "Terminal", account: dict[str, Any], word: Word) -> int:
     if word in (Word.ONE_KEY, Word.SEAT):
         return 1
     if word is Word.SEAT2:

@@ -1,8 +1,13 @@
 """Calls as JSON objects (interfaces 4)."""
 
+import json
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import inspect
 
 from chain.address import account_text
 from chain.call_json import call_bytes_to_json, call_from_json, call_to_json
@@ -10,7 +15,7 @@ from chain.codec import encode
 from chain.contract import Table
 from chain.errors import Malformed
 from chain.records import Tag
-from contracts import coin, trade
+from contracts import CONTRACTS, coin, trade
 
 TABLE = Table((coin.CONTRACT, trade.CONTRACT))
 WHO = bytes(range(20))
@@ -124,3 +129,57 @@ def test_only_an_object_is_a_call(tree: object) -> None:
 def test_missing_fields_are_named() -> None:
     with pytest.raises(Malformed, match=r"call\.cents: missing"):
         call_from_json(TABLE, {"type": "trade.pay", "to": account_text(WHO)})
+
+
+# --------------------------------------------------------------------- every call there is
+
+EVERY = Table(CONTRACTS)
+INNER = encode(trade.Pay(WHO, 1, None, None))
+
+
+def values(kind: inspect.Type) -> st.SearchStrategy[Any]:
+    """Return values that a field of a call may have, from its type alone."""
+    match kind:
+        case inspect.StructType():
+            parts = [values(field.type) for field in kind.fields]
+            return st.builds(kind.cls, *parts)
+        case inspect.BytesType(min_length=low, max_length=high) if low is not None and low == high:
+            return st.binary(min_size=low, max_size=low)
+        case inspect.BytesType():
+            return st.just(INNER)
+        case inspect.IntType(ge=low, le=high):
+            return st.integers(low if low is not None else -5, high if high is not None else 9)
+        case inspect.LiteralType(values=words):
+            return st.sampled_from(words)
+        case inspect.StrType():
+            return st.text("abcXYZ0129:-", min_size=kind.min_length or 1, max_size=8)
+        case inspect.UnionType(types=kinds):
+            return st.one_of(*(values(part) for part in kinds))
+        case inspect.NoneType():
+            return st.none()
+        case inspect.VarTupleType(item_type=item, min_length=low, max_length=high):
+            most = min(high or 3, max(low or 0, 3))
+            return st.lists(values(item), min_size=low or 0, max_size=most).map(tuple)
+        case inspect.TupleType(item_types=items):
+            return st.tuples(*map(values, items))
+        case inspect.RawType():
+            some = st.one_of(st.integers(0, 99), st.text("ab", max_size=3), st.binary(max_size=3))
+            return st.one_of(some, st.lists(some, max_size=2)).map(
+                lambda value: msgspec.Raw(encode(value))
+            )
+        case _:
+            raise AssertionError(f"no values for {kind}")
+
+
+KINDS = [call.kind for contract in CONTRACTS for call in contract.calls]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: str(kind.__struct_config__.tag))
+@given(data=st.data())
+def test_every_call_comes_back_from_json_text_with_the_same_bytes(
+    kind: type, data: st.DataObject
+) -> None:
+    raw = encode(data.draw(values(inspect.type_info(kind))))
+    tree = json.loads(json.dumps(call_bytes_to_json(EVERY, raw)))
+
+    assert encode(call_from_json(EVERY, tree)) == raw

@@ -16,6 +16,7 @@ from chain.strict_json import canonical_json, parse_json
 from consensus.guard import Binding
 from node.chainstore import ChainStore, create_chain
 from node.config import Value, write_config
+from node.disk import StorageError
 from node.guard_file import create_guard
 from node.head_file import HeadBinding, create_head_file, read_heads
 from node.home import (
@@ -71,6 +72,9 @@ def init_home(
     Raise `StorageError` where something is in the way.
     """
     assert len(instance) == INSTANCE_BYTES
+    for path in (Home(root).consensus_key, Home(root).guard, Home(root).store):
+        if path.exists():  # before anything is written: a key is never overwritten
+            raise StorageError(f"{path} exists: this folder already holds a node")
     home = make_home(root)
     key = public_key(seed)
     replace_file(home.genesis, genesis.canonical)

@@ -1,0 +1,79 @@
+"""`node.toml`: precedence, and every fault named at once (interfaces 1.2, 3.1, reliability W37)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from node.config import SETTINGS, ConfigInvalid, load_config, write_config
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "node.toml"
+    path.write_text(text)
+    return path
+
+
+def test_flag_beats_environment_beats_file_beats_default(tmp_path: Path) -> None:
+    path = write(tmp_path, '[api]\nlisten = "127.0.0.1:1"\nrate = "5/s"\n[p2p]\nmax_peers = 7\n')
+    environ = {"WIJK_API_LISTEN": "127.0.0.1:2", "WIJK_API_RATE": "6/s"}
+
+    config = load_config(path, environ, {"api.listen": "127.0.0.1:3"})
+
+    assert config.text("api.listen") == "127.0.0.1:3"
+    assert config.text("api.rate") == "6/s"
+    assert config.number("p2p.max_peers") == 7
+    assert config.text("log.level") == "info"
+    assert [
+        config.origins[n] for n in ("api.listen", "api.rate", "p2p.max_peers", "log.level")
+    ] == [
+        "flag",
+        "WIJK_API_RATE",
+        "node.toml",
+        "default",
+    ]
+
+
+def test_w37_all_errors_are_listed_at_once(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        '[api]\nlisten = "127.0.0.1:70000"\nrate = "fast"\nunknown = 1\n'
+        '[p2p]\nmax_peers = -1\n[alerts]\nstall_blocks = "three"\n',
+    )
+
+    with pytest.raises(ConfigInvalid) as raised:
+        load_config(path, {})
+
+    said = "\n".join(raised.value.faults)
+    for name in ("api.listen", "api.rate", "api.unknown", "p2p.max_peers", "alerts.stall_blocks"):
+        assert name in said
+    assert len(raised.value.faults) == 5
+
+
+@pytest.mark.parametrize("text", ["", "[api", "api = 3", "[api]\nlisten = [1]", "\x00"])
+def test_w37_a_file_that_is_no_settings_file_is_named_not_a_crash(
+    tmp_path: Path, text: str
+) -> None:
+    path = write(tmp_path, text)
+    if text == "":
+        assert load_config(path, {}).origins["api.rate"] == "default"
+        return
+
+    with pytest.raises(ConfigInvalid) as raised:
+        load_config(path, {})
+
+    assert raised.value.faults
+
+
+def test_what_is_written_is_read_back(tmp_path: Path) -> None:
+    values = {"node.name": "noord", "p2p.max_peers": 12, "api.rate": "off"}
+
+    config = load_config(write(tmp_path, write_config(values)), {})
+
+    for name, value in values.items():
+        assert config.values[name] == value
+    assert set(config.values) == set(SETTINGS)

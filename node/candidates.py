@@ -88,7 +88,7 @@ class Candidates:
         base = self._store.base()
         time_ms = max(wall_ms, base.time_ms + 1)
         choice = propose(base, self._chain, time_ms, self._intake.mempool.txs(), self._intake.check)
-        self._intake.drop(tx for tx, _ in choice.refused)
+        self._intake.drop(choice.refused)
         last = self._store.certificate(base.height) if base.height else None
         body = BlockBody(last, (), tuple(tx.id for tx in choice.txs))
         header = make_header(base, self._chain, choice.executed, body, creator, time_ms)

@@ -29,6 +29,8 @@ UNREACHABLE, TLS_FAILED, NO_ANSWER, INTERNAL = 3001, 3002, 3003, 9001
 OK, BAD_REQUEST = 200, 400
 
 Tree = dict[str, Any]
+RawBlock = tuple[bytes, bytes, bytes, tuple[bytes, ...]]
+_RAW_BLOCK: Any = RawBlock
 
 
 class ClientProblem(Problem):
@@ -117,12 +119,11 @@ class Client:
         """Return block E by height, id or `latest`."""
         return self._tree(f"/v1/blocks/{ref}", **_flags(txs=txs, prove=prove))
 
-    def raw_block(self, height: int) -> tuple[bytes, bytes, bytes, tuple[bytes, ...]]:
+    def raw_block(self, height: int) -> RawBlock:
         """Return header, body and certificate bytes, and the envelopes, of a decided block."""
         raw = self.get_bytes(f"/v1/blocks/{height}?txs=1", "application/msgpack")
-        kind = tuple[bytes, bytes, bytes, tuple[bytes, ...]]
-        header, body, certificate, envelopes = decode(kind, raw)
-        return header, body, certificate, envelopes
+        block: RawBlock = decode(_RAW_BLOCK, raw)
+        return block
 
     def tx(self, tx: str, *, prove: bool = False) -> Tree:
         """Return `query tx`."""
@@ -347,7 +348,7 @@ def _is_alive(connection: http.client.HTTPConnection) -> bool:
     """Say whether a kept connection is still open: a closed one has its end to read."""
     if connection.sock is None:
         return False
-    connection.sock.setblocking(False)  # noqa: FBT003 - its own signature
+    connection.sock.setblocking(False)
     try:
         connection.sock.recv(1, socket.MSG_PEEK)  # its end, or bytes that nobody asked for
         return False
@@ -356,7 +357,7 @@ def _is_alive(connection: http.client.HTTPConnection) -> bool:
     except (OSError, ValueError):
         return False
     finally:
-        connection.sock.setblocking(True)  # noqa: FBT003
+        connection.sock.setblocking(True)
 
 
 def _events(answer: http.client.HTTPResponse) -> Iterator[Event]:

@@ -54,6 +54,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 MEMPOOL_FULL = 4003  # interfaces 1.5
+REFUSALS_MAX = 10_000  # remembered for who asks what became of a transaction
 Done = Callable[[Verdict], None]
 
 
@@ -95,6 +96,7 @@ class Intake:
         self._for_block: dict[bytes, Pending] = {}
         self._pushes = 0
         self.refused: dict[int, int] = {}
+        self.refusals: dict[bytes, int] = {}  # what was refused or expired lately, and why
         timers.set(REANNOUNCE, timers.mono_ms() + REANNOUNCE_MS)
 
     # ------------------------------------------------------------------------------ coming in
@@ -228,6 +230,8 @@ class Intake:
         """A block is final: drop what it holds and what has expired; return the expired ids."""
         self.mempool.remove(tx.id for tx in included)
         expired = self.mempool.remove_expired(time_s)
+        for tx_id in expired:
+            self._remember(tx_id, Code.TX_EXPIRED.number)
         self._for_block.clear()
         self._trial = self._make_trial()
         clock = self._trial.clock
@@ -235,9 +239,11 @@ class Intake:
         self.mempool.account_bytes = clock.number("account_pending_bytes")
         return expired
 
-    def drop(self, txs: Iterable[Tx]) -> None:
+    def drop(self, refused: Sequence[tuple[Tx, Reject]]) -> None:
         """Forget transactions that no block can hold any more."""
-        self.mempool.remove(tx.id for tx in txs)
+        self.mempool.remove(tx.id for tx, _ in refused)
+        for tx, refusal in refused:
+            self._remember(tx.id, refusal.code.number)
 
     def fire(self, alarm: str) -> None:
         """An alarm of the intake went off."""
@@ -319,6 +325,7 @@ class Intake:
             else:
                 self._trial.check(tx, now_s)
             self.mempool.add(pending)
+            self.refusals.pop(tx.id, None)
         except Reject as refusal:
             return self._reject(tx.id, refusal)
         except MempoolFull:
@@ -367,7 +374,14 @@ class Intake:
         self, tx_id: bytes, number: int, params: tuple[tuple[str, int | str], ...] = ()
     ) -> Verdict:
         self._count(number)
+        if number != MEMPOOL_FULL:
+            self._remember(tx_id, number)
         return Verdict(tx_id, None, number, params)
+
+    def _remember(self, tx_id: bytes, number: int) -> None:
+        if len(self.refusals) >= REFUSALS_MAX:
+            del self.refusals[next(iter(self.refusals))]
+        self.refusals[tx_id] = number
 
     def _count(self, number: int) -> None:
         self.refused[number] = self.refused.get(number, 0) + 1

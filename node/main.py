@@ -16,7 +16,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import msgspec
-from aiohttp import web
 
 from chain.codec import decode
 from chain.contract import Table
@@ -26,7 +25,7 @@ from chain.genesis import Genesis, GenesisDoc, ValidatorDoc
 from chain.selftest import run_selftest
 from consensus.guard import GuardDamaged, GuardForeign
 from contracts import CONTRACTS
-from node.admin import make_admin
+from node.admin import serve_admin
 from node.api import Node, make_api
 from node.chainstore import TIP, ChainStore, Tip
 from node.config import Config, ConfigInvalid, Value, load_config
@@ -41,6 +40,7 @@ from node.head_file import (
     read_heads,
 )
 from node.home import Home, Space, get_free_bytes, judge_space, lock_home
+from node.http_server import Serving, serve_tcp
 from node.identity import load_identity
 from node.links import PeerInfo, PeerLinks
 from node.metrics import make_metrics
@@ -89,13 +89,13 @@ def run(
     except StoreFailed as error:
         print(error, file=sys.stderr)
         return CRASHED
-    except (StorageError, Malformed, OSError) as error:
+    except (ConfigInvalid, StorageError, Malformed, OSError) as error:
         print(error, file=sys.stderr)
         return BAD_CONFIG
     except BaseExceptionGroup as group:
         halted, rest = group.split((StoreDamaged, Halted))
-        for error in _leaves(group):
-            _log.critical("node.stopped", extra={"why": repr(error)}, exc_info=error)
+        for leaf in _leaves(group):
+            _log.critical("node.stopped", extra={"why": repr(leaf)}, exc_info=leaf)
         return INTEGRITY if halted is not None and rest is None else CRASHED
     finally:
         lock.release()
@@ -145,6 +145,7 @@ async def _serve(home: Home, config: Config, genesis: Genesis, *, announce: bool
     node = Node(
         runtime=runtime,
         links=links,
+        timers=timers,
         genesis=genesis,
         config=config,
         name=doc.name if doc is not None else config.text("node.name") or "follower",
@@ -154,22 +155,27 @@ async def _serve(home: Home, config: Config, genesis: Genesis, *, announce: bool
         own_key=own_key,
         signer=guard,
     )
-    runner, api = await _serve_http(make_api(node), config.text("api.listen"))
-    metrics_runner, _ = await _serve_http(make_metrics(node), config.text("metrics.listen"))
-    admin_runner, admin = await make_admin(node, stop)
-    runtime.start()
+    node.fail = lambda why: _stop_with(stop, why)
+    servings: list[Serving] = []
     try:
+        runtime.start()
+        for app, setting in (
+            (make_api(node), "api.listen"),
+            (make_metrics(node), "metrics.listen"),
+        ):
+            servings.append(await serve_tcp(app, config.text(setting)))
+        servings.append(await serve_admin(node, stop))
         async with asyncio.TaskGroup() as group:
             serving = group.create_task(links.run())
             watching = group.create_task(_watch_space(home, node, stop))
             if announce:
-                _announce(node, p2p, api, admin)
+                _announce(node, p2p, servings[0].address, servings[2].address)
             code = await stop
             serving.cancel()
             watching.cancel()
     finally:
-        for site in (runner, metrics_runner, admin_runner):
-            await site.cleanup()
+        for site in servings:
+            await site.close()
         verifier.close()
         if guard is not None:
             guard.close()
@@ -269,16 +275,6 @@ def _open_guard(
         return None
 
 
-async def _serve_http(app: web.Application, listen: str) -> tuple[web.AppRunner, str]:
-    host, _, port = listen.rpartition(":")
-    runner = web.AppRunner(app, access_log=None, keepalive_timeout=10)
-    await runner.setup()
-    site = web.TCPSite(runner, host, int(port))
-    await site.start()
-    bound = runner.addresses[0][1]
-    return runner, f"http://{host}:{bound}"
-
-
 def _own_info(config: Config, genesis: Genesis, key: bytes, transport_key: bytes) -> PeerInfo:
     doc = find_validator(genesis.doc, key)
     name = doc.name if doc is not None else config.text("node.name") or "follower"
@@ -303,10 +299,15 @@ def _stop_on(loop: asyncio.AbstractEventLoop, stop: "asyncio.Future[int]") -> No
 def _fail(stop: "asyncio.Future[int]", context: dict[str, object]) -> None:
     """An error nobody awaited ends the process: a component that cannot answer kills it (C7)."""
     error = context.get("exception")
-    if isinstance(error, BaseException) and not stop.done():
-        stop.set_exception(error)
-    elif error is None:
+    if isinstance(error, BaseException):
+        _stop_with(stop, error)
+    else:
         _log.warning("loop.warning", extra={"why": str(context.get("message"))})
+
+
+def _stop_with(stop: "asyncio.Future[int]", why: BaseException) -> None:
+    if not stop.done():
+        stop.set_exception(why)
 
 
 async def _watch_space(home: Home, node: Node, stop: "asyncio.Future[int]") -> None:

@@ -50,6 +50,14 @@ class Mempool:
         """Return the waiting transaction with that id, or None."""
         return self._pending.get(tx_id)
 
+    def count_of(self, sender: bytes) -> int:
+        """Return how many transactions of `sender` wait."""
+        return self._used.get(sender, (0, 0))[0]
+
+    def oldest_ms(self) -> int | None:
+        """Return since when the oldest transaction waits, or None where none does."""
+        return next((pending.since_ms for pending in self._pending.values()), None)
+
     def txs(self) -> Iterator[Tx]:
         """Yield the transactions in order of arrival."""
         for pending in self._pending.values():

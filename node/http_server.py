@@ -1,0 +1,304 @@
+"""The HTTP server under API, metrics and admin socket: hostile bytes end here (reliability A1..A7).
+
+aiohttp parses; what it leaves open is closed here: connection caps, body caps and deadlines while
+reading, no banner, and no word of what was wrong inside for requests that do not even parse.
+"""
+
+import asyncio
+import logging
+import secrets
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from chain.texts import RETRY_AFTER_S_DEFAULT, Problem, http_status, problem
+
+HEADER_BYTES_MAX = 8_190  # reliability A1: per line and per field
+HEADERS_MAX = 64  # aiohttp refuses more with 400
+FIRST_HEADER_S = 10  # reliability A2: also how long an idle connection is kept
+BODY_S = 5.0  # reliability A2: the whole body, then 408
+LINGER_S = 1.0  # how long an unread body is drained, so that the answer is not lost
+CLOSE_S = 1.0  # how long a stopping server waits for requests under way
+CONNECTIONS_MAX = 900  # reliability A3
+CONNECTIONS_PER_ADDRESS_MAX = 64  # interfaces 2.1: off loopback
+ACCEPTS_WAITING_MAX = 512
+LANGUAGE_BYTES_MAX = 256
+
+PROBLEM_TYPE = "application/problem+json"
+INTERNAL = 9001
+
+_log = logging.getLogger("wijk.http")
+_TOO_MANY = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+class Answer(web.Response):
+    """A response that does not say what made it (reliability A7)."""
+
+    async def _prepare_headers(self) -> None:
+        await super()._prepare_headers()
+        self.headers.pop("Server", None)
+
+
+class Stream(web.StreamResponse):
+    """The same for an answer without end."""
+
+    async def _prepare_headers(self) -> None:
+        await super()._prepare_headers()
+        self.headers.pop("Server", None)
+
+
+def answer_json(tree: Any, status: int = 200, headers: dict[str, str] | None = None) -> Answer:
+    """Return an answer with a JSON body."""
+    return Answer(
+        body=msgspec.json.encode(tree),
+        status=status,
+        headers=headers,
+        content_type="application/json",
+    )
+
+
+def answer_problem(error: Problem, instance: str, lang: str, **headers: str) -> Answer:
+    """Return the problem+json of interfaces 1.5, with `Retry-After` where there is an after."""
+    tree = problem(
+        error.number,
+        error.params,
+        lang,
+        instance=instance,
+        tx=error.tx,
+        nothing_sent=error.nothing_sent,
+    )
+    if tree["retry"] == "after":
+        params = tree["params"]
+        assert isinstance(params, dict)
+        after = params.get("retry_after_s", RETRY_AFTER_S_DEFAULT)
+        headers["Retry-After"] = str(after)
+    return Answer(
+        body=msgspec.json.encode(tree),
+        status=http_status(error.number) or HTTPStatus.INTERNAL_SERVER_ERROR,
+        headers=headers,
+        content_type=PROBLEM_TYPE,
+    )
+
+
+def read_language(request: web.BaseRequest) -> str:
+    """Return `en` where the client prefers it over Dutch, else `nl` (interfaces 0)."""
+    asked = request.headers.get("Accept-Language", "")[:LANGUAGE_BYTES_MAX].lower()
+    best, lang = 0.0, "nl"
+    for place, part in enumerate(asked.split(",")):
+        tag, _, rest = part.strip().partition(";")
+        weight = _weight(rest) - place / 1000
+        if tag[:2] in ("nl", "en") and weight > best:
+            best, lang = weight, tag[:2]
+    return lang
+
+
+def _weight(text: str) -> float:
+    name, _, value = text.strip().partition("=")
+    if name != "q":
+        return 1.0
+    digits = value.replace(".", "", 1)
+    return float(value) if digits.isascii() and digits.isdigit() and len(value) < 6 else 0.0  # noqa: PLR2004
+
+
+async def read_body(request: web.Request, limit_bytes: int) -> bytes:
+    """Return the body; raise `Problem` 3010 above the cap and 3011 after `BODY_S` seconds.
+
+    Compressed bodies are refused whatever their size: nothing here ever inflates one (W28).
+    """
+    encoding = request.headers.get("Content-Encoding", "identity").lower()
+    too_large = (request.content_length or 0) > limit_bytes
+    if too_large or encoding != "identity":
+        raise Problem(3010, limit_bytes=limit_bytes)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_S):
+            async for chunk in request.content.iter_any():
+                body += chunk
+                if len(body) > limit_bytes:
+                    raise Problem(3010, limit_bytes=limit_bytes)
+    except TimeoutError:
+        raise Problem(3011) from None
+    return bytes(body)
+
+
+@web.middleware
+async def answer_errors(
+    request: web.Request, handler: Callable[[web.Request], Any]
+) -> web.StreamResponse:
+    """Turn every exception into problem+json with a stable code (A7)."""
+    lang = read_language(request)
+    try:
+        if request.version >= (1, 1) and "Host" not in request.headers:
+            raise Problem(3009, name="Host")
+        response: web.StreamResponse = await handler(request)
+        return response
+    except Problem as error:
+        return answer_problem(error, request.path, lang)
+    except web.HTTPMethodNotAllowed as error:
+        refusal = Problem(3008, method=error.method)
+        return answer_problem(refusal, request.path, lang, Allow=", ".join(error.allowed_methods))
+    except web.HTTPException as error:
+        return answer_problem(Problem(_number_of(error), what=request.path), request.path, lang)
+    except ConnectionError:
+        raise
+    except Exception:
+        log_id = secrets.token_hex(8)
+        _log.exception("api.error", extra={"why": log_id})
+        return answer_problem(Problem(INTERNAL, log_id=log_id), request.path, lang)
+
+
+def _number_of(error: web.HTTPException) -> int:
+    known: dict[int, int] = {404: 3007, 405: 3008, 408: 3011, 413: 3010, 429: 3004}
+    return known.get(error.status, 3009)
+
+
+class Connections:
+    """Counts open connections, in all and per address; loopback is exempt from the second."""
+
+    def __init__(self) -> None:
+        self._open: Counter[str] = Counter()
+
+    def enter(self, address: str) -> bool:
+        """Count a new connection; False, and not counted, where a cap is reached."""
+        if self._open.total() >= CONNECTIONS_MAX:
+            return False
+        if not is_loopback(address) and self._open[address] >= CONNECTIONS_PER_ADDRESS_MAX:
+            return False
+        self._open[address] += 1
+        return True
+
+    def leave(self, address: str) -> None:
+        """A counted connection is gone."""
+        self._open[address] -= 1
+        if not self._open[address]:
+            del self._open[address]
+
+
+def is_loopback(address: str) -> bool:
+    """Say whether an address is this machine; a Unix socket has the empty one."""
+    return address in ("", "::1") or address.startswith(("127.", "::ffff:127."))
+
+
+class _Handler(RequestHandler):
+    """One connection. What does not parse is answered without a word of it (A7)."""
+
+    __slots__ = ("_address", "_caps")
+
+    def __init__(self, manager: web.Server, caps: Connections, **options: Any) -> None:
+        super().__init__(manager, **options)
+        self._caps = caps
+        self._address: str | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        peer = transport.get_extra_info("peername")
+        address = str(peer[0]) if isinstance(peer, tuple) else ""
+        if not self._caps.enter(address):
+            self.force_close()
+            assert isinstance(transport, asyncio.Transport)
+            transport.write(_TOO_MANY)
+            transport.close()
+            return
+        self._address = address
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if self._address is not None:
+            self._caps.leave(self._address)
+            self._address = None
+        super().connection_lost(exc)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002 - it quotes the input
+    ) -> web.StreamResponse:
+        """Answer what did not parse, or what the middleware could not catch."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer is half sent")
+        number = 3009
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            number = INTERNAL
+            _log.error("api.error", exc_info=exc)
+        response = answer_problem(Problem(number), "/", "nl")
+        response.force_close()
+        return response
+
+
+class Serving:
+    """A server that runs; `address` is where it listens."""
+
+    def __init__(self, runner: web.AppRunner, server: asyncio.Server, address: str) -> None:
+        self._runner = runner
+        self._server = server
+        self.address = address
+
+    async def close(self) -> None:
+        """Stop accepting, give requests under way a second, then cut them off."""
+        self._server.close()
+        await self._runner.cleanup()
+
+
+async def serve_tcp(app: web.Application, listen: str) -> Serving:
+    """Serve `app` on `listen`, "host:port"; the address says which port was bound."""
+    host, _, port = listen.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    runner, factory = await _make(app)
+    server = await asyncio.get_running_loop().create_server(
+        factory, host, int(port), backlog=ACCEPTS_WAITING_MAX
+    )
+    bound = server.sockets[0].getsockname()[1]
+    shown = f"[{host}]" if ":" in host else host
+    return Serving(runner, server, f"http://{shown}:{bound}")
+
+
+async def serve_unix(app: web.Application, path: Path) -> Serving:
+    """Serve `app` on a Unix socket."""
+    runner, factory = await _make(app)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        listener.bind(str(path))
+    except OSError:
+        listener.close()
+        raise
+    server = await asyncio.get_running_loop().create_unix_server(factory, sock=listener)
+    return Serving(runner, server, str(path))
+
+
+async def _make(app: web.Application) -> tuple[web.AppRunner, Callable[[], _Handler]]:
+    runner = web.AppRunner(app, shutdown_timeout=CLOSE_S)
+    await runner.setup()
+    manager = runner.server
+    assert manager is not None
+    loop = asyncio.get_running_loop()
+    caps = Connections()
+
+    def factory() -> _Handler:
+        return _Handler(
+            manager,
+            caps,
+            loop=loop,
+            keepalive_timeout=FIRST_HEADER_S,
+            access_log=None,
+            max_line_size=HEADER_BYTES_MAX,
+            max_field_size=HEADER_BYTES_MAX,
+            max_headers=HEADERS_MAX,
+            lingering_time=LINGER_S,
+            auto_decompress=False,
+        )
+
+    return runner, factory
+
+
+def now_ms() -> int:
+    """Return the wall clock, Unix ms."""
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,351 @@
+"""A node as it serves: its parts, and how it stands among the others (interfaces 1.8 B, 6.2).
+
+API, admin socket and metrics all read from here; nothing here changes the chain.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from chain.contract import Chain, Clock
+from chain.execute import get_set_members
+from chain.genesis import Genesis
+from chain.keyspaces import FEDERATION_WIJKEN, SET_NOW, SUPPLY, WIJKEN, SetMember, Supply
+from chain.state import State
+from chain.texts import Problem
+from chain.validators import CommitCertificate, ValidatorSet, faulty, quorum, read_bitmap
+from consensus.events import Silence
+from consensus.timers import IN_TOUCH_MS
+from node.chainstore import ChainStore
+from node.config import Config
+from node.home import Home
+from node.links import PeerLinks
+from node.meters import Meters
+from node.ports import Peer, Signer, Timers
+from node.runtime import Applied, Runtime
+from node.views import supply_cents, time_text
+
+WINDOW_BLOCKS = 100  # interfaces 1.8: `signed_of_last_100`
+SAMPLES_MAX = 1_000  # finality times that `status` looks back on
+WAITING_MAX = 100_000  # submissions whose finality is being timed: as many as the mempool holds
+BEHIND_BLOCKS_MAX = 1  # one block ahead is consensus' own business (node/sync.py)
+
+
+class Missing(msgspec.Struct, frozen=True):
+    """A validator that cannot vote with us now."""
+
+    name: str
+    since_at: str | None
+    last_height: int | None
+
+
+class Touch(msgspec.Struct, frozen=True):
+    """Who of the validators of the open height is there."""
+
+    members: tuple[SetMember, ...]
+    online: frozenset[bytes]
+    quorum: int
+
+    @property
+    def has_quorum(self) -> bool:
+        """Whether enough validators are there to decide a block."""
+        return len(self.online) >= self.quorum
+
+
+class Node:
+    """The parts of a running node, with what only the serving side remembers."""
+
+    def __init__(
+        self,
+        *,
+        runtime: Runtime,
+        links: PeerLinks,
+        timers: Timers,
+        genesis: Genesis,
+        config: Config,
+        name: str,
+        version: str,
+        storage: str,
+        home: Home,
+        own_key: bytes,
+        signer: Signer | None,
+    ) -> None:
+        self.runtime = runtime
+        self.links = links
+        self.timers = timers
+        self.genesis = genesis
+        self.config = config
+        self.name = name
+        self.version = version
+        self.storage = storage
+        self.home = home
+        self.own_key = own_key
+        self.signer = signer
+        self.refuses_work = False
+        self.started_ms = timers.mono_ms()
+        self.meters = Meters()
+        self.signers = Signers(runtime.store)
+        self.finality = Finality(self.meters)
+        self.fail: Callable[[BaseException], None] = _raise
+        self.stream_clients: Callable[[], int] = lambda: 0
+        self._down_since: dict[Peer, int] = {}
+        self._not_ready_since: dict[str, int] = {}
+        self._applied_mono: int | None = None
+        runtime.on_applied.append(self._on_applied)
+        runtime.on_linked.append(self._on_linked)
+
+    @property
+    def chain(self) -> Chain:
+        """What never changes about the chain."""
+        return self.runtime.chain
+
+    @property
+    def store(self) -> ChainStore:
+        """The chain."""
+        return self.runtime.store
+
+    @property
+    def is_private(self) -> bool:
+        """Whether reading accounts and transactions needs a signed request (interfaces 2.3)."""
+        privacy = self.config.text("api.privacy")
+        live = self.genesis.doc.purpose == "live"
+        return privacy == "members" or (privacy == "auto" and live)
+
+    @property
+    def signing(self) -> bool:
+        """Whether this node votes, or would if a block were being made."""
+        if self.signer is None:
+            return False
+        return self.runtime.replica.status().silence in (None, Silence.DECIDED, Silence.START)
+
+    def state(self) -> State:
+        """Return a view of the newest committed state."""
+        return State(self.store.read_state)
+
+    def clock(self) -> Clock:
+        """Return height, time and parameters of the newest committed state."""
+        tip = self.store.tip
+        return Clock(self.chain, self.state(), tip.height, tip.time_ms // 1000)
+
+    def touch(self) -> Touch:
+        """Return who is there: linked, and heard within the last seconds (consensus T5)."""
+        members = get_set_members(self.store.read_state, SET_NOW)
+        mono = self.timers.mono_ms()
+        linked = frozenset(self.links.peers())
+        online = set()
+        for member in members:
+            told = self.runtime.peer_status.get(member.key)
+            if member.key == self.own_key:
+                if self.signer is not None:
+                    online.add(member.key)
+            elif member.key in linked and (told is None or mono - told[1] <= IN_TOUCH_MS):
+                online.add(member.key)
+        return Touch(members, frozenset(online), quorum(len(members)))
+
+    def missing(self, touch: Touch) -> list[Missing]:
+        """Return the validators that are not there, with since when and what they last signed."""
+        absent = [member for member in touch.members if member.key not in touch.online]
+        return [
+            Missing(
+                member.name,
+                None if (since := self._down_since.get(member.key)) is None else time_text(since),
+                self.signers.last_height(member.key),
+            )
+            for member in sorted(absent, key=lambda member: member.name)
+        ]
+
+    def behind_blocks(self) -> int:
+        """Return how many blocks others claim to have that this node has not."""
+        behind = self.runtime.sync.behind()
+        return behind if behind > BEHIND_BLOCKS_MAX else 0
+
+    def refusal(self) -> Problem | None:
+        """Return why no new transaction can be taken now, or None (interfaces 1.5, 2.2)."""
+        if self.refuses_work:
+            return Problem(4004, retry_after_s=60, reason="disk")
+        behind = self.behind_blocks()
+        if behind:
+            return Problem(4002, behind_blocks=behind)
+        touch = self.touch()
+        if not touch.has_quorum:
+            return Problem(4001, missing=[one.name for one in self.missing(touch)])
+        return None
+
+    def failing(self) -> list[dict[str, Any]]:
+        """Return the components that keep this node from being ready (interfaces 6.2)."""
+        found: list[tuple[str, Problem]] = []
+        if self.refuses_work:
+            found.append(("disk", Problem(4004)))
+        behind = self.behind_blocks()
+        if behind:
+            found.append(("sync", Problem(4002, behind_blocks=behind)))
+        touch = self.touch()
+        if not touch.has_quorum:
+            names = [one.name for one in self.missing(touch)]
+            round_ = self.runtime.replica.status().round
+            found.append(("quorum", Problem(4001, missing=names, round=round_)))
+        now = self.timers.wall_ms()
+        components = [component for component, _ in found]
+        self._not_ready_since = {
+            component: self._not_ready_since.get(component, now) for component in components
+        }
+        return [
+            {
+                "component": component,
+                "problem": why,
+                "since_at": time_text(self._not_ready_since[component]),
+            }
+            for component, why in found
+        ]
+
+    def sync_word(self, touch: Touch) -> str:
+        """Return `live`, `catching_up`, `stalled` or `offline` (interfaces 1.8, enums)."""
+        if len(touch.members) > 1 and not self.links.peers():
+            return "offline"
+        if self.behind_blocks():
+            return "catching_up"
+        return "stalled" if self.is_stalled() else "live"
+
+    def is_stalled(self) -> bool:
+        """Say whether work waits and no block came for some expected intervals (6.3)."""
+        oldest = self.runtime.intake.mempool.oldest_ms()
+        if oldest is None:
+            return False
+        now = self.timers.mono_ms()
+        since = max(self._applied_mono or self.started_ms, oldest)
+        expected = self.clock().number("round_timeout_ms")
+        return now - since > self.config.number("alerts.stall_blocks") * expected
+
+    def totals(self) -> tuple[int, int, bool]:
+        """Return the chain's supply and reserve in cents, and whether every coin is backed."""
+        supply = reserve = 0
+        backed = True
+        for found in self.supplies().values():
+            supply += found.issued - found.redeemed
+            reserve += found.reserve
+            backed &= is_backed(found)
+        return supply, reserve, backed
+
+    def supplies(self) -> Mapping[str, Supply]:
+        """Return the supply sums by denomination, of every wijk of the federation."""
+        state = self.state()
+        found: dict[str, Supply] = {}
+        for slug in FEDERATION_WIJKEN.get(state) or ():
+            wijk = WIJKEN.get(state, slug)
+            assert wijk is not None, "the federation lists wijken that exist"
+            denom = wijk.denom(slug)
+            found[denom] = SUPPLY.get(state, denom) or Supply(0, 0, 0, 0, 0, 0, 0, 0)
+        return found
+
+    def health(self, touch: Touch) -> tuple[str, Problem | None]:
+        """Return `ok`, `degraded` or `down`, and why."""
+        if not touch.has_quorum:
+            names = [one.name for one in self.missing(touch)]
+            return "down", Problem(4001, missing=names)
+        behind = self.behind_blocks()
+        if behind:
+            return "degraded", Problem(4002, behind_blocks=behind)
+        if self.refuses_work:
+            return "degraded", Problem(4004)
+        if len(touch.online) < len(touch.members):
+            names = [one.name for one in self.missing(touch)]
+            return "degraded", Problem(4001, missing=names)
+        return "ok", None
+
+    def _on_applied(self, applied: Applied) -> None:
+        self._applied_mono = self.timers.mono_ms()
+        self.signers.add(applied.certificate)
+        self.finality.on_block(applied.tx_ids, self._applied_mono)
+
+    def _on_linked(self, peer: Peer, up: bool) -> None:
+        if up:
+            self._down_since.pop(peer, None)
+        else:
+            self._down_since[peer] = self.timers.wall_ms()
+
+
+def _raise(error: BaseException) -> None:
+    """What `fail` is until the process says how it ends."""
+    raise error
+
+
+def is_backed(supply: Supply) -> bool:
+    """Say whether bank money stands behind a coin: reserve + due from - due to (1.8, `peg`)."""
+    return supply_cents(supply) <= supply.reserve + supply.due_from - supply.due_to
+
+
+def can_lose(n: int) -> int:
+    """Return how many of `n` validators may be away while blocks are still decided."""
+    assert n - quorum(n) >= faulty(n), "consensus Q2"
+    return n - quorum(n)
+
+
+class Signers:
+    """Who signed the newest blocks: keys per height, of the last `WINDOW_BLOCKS` heights."""
+
+    def __init__(self, store: ChainStore) -> None:
+        self._store = store
+        self._last: dict[bytes, int] = {}
+        self._blocks: deque[tuple[bytes, ...]] = deque(maxlen=WINDOW_BLOCKS)
+        for height in range(max(1, store.tip.height - WINDOW_BLOCKS + 1), store.tip.height + 1):
+            certificate = store.certificate(height)
+            assert certificate is not None, "every decided block has a certificate"
+            self.add(certificate)
+
+    def add(self, certificate: CommitCertificate) -> None:
+        """Take in the certificate of the next height."""
+        validators: ValidatorSet = self._store.validators_at(certificate.height)
+        places = read_bitmap(certificate.bitmap, len(validators))
+        keys = tuple(validators.keys[place] for place in places)
+        self._blocks.append(keys)
+        for key in keys:
+            self._last[key] = certificate.height
+
+    def last_height(self, key: bytes) -> int | None:
+        """Return the last height that `key` signed, or None if it is long ago."""
+        return self._last.get(key)
+
+    def count(self, key: bytes) -> int:
+        """Return how many of the last 100 blocks `key` signed."""
+        return sum(key in keys for keys in self._blocks)
+
+
+class Finality:
+    """How long submissions took to become final, in ms of the monotonic clock."""
+
+    def __init__(self, meters: Meters) -> None:
+        self._meters = meters
+        self._since: dict[bytes, int] = {}
+        self._samples: deque[int] = deque(maxlen=SAMPLES_MAX)
+
+    def start(self, tx_id: bytes, mono_ms: int) -> None:
+        """A transaction came in from a client at `mono_ms`."""
+        if len(self._since) >= WAITING_MAX:
+            del self._since[next(iter(self._since))]
+        self._since.setdefault(tx_id, mono_ms)
+
+    def drop(self, tx_id: bytes) -> None:
+        """It was refused: there is nothing to time."""
+        self._since.pop(tx_id, None)
+
+    def on_block(self, tx_ids: tuple[bytes, ...], mono_ms: int) -> None:
+        """A block holds these transactions."""
+        if not self._since:
+            return
+        for tx_id in tx_ids:
+            since = self._since.pop(tx_id, None)
+            if since is not None:
+                self._samples.append(mono_ms - since)
+                self._meters.finality.observe((mono_ms - since) / 1000)
+
+    def percentiles(self) -> dict[str, int | None]:
+        """Return p50 and p99 of the newest samples, in ms; None while there are none."""
+        ordered = sorted(self._samples)
+        if not ordered:
+            return {"p50": None, "p99": None}
+        return {
+            "p50": ordered[len(ordered) // 2],
+            "p99": ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)],
+        }

@@ -102,7 +102,7 @@ class Intake:
     # ------------------------------------------------------------------------------ coming in
 
     def submit(self, raw: bytes, done: Done) -> None:
-        """Take a transaction from a client; `done` is called once, after its check at the latest."""
+        """Take a transaction from a client; `done` is called once, after its check at latest."""
         try:
             tx = decode_tx(raw, self._chain.table.union)
         except Malformed as error:
@@ -218,7 +218,7 @@ class Intake:
         return tx_id in self.mempool or tx_id in self._waiting
 
     def check(self, tx: Tx, keys: tuple[bytes, ...]) -> bool:
-        """Say whether the signatures of `tx` are by `keys`, asking nothing that was asked before."""
+        """Say whether the signatures of `tx` are by `keys`; nothing is checked twice."""
         pending = self.mempool.get(tx.id) or self._for_block.get(tx.id)
         if pending is not None and keys and pending.keys == keys:
             return True

@@ -70,7 +70,7 @@ def test_w37_a_file_that_is_no_settings_file_is_named_not_a_crash(
 
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
-    values = {"node.name": "noord", "p2p.max_peers": 12, "api.rate": "off"}
+    values: dict[str, str | int] = {"node.name": "noord", "p2p.max_peers": 12, "api.rate": "off"}
 
     config = load_config(write(tmp_path, write_config(values)), {})
 

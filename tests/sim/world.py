@@ -7,6 +7,7 @@ seed (reliability J1, J2). First faults with safety checked, then healing with p
 from __future__ import annotations
 
 import heapq
+from functools import partial
 from hashlib import blake2b, sha256
 from pathlib import Path
 from random import Random
@@ -230,7 +231,7 @@ class SimNode:
         for peer in sorted(self.linked):
             other = self.world.by_key[peer]
             other.linked.discard(self.key)
-            self.world.later(5, other, "link down", lambda other=other: other.link(self, up=False))
+            self.world.later(5, other, "link down", partial(other.link, self, up=False))
         self.linked.clear()
         self.world.trace(self, "crash")
 
@@ -387,9 +388,7 @@ class World:
                 other = self.by_key[peer]
                 if not self.is_open(one, other):
                     one.linked.discard(peer)
-                    self.later(
-                        5, one, "link down", lambda one=one, other=other: one.link(other, up=False)
-                    )
+                    self.later(5, one, "link down", partial(one.link, other, up=False))
         self.connect()
 
     def connect(self) -> None:
@@ -397,9 +396,7 @@ class World:
         for one in self.nodes:
             for other in self.nodes:
                 if one is not other and other.key not in one.linked:
-                    self.later(
-                        20, one, "link up", lambda one=one, other=other: one.link(other, up=True)
-                    )
+                    self.later(20, one, "link up", partial(one.link, other, up=True))
 
     # ------------------------------------------------------------------------- workload
 

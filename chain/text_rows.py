@@ -1151,6 +1151,16 @@ WORDS = {
         "de betaallink wordt te lang; maak de omschrijving korter",
         "the payment link gets too long; shorten the memo"),
     "memo-long": ("de omschrijving is te lang", "the memo is too long"),
+    "memo": (
+        "de omschrijving is leeg of heeft tekens die niet getoond kunnen worden",
+        "the memo is empty or has characters that cannot be shown"),
+    "date": ("een datum is bijvoorbeeld 2026-01-31", "a date is for example 2026-01-31"),
+    "valid-for": (
+        "een opdracht geldt hoogstens 10 minuten", "an order is valid for 10 minutes at most"),
+    "iban": ("dit is geen geldig IBAN", "this is no valid IBAN"),
+    "not-draft": (
+        "een concept gaat van hand tot hand: een omschrijving kan daar niet in",
+        "a draft travels from hand to hand: no memo can be in it"),
     "duration": (
         "een tijdsduur is bijvoorbeeld 500ms, 30s, 10m of 7d",
         "a duration is for example 500ms, 30s, 10m or 7d"),

@@ -107,13 +107,21 @@ def attest(terminal: Terminal, file: Path, names: tuple[str, ...]) -> None:
     if len(calls) > 1 and len(names) < account["threshold"]:
         # Later pages build on earlier ones, so drafts of all of them could not be signed at once.
         raise Problem(2002, have=max(1, len(names)), need=account["threshold"])
+    opening, closing = (
+        terminal.money(cents) for cents in (statements[0].opening, statements[-1].closing)
+    )
+    count, until = sum(len(one.entries) for one in statements), _date(statements[-1].date)
+    said = (
+        f"Afschrift tot {until}: van {opening} naar {closing}, {count} regels.",
+        f"Statement up to {until}: from {opening} to {closing}, {count} entries.",
+    )
     results = []
     for call in calls:
-        results.append(send_call(terminal, call, names, "attest", account=account))
+        results.append(send_call(terminal, call, names, "attest", said, account=account))
         if results[-1].failure is not None:
             break
+        terminal.given["yes"] = True  # the rest of the same statement was answered too
     result = results[-1]
-    first, last = statements[0], statements[-1]
     lines = [line for one in statements for line in one.entries]
     statement = {
         "id": result.tx["tx"],
@@ -130,7 +138,6 @@ def attest(terminal: Terminal, file: Path, names: tuple[str, ...]) -> None:
         "statement": statement,
         "signatures": {"have": max(1, len(names)), "need": account["threshold"]},
     }
-    closing = terminal.money(last.closing)
     done = terminal.text(
         f"Afschrift tot {statement['to_on']} bevestigd, eindsaldo {closing}.",
         f"Statement up to {statement['to_on']} attested, closing balance {closing}.",
@@ -152,8 +159,13 @@ def allowance(terminal: Terminal, amount: str, names: tuple[str, ...]) -> None:
     cents = parse_amount(amount)
     account = find_account(terminal, named_keys(terminal, names))
     denom = account["balances"][0]["denom"]
-    result = send_call(terminal, SetMinter(denom, cents), names, "allowance", account=account)
     shown = terminal.money(cents)
+    said = (
+        f"De penningmeesters van {denom} mogen nog {shown} uitgeven.",
+        f"The treasury of {denom} may still issue {shown}.",
+    )
+    call = SetMinter(denom, cents)
+    result = send_call(terminal, call, names, "allowance", said, account=account)
     done = terminal.text(f"Er mag nog {shown} bij.", f"{shown} may still be issued.")
     extra = {"denom": denom, "allowance_cents": cents}
     finish(terminal, result, extra, [done], f"wijk coin issue {amount} --to WHO --evidence FILE")
@@ -202,7 +214,9 @@ def issue(
     call = Mint(
         line.entry_id, payee.account, cents, "RETURN" if reason == "return" else "DEPOSIT", request
     )
-    result = send_call(terminal, call, names, "issue", account=account)
+    shown, who = terminal.money(cents), label(payee)
+    said = (f"{shown} uitgeven aan {who}.", f"Issue {shown} to {who}.")
+    result = send_call(terminal, call, names, "issue", said, account=account)
     supply = terminal.client.supply(wijk)
     extra = {
         "wijk": wijk,
@@ -215,7 +229,6 @@ def issue(
         "reserve_cents": supply["reserve_cents"],
         "signatures": {"have": max(1, len(names)), "need": account["threshold"]},
     }
-    shown, who = terminal.money(cents), label(payee)
     done = terminal.text(f"Uitgegeven: {shown} aan {who}.", f"Issued: {shown} to {who}.")
     finish(terminal, result, extra, [done], "wijk coin info")
 

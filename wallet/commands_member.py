@@ -47,11 +47,13 @@ def limits(terminal: Terminal, file: Path, names: tuple[str, ...]) -> None:
 
 
 def _send(terminal: Terminal, file: Path, name: str, names: tuple[str, ...]) -> None:
+    from chain.call_json import call_to_json
     from wallet.commands_tx import read_call
     from wallet.finish import finish
-    from wallet.order import send_call
+    from wallet.order import TABLE, call_lines, send_call
 
     call = read_call(terminal, file, name)
-    result = send_call(terminal, call, names, name.replace(".", "-"))
+    fields = "\n".join(call_lines(terminal, call_to_json(TABLE, call)))
+    result = send_call(terminal, call, names, name.replace(".", "-"), (fields, fields))
     done = terminal.text(f"Uitgevoerd: {name}", f"Done: {name}")
     finish(terminal, result, {}, [done], f"wijk tx show {result.tx['tx']}")

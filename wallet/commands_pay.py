@@ -299,7 +299,7 @@ def _draft(terminal: Terminal, payment: Payment, order: "Order") -> None:
     from wallet.send import draft_result
 
     if payment.memo is not None:
-        raise Problem(1001, cause="draft-memo")
+        raise Problem(1001, cause="not-draft")
     path = write_draft(terminal, order, "pay")
     _finish(terminal, payment, draft_result(path, len(order.keys), order.need))
 
@@ -321,4 +321,4 @@ def _finish(terminal: Terminal, payment: Payment, result: "Result") -> None:
         "memo": payment.memo,
     }
     done = terminal.text(f"Betaald: {amount} aan {who}.", f"Paid: {amount} to {who}.")
-    finish(terminal, result, extra, [done], f"wijk receipt verify {result.tx['receipt']}")
+    finish(terminal, result, extra, [done], f"wijk receipt verify {result.tx['tx']}")

@@ -130,6 +130,8 @@ def show_tx(terminal: Terminal, tx_id: str, *, prove: bool) -> None:
 
 def tx_lines(terminal: Terminal, found: dict[str, Any]) -> list[str]:
     """Return a transaction for people."""
+    from wallet.order import call_lines
+
     lines = [f"{found['tx'] or '-'}: {found['status']}"]
     if found["height"] is not None:
         lines.append(terminal.text(f"  blok {found['height']}", f"  block {found['height']}"))
@@ -137,12 +139,7 @@ def tx_lines(terminal: Terminal, found: dict[str, Any]) -> list[str]:
         lines.append(terminal.text(f"  van {found['from']}", f"  from {found['from']}"))
     call = found.get("call")
     if call:
-        lines.append(f"  {call['type']}")
-        lines += [
-            f"    {name}: {json.dumps(value, ensure_ascii=False)}"
-            for name, value in call.items()
-            if name != "type"
-        ]
+        lines += call_lines(terminal, call)
     return lines
 
 

@@ -3,7 +3,6 @@
 A draft is a small JSON file that travels from signer to signer; it holds no secret.
 """
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -259,7 +258,7 @@ def _write_new(path: Path, draft: "Draft") -> None:
 def _draft_lines(terminal: Terminal, draft: "Draft") -> list[str]:
     from chain.address import account_text
     from chain.call_json import call_bytes_to_json
-    from wallet.order import TABLE
+    from wallet.order import TABLE, call_lines
     from wallet.sign import draft_fields
 
     body = draft_fields(draft)
@@ -267,7 +266,7 @@ def _draft_lines(terminal: Terminal, draft: "Draft") -> list[str]:
     sender, name = account_text(body.sender), call.pop("type")
     return [
         terminal.text(f"Namens {sender}: {name}", f"For {sender}: {name}"),
-        *(f"  {name}: {json.dumps(value, ensure_ascii=False)}" for name, value in call.items()),
+        *call_lines(terminal, call),
     ]
 
 

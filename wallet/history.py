@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 from chain.errors import Malformed
 from chain.proof import read_receipt
 from chain.texts import Problem
-from wallet.contacts import load_contacts, name_of
+from wallet.contacts import load_contacts
+from wallet.keystore import list_keys
 from wallet.receipts import list_receipts, load_receipt, receipt_path
 from wallet.times import check_date
 
@@ -35,13 +36,13 @@ def find_height(client: "Remote", at: str) -> int:
 
 def fill_in(home: Path, page: dict[str, Any]) -> dict[str, Any]:
     """Return a page of history with the names and memos that only this home knows."""
-    contacts = load_contacts(home)
+    names = {one.account: one.name for one in list_keys(home)}
+    names |= {one.account: one.name for one in load_contacts(home).contacts}
     kept = set(list_receipts(home))
     items = [
         {
             **item,
-            "counterparty_name": name_of(contacts, item["counterparty"])
-            or item["counterparty_name"],
+            "counterparty_name": names.get(item["counterparty"], item["counterparty_name"]),
             "memo": _memo(home, item["tx"]) if item["tx"] in kept else item["memo"],
         }
         for item in page["items"]

@@ -4,7 +4,6 @@ A person names keys; the account is the one whose active keys they are. A board'
 to its account through the node, everybody else's key file names its account (economy B4, B5).
 """
 
-import json
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,7 +35,20 @@ TABLE = Table(CONTRACTS)
 NONCE_BYTES = 16
 VALID_S_MAX = 600  # interfaces 4: `max_validity_s`
 VALID_MS_DEFAULT = 300_000
-LINE_LENGTH_MAX = 400  # a statement of 500 lines is not read aloud
+AMOUNTS = frozenset(  # the fields of calls that are amounts (economy section 4)
+    [
+        "cents",
+        "allowance",
+        "opening",
+        "closing",
+        "limit",
+        "total",
+        "vat",
+        "vol_hour",
+        "vol_month",
+        "vol_year",
+    ]
+)
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -179,33 +191,42 @@ def send_call(
     call: Any,
     names: Sequence[str],
     draft_name: str,
+    said: tuple[str, str],
     *,
     account: dict[str, Any] | None = None,
 ) -> Result:
     """Sign a call with the named keys and send it; with too few of them write a draft instead.
 
-    What will happen is shown and asked first (interfaces 1.2).
+    `said` tells in Dutch and English what will happen; it is asked first (interfaces 1.2).
     """
     keys = named_keys(terminal, names)
     found = find_account(terminal, keys) if account is None else account
     order = prepare_order(terminal, found, keys, call)
-    return send_order(terminal, order, draft_name)
-
-
-def send_order(terminal: "Terminal", order: Order, draft_name: str) -> Result:
-    """Ask, sign and send an order, or write a draft of it."""
-    tree = call_to_json(TABLE, order.call)
-    name = tree.pop("type")
-    terminal.say(
-        f"Namens {order.account['account']}: {name}", f"For {order.account['account']}: {name}"
-    )
-    for field, value in tree.items():
-        line = f"  {field}: {json.dumps(value, ensure_ascii=False)}"
-        if len(line) <= LINE_LENGTH_MAX:
+    terminal.say(*said)
+    if terminal.flag("verbose"):
+        for line in call_lines(terminal, call_to_json(TABLE, call)):
             terminal.say(line, line)
     terminal.confirm("Klopt dit?", "Is this right?")
     if not order.is_complete:
         path = write_draft(terminal, order, draft_name)
         return draft_result(path, len(order.keys), order.need)
-    sent = Sent(sign_order(terminal, order), None, None, None)
-    return send(terminal, order.policy, sent)
+    return send(terminal, order.policy, Sent(sign_order(terminal, order), None, None, None))
+
+
+def call_lines(terminal: "Terminal", tree: Any, indent: str = "  ") -> list[str]:
+    """Return a call for people: one field a line, amounts as money."""
+    lines: list[str] = []
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            lines += [f"{indent}{name}:", *call_lines(terminal, value, indent + "  ")]
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            lines.append(f"{indent}{name}:")
+            for item in value:
+                lines += call_lines(terminal, item, indent + "  - ")
+        elif name in AMOUNTS and isinstance(value, int):
+            lines.append(f"{indent}{name}: {terminal.money(value)}")
+        elif isinstance(value, list):
+            lines.append(f"{indent}{name}: {', '.join(map(str, value)) or '-'}")
+        else:
+            lines.append(f"{indent}{name}: {'-' if value is None else value}")
+    return lines

@@ -19,7 +19,7 @@ def check_iban(text: str) -> str:
     """Return an IBAN in electronic form with the right check digits, or raise `Problem` 1001."""
     iban = electronic(text)
     if not is_iban(iban):
-        raise Problem(1001, cause="IBAN")
+        raise Problem(1001, cause="iban")
     return iban
 
 

@@ -164,7 +164,7 @@ def _submit(
 
     Raise `Problem` where a node refused them, or where none could be reached at all.
     """
-    reached = False
+    reached, refusals = False, 0
     while True:
         left_ms = max(0, int((deadline - time.monotonic()) * 1000))
         try:
@@ -172,17 +172,20 @@ def _submit(
                 sent.envelope, sealed=sent.sealed, wait=wait, wait_ms=min(left_ms, WAIT_MS_MAX)
             )
         except Problem as problem:
-            late = time.monotonic() >= deadline
-            refused = problem.number not in _UNANSWERED
             # What a node may have passed on before is not undone by another node's refusal; only
             # the end of its validity is (interfaces 2.2).
-            settled = problem.number == _EXPIRED or not reached
-            if settled and (refused or (late and problem.nothing_sent)):
+            reached = reached or not problem.nothing_sent
+            refusals += 1
+            everywhere = refusals >= len(terminal.settings.nodes)
+            late = time.monotonic() >= deadline
+            final_word = problem.number not in _UNANSWERED or everywhere or late
+            if problem.number == _EXPIRED or (not reached and final_word):
                 settle(terminal.home, sent.tx)
                 raise
-            reached = reached or not problem.nothing_sent
             if late:
                 return None
+            if not reached:
+                continue  # at once: this was only the first node
         else:
             reached = True
             if answer["status"] != "pending" or wait != "final":

@@ -160,7 +160,8 @@ class Terminal:
     def say(self, nl: str, en: str) -> None:
         """Talk on stderr. Silent with `--quiet`."""
         if not self.flag("quiet"):
-            click.echo(self.text(nl, en), err=True)
+            said = self.text(nl, en)
+            click.echo("\n".join(_plain(line) for line in said.split("\n")), err=True)
 
     def next_step(self, command: str) -> None:
         """Suggest the next useful command (interfaces 1.2)."""

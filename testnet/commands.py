@@ -314,8 +314,7 @@ def demo(
         with _progress(terminal, wijken, "start") as told:
             network.start(told=told)
         network.wait_in_sync()
-        said = (lambda text: terminal.say(text, text)) if not once else (lambda _text: None)
-        scenario = playing.Scenario(network, plan, said, pause_s)
+        scenario = playing.Scenario(network, plan, _quiet if once else terminal.say, pause_s)
         if once:
             played = scenario.play()
             report = playing.check_chain(network)
@@ -339,6 +338,10 @@ def demo(
         playing.remove_demo_file(network)
         if not once and not keep and folder is None:
             shutil.rmtree(network.folder, ignore_errors=True)
+
+
+def _quiet(_nl: str, _en: str) -> None:
+    """Say nothing: with --once only the result counts."""
 
 
 def _summary(terminal: Terminal, tree: dict[str, Any]) -> list[str]:

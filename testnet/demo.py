@@ -55,6 +55,7 @@ PAYMENTS = (
 ACROSS = ("anna", "fietsenmaker-gerrit", 350)
 
 Told = Callable[[str], None]
+Said = Callable[[str, str], None]  # the same in Dutch and in English
 
 
 class Played(msgspec.Struct):
@@ -68,9 +69,9 @@ class Played(msgspec.Struct):
 class Scenario:
     """Plays the steps of the demo on a running network, one transaction after the other."""
 
-    def __init__(self, network: Network, plan: Plan, told: Told, pause_s: float = 0.0) -> None:
+    def __init__(self, network: Network, plan: Plan, said: Said, pause_s: float = 0.0) -> None:
         self._plan = plan
-        self._told = told
+        self._said = said
         self._pause_s = pause_s
         self._genesis: Genesis = network.genesis()
         self._clients = {
@@ -81,19 +82,28 @@ class Scenario:
 
     def play(self) -> Played:
         """Play all five steps."""
-        self._told("registrars admit eight residents")
+        self._said("de registratoren laten acht bewoners toe", "registrars admit eight residents")
         for key, shown, place, kind in RESIDENTS:
             self._admit(key, shown, place, kind)
-        self._told("two wijken attest a bank statement, allow and issue exactly that much")
+        self._said(
+            "twee wijken leggen een bankafschrift vast en geven precies zoveel uit",
+            "two wijken attest a bank statement and issue exactly that much",
+        )
         for wijk in RESERVES:
             self._issue(wijk)
-        self._told("each resident gets € 20,00 from the wijk fund")
+        self._said(
+            "elke bewoner krijgt € 20,00 uit het wijkfonds",
+            "each resident gets €20.00 from the wijk fund",
+        )
         for person in self._plan.people:
             self._from_fund(person.wijk, person.key)
-        self._told("residents pay each other")
+        self._said("bewoners betalen elkaar", "residents pay each other")
         for payer, payee, cents in PAYMENTS:
             self._pay(payer, payee, cents)
-        self._told("and one pays across: Anna in Delfshaven, Gerrit's bicycle shop in Feijenoord")
+        self._said(
+            "Anna uit Delfshaven betaalt Fietsenmaker Gerrit in Feijenoord",
+            "Anna in Delfshaven pays Gerrit's bicycle shop in Feijenoord",
+        )
         self._pay_across(*ACROSS)
         return self.played
 
@@ -109,7 +119,7 @@ class Scenario:
             else Admit(new, "BUSINESS", wijk.cbs_code, wijk.cbs_year, (), NO_LIMIT)
         )
         self._send(wijk.slug, call, f"registrar-{wijk.slug}", "ab")
-        self._told(f"  {shown} ({wijk.name})")
+        self._said(f"  {shown} ({wijk.name})", f"  {shown} ({wijk.name})")
 
     def _issue(self, wijk: str) -> None:
         statement = read_sample(wijk, self._plan.reserve(wijk))

@@ -107,10 +107,9 @@ def attest(terminal: Terminal, file: Path, names: tuple[str, ...]) -> None:
     if len(calls) > 1 and len(names) < account["threshold"]:
         # Later pages build on earlier ones, so drafts of all of them could not be signed at once.
         raise Problem(2002, have=max(1, len(names)), need=account["threshold"])
-    opening, closing = (
-        terminal.money(cents) for cents in (statements[0].opening, statements[-1].closing)
-    )
-    count, until = sum(len(one.entries) for one in statements), _date(statements[-1].date)
+    first, last = statements[0], statements[-1]
+    opening, closing = terminal.money(first.opening), terminal.money(last.closing)
+    count, until = sum(len(one.entries) for one in statements), _date(last.date)
     said = (
         f"Afschrift tot {until}: van {opening} naar {closing}, {count} regels.",
         f"Statement up to {until}: from {opening} to {closing}, {count} entries.",

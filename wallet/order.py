@@ -36,19 +36,8 @@ NONCE_BYTES = 16
 VALID_S_MAX = 600  # interfaces 4: `max_validity_s`
 VALID_MS_DEFAULT = 300_000
 AMOUNTS = frozenset(  # the fields of calls that are amounts (economy section 4)
-    [
-        "cents",
-        "allowance",
-        "opening",
-        "closing",
-        "limit",
-        "total",
-        "vat",
-        "vol_hour",
-        "vol_month",
-        "vol_year",
-    ]
-)
+    ("cents", "allowance", "opening", "closing", "limit", "total", "vat")
+) | frozenset(("vol_hour", "vol_month", "vol_year"))
 
 
 class Order(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ know each other; what they share they reach through `Context`, `chain/keyspaces.
 `chain/books.py`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from enum import Enum
 from functools import reduce
 from operator import or_
@@ -17,11 +17,12 @@ import msgspec
 from chain.codec import decode, encode
 from chain.crypto import sha256
 from chain.dates import compute_book_date
-from chain.errors import Code, Reject
+from chain.errors import Code, Malformed, Reject
 from chain.keyspaces import (
     ACCOUNTS,
     BOARD,
     REGISTRY,
+    ROLE,
     TREASURY,
     WIJKEN,
     AccountKey,
@@ -58,13 +59,15 @@ class Word(Enum):
 class Call(msgspec.Struct, frozen=True):
     """One call of a contract: its record type, who may send it, and what it does.
 
-    `never_tripped` calls have the free daily quota of economy B3.
+    `never_tripped` calls have the free daily quota of economy B3. Where fields decide whose call
+    it is (the role of `wijk.register_role`), `narrow` gives those of `words` that this one asks.
     """
 
     kind: type
     words: tuple[Word, ...]
     handler: Callable[["Context", Any], None]
     never_tripped: bool = False
+    narrow: Callable[[Any], tuple[Word, ...]] | None = None
 
 
 class Contract(msgspec.Struct, frozen=True):
@@ -86,9 +89,24 @@ class Table:
         """Return the table row of a decoded call."""
         return self._calls[type(call)]
 
+    def words(self, call: Any) -> tuple[Word, ...]:
+        """Return the authority words that this very call asks (economy B5)."""
+        spec = self._calls[type(call)]
+        return spec.words if spec.narrow is None else spec.narrow(call)
+
     def decode(self, data: bytes) -> Any:
         """Return the call whose canonical bytes are `data`, or raise `Malformed`."""
         return decode(self.union, data)
+
+    def decode_inner(self, data: bytes) -> Any:
+        """Return a call that stands inside a call, or refuse bytes that are none.
+
+        They are the sender's fault, so an outcome: the envelope around them is well formed.
+        """
+        try:
+            return self.decode(data)
+        except Malformed:
+            raise Reject(Code.TX_MALFORMED, cause="call") from None
 
 
 class Chain(msgspec.Struct, frozen=True):
@@ -136,18 +154,26 @@ class Clock:
 
 
 class Ids:
-    """Hands out the ids of the objects that one transaction makes (economy B11)."""
+    """Hands out the ids of the objects that one transaction makes (economy B11).
 
-    __slots__ = ("_made", "_tx_id")
+    Every effect of a decision has a base of its own, so its first object can be found from the
+    decision whatever stood before it in the transaction; k counts all the others.
+    """
+
+    __slots__ = ("_later", "_tx_id", "_used")
 
     def __init__(self, tx_id: bytes) -> None:
         self._tx_id = tx_id
-        self._made = 0
+        self._used: list[bytes] = []
+        self._later = 0
 
     def take(self, base: bytes) -> bytes:
-        """Return `base` for the first object, SHA-256(transaction id, k) for later ones."""
-        made, self._made = self._made, self._made + 1
-        return base if made == 0 else sha256(self._tx_id + made.to_bytes(4, "big"))
+        """Return `base` for its first object, SHA-256(transaction id, k) for later ones."""
+        if base not in self._used:
+            self._used.append(base)
+            return base
+        self._later += 1
+        return sha256(self._tx_id + self._later.to_bytes(4, "big"))
 
 
 class Context:
@@ -261,7 +287,7 @@ class Context:
         booked, told = len(self.postings), len(self.notices)
         self.state.begin()
         try:
-            apply_call(inner, self.chain.table.decode(call_bytes))
+            apply_call(inner, self.chain.table.decode_inner(call_bytes))
         except Reject as refusal:
             self.state.rollback()
             del self.postings[booked:]
@@ -274,7 +300,7 @@ class Context:
 def apply_call(ctx: Context, call: Any) -> None:
     """Check the authority of `call` and run it; raise `Reject` if it is refused."""
     spec = ctx.chain.table.spec(call)
-    check_authority(ctx, spec.words)
+    check_authority(ctx, spec.words if spec.narrow is None else spec.narrow(call))
     spec.handler(ctx, call)
 
 
@@ -319,8 +345,30 @@ def _is_allowed(ctx: Context, word: Word) -> bool:
         return _is_role(ctx, word)
     if account.kind != BOARD:
         return False
-    sitting = {seat.key for seat in get_sitting(ctx.state, account.wijk, ctx.time_s)}
-    return all(signer.key in sitting for signer in ctx.signers)
+    return get_counting(ctx.state, account, word, ctx.signers, ctx.time_s) == ctx.signers
+
+
+def get_counting(
+    state: State,
+    account: AccountRecord,
+    word: Word,
+    signers: tuple[AccountKey, ...],
+    time_s: int,
+) -> tuple[AccountKey, ...]:
+    """Return those of `signers` that count for `word`, in their order (economy B4, B5).
+
+    One holder counts once, and where seats sign, only keys of sitting ones.
+    """
+    if word in _SEAT_WORDS:
+        sitting = {seat.key for seat in get_sitting(state, account.wijk, time_s)}
+        signers = tuple(signer for signer in signers if signer.key in sitting)
+    counted: dict[bytes, AccountKey] = {}
+    for signer in signers:
+        counted.setdefault(signer.holder, signer)
+    return tuple(counted.values())
+
+
+_SEAT_WORDS = (Word.SEAT, Word.SEAT2, Word.BOARD, Word.BOARD23)
 
 
 def _is_role(ctx: Context, word: Word) -> bool:
@@ -334,6 +382,21 @@ def _is_role(ctx: Context, word: Word) -> bool:
     board = {seat.holder for seat in get_sitting(ctx.state, ctx.wijk_id, ctx.time_s)}
     on_board = sum(signer.holder in board for signer in ctx.signers)
     return 0 < on_board < len(ctx.signers)
+
+
+def can_keep(account: AccountRecord, role: str, board: Container[bytes]) -> bool:
+    """Say whether the two-person rule lets `account` keep TREASURY or REGISTRY (economy C3, B5).
+
+    `board` holds the holders of the sitting seats. Only a role account keeps the registry, and
+    its keys must include one of a seat and one of somebody else; the treasury may be the board.
+    """
+    holders = {key.holder for key in account.keys}
+    kinds = (ROLE, BOARD) if role == TREASURY else (ROLE,)
+    two = PERSONS_MIN <= account.threshold <= len(holders)
+    if account.kind not in kinds or not two:
+        return False
+    on_board = sum(holder in board for holder in holders)
+    return role == TREASURY or 0 < on_board < len(holders)
 
 
 def get_account(ctx: Context, account_id: bytes) -> AccountRecord:

@@ -32,6 +32,7 @@ from chain.keyspaces import (
     HOUSEHOLD,
     INSTITUTION,
     PERSON,
+    SEAT_TERM_S,
     SEATS,
     SET_LAST,
     SET_NEXT,
@@ -48,7 +49,6 @@ from chain.state import Read, State, over
 from chain.validators import Validator, ValidatorSet, validator_set
 from chain.window import Included, Window
 
-SEAT_TERM_S = 365 * 86_400  # economy section 4: founders sit at most 365 days
 FREE_CALLS_PER_DAY = 3  # economy B3: a full quota never blocks redeeming or voting
 TIME_MS_MAX = 253_402_300_799_999  # the last ms of the year 9999
 

@@ -10,9 +10,9 @@ import msgspec
 
 from chain import log, tree
 from chain.address import account_id, parse_account
-from chain.books import BANK, MODES, get_class
+from chain.books import BANK, EXEMPT_150, MODES, get_class
 from chain.codec import digest, encode
-from chain.contract import Chain, Table
+from chain.contract import Chain, Table, can_keep
 from chain.crypto import is_valid_key, sha256, verify
 from chain.dates import DAY_S, is_date, to_days
 from chain.errors import Malformed
@@ -29,6 +29,7 @@ from chain.keyspaces import (
     KINDS,
     MEMBER_KINDS,
     MEMBERS,
+    NO_END_S,
     NO_LIMIT,
     PACTS,
     PARAMS,
@@ -61,20 +62,21 @@ from chain.keyspaces import (
     Supply,
     Wijk,
 )
-from chain.params import FEDERAL, FEDERATION, Number, compute_default, is_within
+from chain.params import FEDERAL, FEDERATION, WIJK, Number, compute_default, is_within
 from chain.records import Posting
 from chain.state import State
 from chain.strict_json import canonical_json, parse_tree
+from chain.text_rules import fits
 from chain.validators import VALIDATORS_MAX
 from chain.window import Window
 
 GENESIS_BYTES_MAX = 16 * 1024 * 1024  # 10,000 accounts take about 4 MiB
-NO_END_S = 253_402_300_799  # the last second of the year 9999: a term without end
 BALANCE_MAX = 2**53 - 1
 VALIDATORS_LIVE_MIN = 4  # consensus Q5
 LAST_CLOCK = (23, 59, 59)
-HOLDERS_MIN = 2  # economy B5: the two-person rule
 FAR_CENTS = 10**13  # economy B8
+EXEMPT_WALLET_CENTS = 15_000  # economy C7: the exemption of small issuers
+EXEMPT_TOTAL_CENTS = 500_000_000
 
 Slug = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9-]{0,31}$")]
 ChainId = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9-]{2,31}$")]
@@ -215,7 +217,10 @@ def load_genesis(data: bytes) -> Genesis:
     except msgspec.ValidationError as error:
         raise Malformed(f"genesis: {error}") from error
     canonical = canonical_json(document)
-    time_ms = parse_time_ms(doc.genesis_time)
+    try:
+        time_ms = parse_time_ms(doc.genesis_time)
+    except Malformed as error:
+        raise Malformed(f"genesis_time: {error}") from error
     _check_validators(doc)
     state = State(lambda _key: None)
     postings: list[Posting] = []
@@ -264,7 +269,8 @@ def parse_time_ms(text: str) -> int:
     """Return Unix ms of RFC 3339 UTC text with milliseconds, or raise `Malformed`."""
     date = int(text[0:4] + text[5:7] + text[8:10])
     clock = (int(text[11:13]), int(text[14:16]), int(text[17:19]))
-    _check(is_date(date) and clock <= LAST_CLOCK and max(clock[1:]) <= LAST_CLOCK[1], f"{text}?")
+    exists = is_date(date) and clock <= LAST_CLOCK and max(clock[1:]) <= LAST_CLOCK[1]
+    _check(exists, f"{text} is not a time")
     seconds = (clock[0] * 60 + clock[1]) * 60 + clock[2]
     return (to_days(date) * DAY_S + seconds) * 1000 + int(text[20:23])
 
@@ -281,6 +287,7 @@ def _check_validators(doc: GenesisDoc) -> None:
     )
     slugs = [wijk.slug for wijk in doc.wijken]
     names, keys = [], []
+    held = {key.key for account in doc.accounts for key in account.keys}
     for place, validator in enumerate(doc.validators):
         where = f"validators[{place}] ({validator.name})"
         key, transport = bytes.fromhex(validator.public_key), bytes.fromhex(validator.transport_key)
@@ -290,6 +297,10 @@ def _check_validators(doc: GenesisDoc) -> None:
         _check(
             verify(key, possession_bytes(doc.chain_id, key, transport), proof),
             f"{where}: proof of possession does not verify",
+        )
+        _check(
+            validator.public_key not in held and validator.transport_key not in held,
+            f"{where}: a key of an account, which is another key (interfaces 4)",
         )
         names.append(validator.name)
         keys += [key, transport]
@@ -322,8 +333,15 @@ def _put_issuers(state: State, doc: GenesisDoc) -> None:
     for place, issuer in enumerate(doc.issuers):
         _check(issuer.mode in MODES, f"issuers[{place}]: no mode {issuer.mode}")
         _check(ISSUERS.get(state, issuer.code) is None, f"issuers[{place}]: {issuer.code} twice")
-        record = Issuer(issuer.mode, issuer.wallet_cap_cents, issuer.total_cap_cents, 0)
-        ISSUERS.put(state, record, issuer.code)
+        wallet_cap, total_cap = issuer.wallet_cap_cents, issuer.total_cap_cents
+        if issuer.mode == EXEMPT_150:  # the law's own caps hold where the document names none
+            wallet_cap = EXEMPT_WALLET_CENTS if wallet_cap is None else wallet_cap
+            total_cap = EXEMPT_TOTAL_CENTS if total_cap is None else total_cap
+            _check(
+                wallet_cap <= EXEMPT_WALLET_CENTS and total_cap <= EXEMPT_TOTAL_CENTS,
+                f"issuers[{place}] ({issuer.code}): caps above those of EXEMPT_150 (economy C7)",
+            )
+        ISSUERS.put(state, Issuer(issuer.mode, wallet_cap, total_cap, 0), issuer.code)
 
 
 def _put_wijken(state: State, doc: GenesisDoc) -> None:
@@ -343,6 +361,7 @@ def _put_wijken(state: State, doc: GenesisDoc) -> None:
             ("coin.plural", wijk.coin.plural),
             ("coin.symbol", wijk.coin.symbol),
         ):
+            _check(fits(WIJK[name].kind, value), f"{where}: {name} is no text of economy B12")
             PARAMS.put(state, ((0, msgspec.Raw(encode(value))),), wijk.slug, name)
         decision = Decision(
             wijk.slug,
@@ -385,7 +404,8 @@ def _put_accounts(state: State, doc: GenesisDoc) -> None:
         _check(name == account_id(keys[0]), f"{where}: id does not match the first key")
         _check(ACCOUNTS.get(state, name) is None, f"{where}: account twice")
         _check(WIJKEN.get(state, account.wijk) is not None, f"{where}: no wijk {account.wijk}")
-        _check(account.threshold <= len(keys), f"{where}: threshold above the number of keys")
+        holders = {key.holder for key in account.keys}  # one holder counts once (economy B4)
+        _check(account.threshold <= len(holders), f"{where}: threshold above the number of holders")
         held = tuple(
             AccountKey(index, key, bytes.fromhex(doc_key.holder), 0)
             for index, (key, doc_key) in enumerate(zip(keys, account.keys, strict=True))
@@ -406,11 +426,12 @@ def _put_member(
     state: State, doc: GenesisDoc, account: AccountDoc, name: bytes, kind: str, where: str
 ) -> None:
     wijk = next(wijk for wijk in doc.wijken if wijk.slug == account.wijk)
-    issuer = next(issuer for issuer in doc.issuers if issuer.code == wijk.issuer)
+    issuer = ISSUERS.get(state, wijk.issuer)
+    assert issuer is not None, "the wijk was checked to name one"
     limit = NO_LIMIT if account.limit_cents is None else account.limit_cents
     _check(
-        issuer.wallet_cap_cents is None or limit <= issuer.wallet_cap_cents,
-        f"{where}: limit above the wallet cap of {issuer.code}",
+        issuer.wallet_cap is None or limit <= issuer.wallet_cap,
+        f"{where}: limit above the wallet cap of {wijk.issuer}",
     )
     _check(account.balance_cents <= limit, f"{where}: balance above the limit")
     membership = int(kind in MEMBER_KINDS)
@@ -433,16 +454,11 @@ def _put_boards(state: State, doc: GenesisDoc) -> None:
             account = ACCOUNTS.get(state, holder_id)
             if account is None or account.wijk != wijk.slug:
                 raise Malformed(f"{where}: {role.lower()} is not an account of this wijk")
-            holders = {key.holder for key in account.keys}
             _check(
-                account.threshold >= HOLDERS_MIN and len(holders) >= HOLDERS_MIN,
-                f"{where}: {role.lower()} needs two different holders (economy B5)",
+                can_keep(account, role, sitting),
+                f"{where}: {role.lower()} needs two different holders,"
+                " registrars one of the board and one who is not (economy B5)",
             )
-            if role == REGISTRY:
-                _check(
-                    bool(holders & sitting) and bool(holders - sitting),
-                    f"{where}: registrars are one of the board and one who is not (economy B5)",
-                )
             ROLES.put(state, (RoleVersion(0, holder_id, NO_END_S, None),), wijk.slug, role)
 
 

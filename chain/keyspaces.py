@@ -37,6 +37,8 @@ WIJK_ROLES = (TREASURY, REGISTRY, VALIDATOR, ARBITER, MEASURER, MUNICIPALITY)
 FEDERATION_ROLES = (AUDITOR, ISSUER)
 
 NO_LIMIT = 10**13  # economy section 4: a limit of 10^13 cents means none
+NO_END_S = 253_402_300_799  # the last second of the year 9999: a term without end
+SEAT_TERM_S = 365 * 86_400  # economy section 4: founders sit at most 365 days
 
 Id = bytes
 
@@ -106,12 +108,15 @@ class Wijk(Record, frozen=True):
 
 
 class RoleVersion(Record, frozen=True):
-    """One version of `role/<wijk>/<role>`; `node` is (validator key, transport key) or nil."""
+    """One version of `role/<wijk>/<role>`; `node` is (validator key, transport key) or nil.
+
+    A wijk that was founded later names its transport key only when its node joins.
+    """
 
     from_epoch: Uint
     account: Account
     until: Uint
-    node: tuple[PublicKey, PublicKey] | None
+    node: tuple[PublicKey, PublicKey | None] | None
 
 
 class Seat(Record, frozen=True):
@@ -251,7 +256,7 @@ class SetMember(Record, frozen=True):
 
 
 ACCOUNTS: Keyspace[AccountRecord] = Keyspace("account", AccountRecord, 1)
-NEXT_KEY: Keyspace[int] = Keyspace("keys", Uint, 1)  # next key index, once keys have changed
+NEXT_KEY: Keyspace[int] = Keyspace("keys", Uint, 1)  # next key index, once keys have changed (B4)
 MEMBERS: Keyspace[Member] = Keyspace("member", Member, 1)
 WIJKEN: Keyspace[Wijk] = Keyspace("wijk", Wijk, 1)
 FEDERATION_WIJKEN: Keyspace[tuple[str, ...]] = Keyspace("wijken", tuple[str, ...], 0)

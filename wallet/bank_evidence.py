@@ -39,8 +39,9 @@ def read_statements(terminal: "Terminal", file: Path, reserve: bytes) -> tuple[S
     except FileNotFoundError:
         raise Problem(3007, what=str(file)) from None
     except BankFileError as error:
-        said = terminal.text(error.sentence("nl"), error.sentence("en"))
-        raise Problem(1001, cause=said) from error
+        terminal.say(error.sentence("nl"), error.sentence("en"))
+        what = terminal.text(error.fault.what["nl"], error.fault.what["en"])
+        raise Problem(1001, cause=f"{what.rstrip('.')} [{error.code}]") from error
     if len({statement.iban for statement in found}) > 1:
         cause = terminal.text(
             "het bestand bevat meer rekeningen; vraag de bank om een bestand per rekening",

@@ -84,7 +84,7 @@ def history(
         "limit": limit,
         "after": after,
     }
-    page = fill_in(terminal.home, terminal.client.history(party, asked))
+    page = fill_in(terminal, party, terminal.client.history(party, asked))
     head = [terminal.text("wanneer", "when"), terminal.text("bedrag", "amount"),
             terminal.text("met", "with"), terminal.text("omschrijving", "memo"),
             terminal.text("saldo", "balance")]  # fmt: skip
@@ -95,7 +95,7 @@ def history(
             [
                 short_time(item["at"]),
                 ("+" if item["direction"] == "in" else "-") + terminal.money(item["amount_cents"]),
-                item["counterparty_name"] or item["counterparty"],
+                _with_whom(terminal, item),
                 item["memo"] or "",
                 terminal.money(item["balance_cents"]),
             ]
@@ -128,6 +128,12 @@ def limits(terminal: Terminal, who: str | None) -> None:
             ),
         ],
     )
+
+
+def _with_whom(terminal: Terminal, item: dict[str, Any]) -> str:
+    if item["kind"] in ("issue", "redemption"):
+        return terminal.text("de bank", "the bank")
+    return str(item["counterparty_name"] or item["counterparty"])
 
 
 def _account(terminal: Terminal, who: str | None, height: int | None) -> dict[str, Any]:

@@ -100,6 +100,10 @@ class Remote:
         """Return a state proof (5.5) of a key in text form, in the newest block."""
         return self._get("/v1/proofs/state", key=key)
 
+    def receipt(self, tx: str) -> str:
+        """Return the receipt of an included transaction; nothing about it is checked here."""
+        return self._client.receipt(tx)
+
     def sealed(self, tx: str) -> bytes:
         """Return the sealed memo of a transaction; `Problem` 3007 where it has none."""
         return self._client.get_bytes(f"/v1/txs/{tx}/sealed")

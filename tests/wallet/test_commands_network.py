@@ -1,0 +1,484 @@
+"""The program against a network of real processes: shapes, money, drafts, exit codes (1.4-1.8)."""
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from chain.texts import exit_code
+from cli import wijk
+from node.client import Client
+from testnet.network import Network, create_network
+from testnet.plan import SEEDED_TIME, plan_testnet
+from tests.shapes import SHAPES, check_shape
+from wallet.contacts import add_contact, load_contacts, save_contacts
+from wallet.keystore import load_key
+
+OPENING = 1_000_000  # what dev1, and dev5, hold of w1 at genesis: two keys make twice as much
+IBAN = "NL02ABNA0123456789"
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+    folder = tmp_path_factory.mktemp("net") / "n"
+    plan = plan_testnet(4, 4, 6, b"commands", SEEDED_TIME)
+    made = create_network(folder, plan, seed=None, base_port=0, storage="auto")
+    made.start()
+    made.wait_in_sync()
+    home = folder / "client"
+    contacts = load_contacts(home)
+    bakery = load_key(home, "dev5").account
+    save_contacts(home, add_contact(contacts, "Bakker Jansen", bakery, at=SEEDED_TIME))
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def home(network: Network, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    for name in [
+        name for name in os.environ if name.startswith("WIJK_") and name != "WIJK_TESTDATA"
+    ]:
+        monkeypatch.delenv(name)
+    folder = network.folder / "client"
+    monkeypatch.setenv("WIJK_HOME", str(folder))
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(wijk, list(words))
+
+
+def ask(shape: str, *words: str, code: int = 0) -> dict[str, Any]:
+    """Run with -o json, want an exit code, and return the object on stdout, of that shape."""
+    told = run(*words, "-o", "json")
+    assert told.exit_code == code, told.stderr
+    tree: dict[str, Any] = json.loads(told.stdout)
+    check_shape(tree, SHAPES[shape], shape)
+    if code:
+        check_shape(json.loads(told.stderr.splitlines()[-1]), SHAPES["problem"])
+    return tree
+
+
+def refused(code: int, *words: str) -> dict[str, Any]:
+    told = run(*words, "-o", "json")
+    problem: dict[str, Any] = json.loads(told.stderr.splitlines()[-1])
+    check_shape(problem, SHAPES["problem"])
+    assert problem["code"] == f"WIJK-{code}", problem
+    assert told.exit_code == exit_code(code)
+    assert told.stdout == ""
+    return problem
+
+
+def balance(who: str) -> int:
+    return int(ask("account balance", "account", "balance", who)["balance_cents"])
+
+
+# ------------------------------------------------------------------------------------ money
+
+
+def test_status_in_both_languages_and_as_object(home: Path) -> None:
+    status = ask("status", "status", "--exit-code")
+
+    assert status["validators"]["total"] == 4
+    assert status["health"] == "ok"
+    assert "4 van 4 nodes" in run("status").stdout
+    assert "4 of 4 nodes" in run("status", "--lang", "en").stdout
+
+
+def test_a_payment_inside_the_wijk_ends_with_a_verified_receipt(home: Path) -> None:
+    before = balance("dev1"), balance("dev5")
+
+    paid = ask("pay", "pay", "Bakker Jansen", "12,50", "--from", "dev1", "--memo", "Brood", "--yes")
+
+    assert (paid["status"], paid["verified"], paid["code"]) == ("final", True, 0)
+    assert (paid["to_name"], paid["memo"]) == ("Bakker Jansen", "Brood")
+    assert (paid["cross_wijk"], paid["denom"]) == (False, "w1:EUR")
+    assert (balance("dev1"), balance("dev5")) == (before[0] - 1250, before[1] + 1250)
+    receipt = ask("receipt", "receipt", "verify", str(home / paid["receipt"]))
+    assert receipt["ok"] is True
+    assert receipt["payment"]["memo_matches"] is True
+    assert not list((home / "outbox").iterdir())
+
+
+def test_a_payment_across_uses_trade_pay_at_par(home: Path) -> None:
+    before = balance("dev2")
+
+    paid = ask("pay", "pay", "dev2", "1.00", "--from", "dev1", "--yes")
+
+    assert (paid["cross_wijk"], paid["wijk_from"], paid["wijk_to"]) == (True, "w1", "w2")
+    shown = ask("query tx", "query", "tx", paid["tx"], "--prove")
+    assert shown["call"]["type"] == "trade.pay"
+    assert balance("dev2") == before + 100
+
+
+def test_paid_is_said_in_words_and_the_next_step_too(home: Path) -> None:
+    dutch = run("pay", "Bakker Jansen", "0,10", "--from", "dev1", "--yes")
+    english = run("pay", "Bakker Jansen", "0,10", "--from", "dev1", "--yes", "--lang", "en")
+
+    assert dutch.stdout == "Betaald: € 0,10 aan Bakker Jansen.\n"
+    assert "U betaalt € 0,10 aan Bakker Jansen (w1)." in dutch.stderr
+    assert "Hierna: wijk receipt verify" in dutch.stderr
+    assert english.stdout == "Paid: €0.10 to Bakker Jansen.\n"
+    assert "Next: wijk receipt verify" in english.stderr
+
+
+def test_a_dry_run_tells_the_effects_and_sends_nothing(home: Path) -> None:
+    before = balance("dev1")
+
+    tried = ask("pay --dry-run", "pay", "dev2", "1,00", "--from", "dev1", "--dry-run")
+    told = run("pay", "Bakker Jansen", "100000", "--from", "dev1", "--dry-run", "-o", "json")
+
+    assert tried["allowed"] is True
+    assert [effect["change_cents"] for effect in tried["effects"]] == [-100, 100]
+    tree = json.loads(told.stdout)
+    check_shape(tree, SHAPES["pay --dry-run"])
+    assert told.exit_code == 5
+    assert tree["problem"]["code"] == "WIJK-2104"
+    assert json.loads(told.stderr.splitlines()[-1])["code"] == "WIJK-2104"
+    assert balance("dev1") == before
+
+
+def test_a_refusal_says_what_would_help(home: Path) -> None:
+    problem = refused(2104, "pay", "Bakker Jansen", "100000", "--from", "dev1", "--yes")
+    text = run("pay", "Bakker Jansen", "100000", "--from", "dev1", "--yes").stderr
+
+    assert problem["nothing_sent"] is True
+    assert problem["params"]["amount_cents"] == 10_000_000
+    assert 'Probeer: wijk pay "Bakker Jansen"' in text
+    assert not list((home / "outbox").iterdir())
+
+
+def test_usage_is_refused_before_anything_is_sent(home: Path) -> None:
+    refused(1006, "pay", "Bakker", "1", "--from", "dev1", "--yes")
+    refused(1003, "pay", "dev2", "1", "--from", "niemand", "--yes")
+    refused(1001, "pay", "dev2", "1", "--from", "dev1")  # nobody to ask
+    refused(1001, "pay", "dev2", "1", "--from", "dev1", "--yes", "--valid-for", "11m")
+    refused(1001, "pay", "dev2", "1", "--from", "dev1", "--yes", "--memo", "x" * 141)
+    refused(2109, "pay", "dev1", "1", "--from", "dev1", "--yes")
+
+
+def test_a_request_can_be_paid_from_its_link(home: Path) -> None:
+    asked = ask("request", "request", "2,00", "--to", "dev5", "--memo", "bloemen")
+    before = balance("dev5")
+
+    paid = ask("pay", "pay", asked["link"], "--from", "dev1", "--yes")
+
+    assert asked["qr"] == asked["link"]
+    assert (paid["amount_cents"], paid["memo"]) == (200, "bloemen")
+    assert balance("dev5") == before + 200
+    refused(1005, "pay", asked["link"], "3,00", "--from", "dev1", "--yes")
+
+
+def test_a_receipt_can_go_to_a_file_of_choice(home: Path, tmp_path: Path) -> None:
+    paid = ask(
+        "pay", "pay", "dev5", "0,20", "--from", "dev1", "--yes", "--receipt", "bon.tlog-proof"
+    )
+
+    assert paid["receipt"] == "bon.tlog-proof"
+    assert ask("receipt", "receipt", "verify", "bon.tlog-proof")["ok"] is True
+
+
+def test_accepted_is_not_paid(home: Path) -> None:
+    sent = ask("pay", "pay", "dev5", "0,30", "--from", "dev1", "--yes", "--wait", "accepted")
+
+    assert sent["status"] in ("accepted", "final")
+    assert ask("tx send", "tx", "wait", sent["tx"])["status"] == "final"
+
+
+# ---------------------------------------------------------------------------------- reading
+
+
+def test_history_has_names_and_the_memos_of_this_home(home: Path) -> None:
+    """A memo that came in is opened with the payee's key, once its receipt was verified."""
+    paid = ask("pay", "pay", "dev1", "3,00", "--from", "dev5", "--memo", "Voor de fiets", "--yes")
+    (home / paid["receipt"]).unlink()  # as in another person's home
+
+    page = ask("account history", "account", "history", "dev1", "--limit", "2")
+    other = run("account", "history", "dev1", "--with", "dev2", "-o", "json")
+
+    newest = page["items"][0]
+    assert (newest["tx"], newest["memo"]) == (paid["tx"], "Voor de fiets")
+    assert newest["counterparty_name"] == "Bakker Jansen"
+    assert (home / paid["receipt"]).exists()
+    assert page["next"] is not None
+    more = ask("account history", "account", "history", "dev1", "--after", page["next"])
+    assert page["items"][0] not in more["items"]
+    assert all(item["counterparty_name"] == "dev2" for item in json.loads(other.stdout)["items"])
+    assert "Voor de fiets" in run("account", "history", "dev1").stdout
+
+
+def test_lists_as_lines_and_csv(home: Path) -> None:
+    ask("pay", "pay", "dev5", "0,40", "--from", "dev1", "--yes")
+
+    lines = run("account", "history", "dev1", "-o", "jsonl", "--limit", "1").stdout.splitlines()
+    table = run("account", "history", "dev1", "-o", "csv", "--limit", "1").stdout_bytes.decode()
+
+    assert len(lines) == 1
+    check_shape({"items": [json.loads(lines[0])], "next": None, "as_of_height": 1},
+                SHAPES["account history"])  # fmt: skip
+    assert table.split("\r\n")[0].startswith("tx,height,index,at,kind,direction,counterparty")
+    assert len(table.split("\r\n")) == 3
+
+
+def test_limits_validators_params_blocks_and_accounts(home: Path) -> None:
+    ask("pay", "pay", "dev5", "0,50", "--from", "dev1", "--yes")
+
+    ask("account limits", "account", "limits", "dev1")
+    ask("query params", "query", "params")
+    assert len(ask("query validators", "query", "validators")["items"]) == 4
+    newest = ask("query block", "query", "block", "latest", "--txs", "--prove")
+    by_id = ask("query block", "query", "block", newest["block_id"])
+    assert by_id["height"] <= newest["height"]
+    assert newest["txs"] is not None
+    proven = ask("query account", "query", "account", "dev1", "--prove")
+    assert proven["proof"] is not None
+    board = ask("query account", "query", "account", "board-w1-a", "--prove")
+    assert board["kind"] == "board"
+    refused(3007, "query", "tx", "ab" * 32)
+    refused(3007, "query", "block", "999999")
+
+
+def test_a_policy_of_another_chain_proves_nothing(home: Path, tmp_path: Path) -> None:
+    """A node cannot talk a client into another chain than the one it trusts."""
+    other = tmp_path / "other"
+    other.mkdir(mode=0o700)
+    vector = Path(__file__).parent.parent / "vectors" / "receipt-policy.json"
+    (other / "policy.json").write_bytes(vector.read_bytes())
+    (other / "config.toml").write_bytes((home / "config.toml").read_bytes())
+    account = load_key(home, "dev1").account
+
+    told = run("query", "account", account, "--prove", "--home", str(other), "-o", "json")
+
+    assert told.exit_code == 8
+    assert told.stdout == ""
+
+
+def test_a_first_visit_makes_a_policy_from_genesis(
+    home: Path, network: Network, tmp_path: Path
+) -> None:
+    """interfaces 3.5: on a chain for tests the digest is shown and the policy is made."""
+    fresh = tmp_path / "fresh"
+    node = network.file.nodes[0].api
+    account = load_key(home, "dev1").account
+
+    told = run(
+        "query", "account", account, "--prove", "--home", str(fresh), "--node", node, "-o", "json"
+    )
+
+    assert told.exit_code == 0
+    assert network.file.chain_digest in told.stderr
+    assert (fresh / "policy.json").read_bytes() == (home / "policy.json").read_bytes()
+
+
+# --------------------------------------------------------------------- several people signing
+
+
+def camt(opening: int, movements: Sequence[int], day: str) -> str:
+    """Return a camt.053.001.02 statement of one day, amounts in cents, credits above 0."""
+
+    def amount(cents: int) -> str:
+        return f'<Amt Ccy="EUR">{cents // 100}.{cents % 100:02}</Amt>'
+
+    def balanced(code: str, cents: int) -> str:
+        kind = f"<Tp><CdOrPrtry><Cd>{code}</Cd></CdOrPrtry></Tp>"
+        return f"<Bal>{kind}{amount(cents)}<CdtDbtInd>CRDT</CdtDbtInd><Dt><Dt>{day}</Dt></Dt></Bal>"
+
+    entries = "".join(
+        f"<Ntry>{amount(abs(cents))}<CdtDbtInd>{'CRDT' if cents > 0 else 'DBIT'}</CdtDbtInd>"
+        f"<Sts>BOOK</Sts><BookgDt><Dt>{day}</Dt></BookgDt>"
+        f"<AcctSvcrRef>{day}-{place}</AcctSvcrRef><BkTxCd/></Ntry>"
+        for place, cents in enumerate(movements)
+    )
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>'
+        '<Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.053.001.02"><BkToCstmrStmt>'
+        "<GrpHdr><MsgId>M</MsgId><CreDtTm>2026-01-06T02:00:00Z</CreDtTm></GrpHdr>"
+        f"<Stmt><Id>{day}</Id><CreDtTm>2026-01-06T02:00:00Z</CreDtTm>"
+        f"<Acct><Id><IBAN>{IBAN}</IBAN></Id><Ccy>EUR</Ccy></Acct>"
+        f"{balanced('OPBD', opening)}{balanced('CLBD', opening + sum(movements))}{entries}"
+        "</Stmt></BkToCstmrStmt></Document>"
+    )
+
+
+def test_coin_is_issued_for_money_in_the_bank_and_redeemed(home: Path, tmp_path: Path) -> None:
+    """economy C5, C6, C13: attest with a draft, allow, issue, redeem."""
+    info = ask("coin info", "coin", "info", "--wijk", "w1")
+    path = tmp_path / "s.xml"
+    path.write_text(camt(2 * OPENING, [2500, 2500, 5000], "2026-01-05"))
+    two = ("--key", "board-w1-a", "--key", "board-w1-c", "--yes")
+
+    drafted = ask("coin reserve attest", "coin", "reserve", "attest", "s.xml", "--key",
+                  "board-w1-a", "--yes", code=11)  # fmt: skip
+    assert drafted["signatures"] == {"have": 1, "need": 2}
+    refused(2111, "coin", "issue", "50", "--to", "dev1", "--evidence", "s.xml", *two)
+    signed = ask("tx draft", "tx", "sign", drafted["draft"], "--key", "board-w1-b", "--yes")
+    assert signed["signatures"] == {"have": 2, "need": 2}
+    sent = ask("tx send", "tx", "send", drafted["draft"], "--yes")
+    assert sent["tx"] == signed["tx"]
+
+    shown = ask("coin reserve show", "coin", "reserve", "show", "--wijk", "w1")
+    assert [one["amount_cents"] for one in shown["unmatched"]].count(2500) == 2
+    refused(2116, "coin", "issue", "50,00", "--to", "dev1", "--evidence", "s.xml", *two)
+    allowed = ask("coin allowance", "coin", "allowance", "100,00", *two)
+    assert allowed["allowance_cents"] == 10_000
+    refused(1001, "coin", "issue", "25", "--to", "dev1", "--evidence", "s.xml", *two)
+    before = balance("dev1")
+    fifty = ("coin", "issue", "50,00", "--to", "dev1", "--evidence", "s.xml", *two)
+    issued = ask("coin issue", *fifty)
+    assert issued["evidence"] == sent["tx"]
+    assert issued["supply_cents"] == info["supply_cents"] + 5000
+    assert balance("dev1") == before + 5000
+    refused(2110, *fifty)
+
+    redeemed = ask("coin redeem", "coin", "redeem", "3,50", "--to-iban", "NL02 ABNA 0123 4567 89",
+                   "--from", "dev1", "--yes")  # fmt: skip
+    assert redeemed["redemption_id"] == redeemed["tx"]
+    assert redeemed["due_on"] is not None
+    assert ask("coin info", "coin", "info", "--wijk", "w1")["pending_out_cents"] == 350
+    refused(1001, "coin", "redeem", "3,50", "--to-iban", "NL03ABNA0123456789", "--from", "dev1",
+            "--yes")  # fmt: skip
+
+
+def test_a_bank_file_that_does_not_add_up_is_refused_in_words(home: Path, tmp_path: Path) -> None:
+    right = camt(0, [100], "2026-01-05")
+    wrong = right.replace("1.00</Amt><CdtDbtInd>CRDT</CdtDbtInd><Sts>",
+                          "2.00</Amt><CdtDbtInd>CRDT</CdtDbtInd><Sts>")  # fmt: skip
+    (tmp_path / "s.xml").write_text(wrong)
+
+    problem = refused(1001, "coin", "reserve", "attest", "s.xml", "--key", "board-w1-a", "--yes")
+
+    assert "bank.sum" in problem["detail"]
+
+
+def test_any_call_can_be_built_signed_apart_and_combined(home: Path, tmp_path: Path) -> None:
+    """interfaces 1.6: a payment from the wijk fund has no command of its own."""
+    call = {"type": "coin.set_minter", "denom": "w2:EUR", "allowance": 1}
+    Path("call.json").write_text(json.dumps(call))
+
+    built = ask("tx draft", "tx", "build", "call.json", "--key", "board-w2-a")
+    draft = Path(built["draft"])
+    Path("copy.json").write_bytes(draft.read_bytes())
+    assert built["signatures"] == {"have": 0, "need": 2}
+    ask("tx send", "tx", "send", str(draft), "--yes", code=11)
+    ask("tx draft", "tx", "sign", str(draft), "--key", "board-w2-a", "--yes")
+    ask("tx draft", "tx", "sign", "copy.json", "--key", "board-w2-b", "--yes")
+    refused(2002, "tx", "sign", "copy.json", "--key", "dev1", "--yes")
+    joined = ask("tx draft", "tx", "combine", str(draft), "copy.json")
+    decoded = ask("tx show", "tx", "decode", str(draft))
+    sent = ask("tx send", "tx", "send", str(draft), "--yes")
+
+    assert joined["tx"] == decoded["tx"] == sent["tx"]
+    assert decoded["call"] == call
+    assert ask("query tx", "tx", "show", sent["tx"])["call"] == call
+
+
+def test_a_file_with_a_wrong_call_names_the_field(home: Path, tmp_path: Path) -> None:
+    Path("call.json").write_text('{"type": "coin.set_minter", "denom": "w2:EUR", "allowance": "1"}')
+
+    problem = refused(1001, "tx", "build", "call.json", "--key", "board-w2-a")
+
+    assert "call.allowance: not a whole number" in problem["detail"]
+
+
+def test_registrars_admit_and_limit_a_member(home: Path, tmp_path: Path) -> None:
+    made = run("keys", "add", "nieuw", "-o", "json")
+    key = json.loads(made.stdout)
+    two = ("--key", "registrar-w3-a", "--key", "registrar-w3-b", "--yes")
+    fields = {"key": key["public_key"], "kind": "PERSON", "area": "WK999902", "year": 2026,
+              "flags": ["VOTE"], "limit": 50_000}  # fmt: skip
+    Path("member.json").write_text(json.dumps(fields))
+
+    done = ask("tx send", "member", "admit", "member.json", *two)
+    refused(2321, "member", "admit", "member.json", *two)
+
+    assert done["status"] == "final"
+    assert ask("account limits", "account", "limits", "nieuw")["wallet_cap_cents"] == 50_000
+
+
+# ------------------------------------------------------------------------- when nodes are away
+
+
+def pause(network: Network, names: Sequence[str], how: signal.Signals) -> None:
+    for name in names:
+        pid = network.node(name).pid
+        assert pid is not None
+        os.kill(pid, how)
+
+
+def test_without_an_answer_the_outcome_is_unknown_and_found_later(
+    home: Path, network: Network
+) -> None:
+    """interfaces 1.7: exit 7, the same bytes in the outbox, and `tx wait` finishes it."""
+    before = balance("dev5")
+    pause(network, ["v2", "v3", "v4"], signal.SIGSTOP)
+    try:
+        lost = ask("pay", "pay", "dev5", "1,00", "--from", "dev1", "--memo", "later", "--yes",
+                   "--timeout", "2s", code=7)  # fmt: skip
+        assert lost["status"] == "unknown"
+        assert [path.stem for path in (home / "outbox").iterdir()] == [lost["tx"]]
+    finally:
+        pause(network, ["v2", "v3", "v4"], signal.SIGCONT)
+
+    found = ask("tx send", "tx", "wait", lost["tx"])
+
+    assert found["status"] == "final"
+    assert balance("dev5") == before + 100
+    assert ask("receipt", "receipt", "verify", lost["tx"])["payment"]["memo"] == "later"
+    assert not list((home / "outbox").iterdir())
+
+
+def until(true: Callable[[], bool], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.05)
+
+
+def test_what_a_contract_refuses_in_a_block_is_exit_6(home: Path, network: Network) -> None:
+    """Two payments that cannot both be: the second stands in a block, and moved nothing."""
+    client = Client([network.file.nodes[0].api])
+    have = balance("dev6")
+    amount = f"{have // 100},{have % 100:02}"
+    pause(network, ["v3", "v4"], signal.SIGSTOP)
+    results: list[Result] = []
+    try:
+        threads = [
+            threading.Thread(target=lambda: results.append(
+                run("pay", "dev2", amount, "--from", "dev6", "--yes", "-o", "json")
+            ))
+            for _ in range(2)
+        ]  # fmt: skip
+        for thread in threads:
+            thread.start()
+            time.sleep(0.4)
+        until(lambda: client.status()["mempool"] == 2)
+    finally:
+        pause(network, ["v3", "v4"], signal.SIGCONT)
+    for thread in threads:
+        thread.join()
+
+    assert sorted(result.exit_code for result in results) == [0, 6]
+
+
+def test_without_a_quorum_nothing_is_sent(home: Path, network: Network) -> None:
+    client = Client([network.file.nodes[0].api])
+    network.set_groups([["v1", "v2"], ["v3", "v4"]])
+    try:
+        until(lambda: client.status()["health"] != "ok")
+        problem = refused(4001, "pay", "dev5", "1,00", "--from", "dev1", "--yes")
+        unwell = ask("status", "status", "--exit-code", code=9)
+    finally:
+        network.set_groups([])
+    until(lambda: client.status()["health"] == "ok")
+
+    assert problem["nothing_sent"] is True
+    assert unwell["health"] == "down"
+    assert not list((home / "outbox").iterdir())

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from chain.texts import Problem
+from node.api_auth import Readers
 from node.api_log import LogRoutes
 from node.api_read import ReadRoutes
 from node.api_request import Rates, check_names
@@ -54,16 +54,19 @@ class Route(msgspec.Struct, frozen=True):
 def make_api(node: Node) -> web.Application:
     """Return the application that serves `node`; raise `ConfigInvalid` for a setting it forbids."""
     rates = make_rates(node)
-    streams = Streams(node)
-    routes = {(route.method, route.path): route for route in make_routes(node, rates, streams)}
+    readers = Readers(node)
+    streams = Streams(node, readers)
+    routes = {
+        (route.method, route.path): route for route in make_routes(node, rates, readers, streams)
+    }
     app = web.Application(
         client_max_size=BATCH_BYTES_MAX,
         middlewares=[make_meter(node), answer_errors],
     )
     for route in routes.values():
-        app.router.add_route(route.method, route.path, _guarded(route, node, rates))
+        app.router.add_route(route.method, route.path, _guarded(route, node, rates, readers))
         if route.method == "GET":
-            app.router.add_route("HEAD", route.path, _guarded(route, node, rates))
+            app.router.add_route("HEAD", route.path, _guarded(route, node, rates, readers))
 
     async def close_streams(_app: web.Application) -> None:
         streams.close()
@@ -73,11 +76,11 @@ def make_api(node: Node) -> web.Application:
     return app
 
 
-def make_routes(node: Node, rates: Rates, streams: Streams) -> tuple[Route, ...]:
+def make_routes(node: Node, rates: Rates, readers: Readers, streams: Streams) -> tuple[Route, ...]:
     """Return the routes that exist; those of later contracts come with them."""
-    read = ReadRoutes(node)
-    log = LogRoutes(node)
-    submission = Submission(node, rates)
+    read = ReadRoutes(node, readers)
+    log = LogRoutes(node, readers)
+    submission = Submission(node, rates, readers)
     page = frozenset({"after", "limit"})
 
     def get(path: str, handler: Handler, *names: str, private: bool = False) -> Route:
@@ -87,7 +90,7 @@ def make_routes(node: Node, rates: Rates, streams: Streams) -> tuple[Route, ...]
         return Route("POST", path, handler, frozenset(names), counted)
 
     async def get_sealed(request: web.Request) -> web.StreamResponse:
-        return read.answer_sealed(submission.get_sealed(read.tx_id(request)))
+        return read.sealed(request, submission.get_sealed)
 
     return (
         Route("GET", "/healthz", read.healthz, counted=OWN),
@@ -143,7 +146,7 @@ def make_rates(node: Node) -> Rates:
     return Rates(int(text.partition("/")[0]))
 
 
-def _guarded(route: Route, node: Node, rates: Rates) -> Handler:
+def _guarded(route: Route, node: Node, rates: Rates, readers: Readers) -> Handler:
     """Return the handler behind rate, privacy and parameter checks, with the usual headers."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -153,8 +156,8 @@ def _guarded(route: Route, node: Node, rates: Rates) -> Handler:
         elif route.counted == WRITE:
             rates.take_write(who, now)
         check_names(request, route.names)
-        if route.private and node.is_private:
-            raise Problem(3005)
+        if route.private:
+            readers.identify(request)
         try:
             return await route.handler(request)
         except (StorageError, Halted) as error:

@@ -16,6 +16,7 @@ from chain.errors import Malformed
 from chain.log import EMPTY_ROOT, Leaf, consistency_path, frontier_at, inclusion_path, root
 from chain.proof import key_text, write_consistency_proof
 from chain.texts import Problem
+from node.api_auth import Readers
 from node.api_request import NUMBER_MAX, read_hex, read_number
 from node.chainstore import ChainStore
 from node.http_server import Answer, answer_json
@@ -38,8 +39,9 @@ _IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable"}
 class LogRoutes:
     """The routes of the log."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, readers: Readers) -> None:
         self._node = node
+        self._readers = readers
 
     @property
     def _store(self) -> ChainStore:
@@ -121,10 +123,11 @@ class LogRoutes:
         if height is not None and height != tip:
             raise Problem(NOT_FOUND, what=f"height {height}", first_height=tip)
         try:
-            key = parse_key(request.query.get("key", ""))
+            parts = parse_key(request.query.get("key", ""))
         except Malformed:
             raise Problem(3009, name="key") from None
-        text = state_proof_text(node.store, node.chain.chain_id, key)
+        self._readers.require_key(request, parts)
+        text = state_proof_text(node.store, node.chain.chain_id, encode(parts))
         if text is None:
             raise Problem(NOT_FOUND, what="checkpoint")
         return Answer(text=text, content_type="application/json", charset="utf-8")
@@ -138,6 +141,7 @@ class LogRoutes:
         place = self._store.place(tx_id)
         if place is None:
             raise Problem(NOT_FOUND, what=tx_id.hex())
+        self._readers.require_tx(request, place)
         envelope = self._store.envelope(place)
         return _text(receipt_text(self._store, self._node.chain.chain_id, envelope, place))
 
@@ -212,8 +216,8 @@ class LogRoutes:
         return self._note(header.height)
 
 
-def parse_key(text: str) -> bytes:
-    """Return the key bytes of `keyspace/part/...`, or raise `Malformed` (interfaces 5.5).
+def parse_key(text: str) -> list[bytes | int | str]:
+    """Return the parts of the key `keyspace/part/...`, or raise `Malformed` (interfaces 5.5).
 
     The text form does not tell a number from a text of digits; the keyspace does.
     """
@@ -230,10 +234,9 @@ def parse_key(text: str) -> bytes:
             parts.append(min(int(word), NUMBER_MAX))
         else:
             parts.append(word)
-    key = encode(parts)
-    if key_text(key) != text:
+    if key_text(encode(parts)) != text:
         raise Malformed("a state key in another form")
-    return key
+    return parts
 
 
 def _tile_number(number: int) -> str:

@@ -29,6 +29,7 @@ from chain.records import decode_tx
 from chain.state import State
 from chain.strict_json import parse_tree
 from chain.texts import Problem, problem, remedy
+from node.api_auth import Readers, parties_of
 from node.api_request import (
     make_page,
     parse_number,
@@ -80,8 +81,9 @@ V = TypeVar("V")
 class ReadRoutes:
     """The routes that read a node; it holds nothing but a count of members."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, readers: Readers) -> None:
         self._node = node
+        self._readers = readers
         self._counts: dict[str, int] = {}
         self._counted_ms: int | None = None
 
@@ -319,6 +321,8 @@ class ReadRoutes:
         height = self._height(request)
         txs, prove = read_flag(request, "txs"), read_flag(request, "prove")
         if request.headers.get("Accept") == "application/msgpack":
+            if txs:
+                self._readers.require(request, ())  # everybody's payments: for auditors
             raw = _found(node.store.raw_block(height), f"block {height}")
             header, body, certificate, envelopes = raw
             packed = encode([header, body, certificate, list(envelopes) if txs else None])
@@ -329,6 +333,7 @@ class ReadRoutes:
     async def block_txs(self, request: web.Request) -> web.StreamResponse:
         """GET /v1/blocks/{ref}/txs"""
         node = self._node
+        self._readers.require(request, ())
         height, limit = self._height(request), read_limit(request)
         header = _found(node.store.header(height), f"block {height}")
         scope = f"block/{height}/txs"
@@ -353,18 +358,15 @@ class ReadRoutes:
 
     # ------------------------------------------------------------------------ transactions
 
-    def tx_id(self, request: web.Request) -> bytes:
-        """Return the transaction id in the path."""
-        return read_hex(request.match_info["id"], "id")
-
     async def tx(self, request: web.Request) -> web.StreamResponse:
         """GET /v1/txs/{id}"""
         node = self._node
-        tx_id = self.tx_id(request)
+        tx_id = read_hex(request.match_info["id"], "id")
         prove = read_flag(request, "prove")
         place = node.store.place(tx_id)
         if place is None:
-            return answer_json(self._not_included(tx_id, read_language(request)))
+            return answer_json(self._not_included(request, tx_id))
+        self._readers.require_tx(request, place)
         tree = included_tx_json(node.store, node.chain, place)
         tree["problem"] = None
         if place.code:
@@ -376,11 +378,12 @@ class ReadRoutes:
             tree["proof"] = {"receipt": text}
         return answer_json(tree)
 
-    def _not_included(self, tx_id: bytes, lang: str) -> Json:
+    def _not_included(self, request: web.Request, tx_id: bytes) -> Json:
         """Return a transaction that stands in no block; raise `Problem` 3007 if it is not known."""
-        node = self._node
+        node, lang = self._node, read_language(request)
         pending = node.runtime.intake.mempool.get(tx_id)
         if pending is not None:
+            self._readers.require(request, parties_of(pending.tx))
             return {**tx_json(node.chain, pending.tx, "pending", None, None), "problem": None}
         status, why = "pending", None
         if not node.runtime.intake.is_pending(tx_id):
@@ -396,9 +399,16 @@ class ReadRoutes:
         nothing = dict.fromkeys((*names, "bytes", "proof"))
         return {"tx": tx_id.hex(), "status": status, **nothing, "problem": why}
 
-    def answer_sealed(self, sealed: bytes | None) -> web.StreamResponse:
+    def sealed(
+        self, request: web.Request, get_sealed: Callable[[bytes], bytes | None]
+    ) -> web.StreamResponse:
         """GET /v1/txs/{id}/sealed: the bytes as they were posted."""
-        return Answer(body=_found(sealed, "sealed"), content_type="application/octet-stream")
+        tx_id = read_hex(request.match_info["id"], "id")
+        place = self._node.store.place(tx_id)
+        if place is not None:
+            self._readers.require_tx(request, place)
+        box = None if place is None and self._node.is_private else get_sealed(tx_id)
+        return Answer(body=_found(box, "sealed"), content_type="application/octet-stream")
 
     # ---------------------------------------------------------------------------- accounts
 
@@ -455,6 +465,7 @@ class ReadRoutes:
     def _account(self, request: web.Request) -> tuple[bytes, AccountRecord]:
         text = request.match_info["account"]
         account = read_account(text)
+        self._readers.require(request, (account,))
         record = ACCOUNTS.get(self._node.state(), account)
         return account, _found(record, text)
 

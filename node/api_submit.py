@@ -25,6 +25,7 @@ from chain.money_text import money
 from chain.records import TX_BYTES_MAX, Envelope, Outcome, Tx, TxBody, decode_tx
 from chain.strict_json import parse_json
 from chain.texts import Problem, problem
+from node.api_auth import Readers
 from node.api_request import Rates, read_number
 from node.chainstore import TxPlace
 from node.http_server import Answer, answer_json, read_body, read_language
@@ -58,8 +59,9 @@ class Posted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Submission:
     """The three routes that take envelopes, and the sealed boxes beside them."""
 
-    def __init__(self, node: Node, rates: Rates) -> None:
+    def __init__(self, node: Node, rates: Rates, readers: Readers) -> None:
         self._node = node
+        self._readers = readers
         self._rates = rates
 
     # ------------------------------------------------------------------------------- one
@@ -70,7 +72,7 @@ class Submission:
         if wait not in ("accepted", "final"):
             raise Problem(3009, name="wait")
         wait_ms = read_number(request, "wait_ms", 0, WAIT_MS_MAX)
-        raw, sealed = await self._read(request)
+        raw, sealed = _read_posted(request, await read_body(request, BODY_BYTES_MAX))
         tx_id = sha256(raw)
         self._take_account(raw)
         mono_ms = self._node.timers.mono_ms()
@@ -90,22 +92,6 @@ class Submission:
             limit_ms = WAIT_MS_DEFAULT if wait_ms is None else wait_ms
             place = await self._wait(tx_id, limit_ms, verdict)
         return self._answer(raw, tx_id, place, replayed=known)
-
-    async def _read(self, request: web.Request) -> tuple[bytes, bytes | None]:
-        body = await read_body(request, BODY_BYTES_MAX)
-        if request.content_type == MSGPACK:
-            return body, None
-        if request.content_type != "application/json":
-            raise Problem(3009, name="Content-Type")
-        try:
-            posted = parse_json(body, Posted)
-            envelope = from_base64(posted.envelope, "envelope")
-            sealed = None if posted.sealed is None else from_base64(posted.sealed, "sealed")
-        except Malformed as error:
-            raise Problem(2001, cause=str(error)) from None
-        if sealed is not None and not 0 < len(sealed) <= SEALED_BYTES_MAX:
-            raise Problem(3010, limit_bytes=SEALED_BYTES_MAX)
-        return envelope, sealed
 
     async def _submit(self, raw: bytes) -> Verdict:
         """Hand one envelope to the runtime and wait for its verdict, which may come at once."""
@@ -223,13 +209,15 @@ class Submission:
 
     async def check(self, request: web.Request) -> web.StreamResponse:
         """POST /v1/txs:check: what a transaction would do now; nothing is kept."""
-        raw, _ = await self._read(request)
+        body = await read_body(request, BODY_BYTES_MAX)
+        raw, _ = _read_posted(request, body)
         node = self._node
         lang = read_language(request)
         try:
             tx = decode_tx(raw, node.chain.table.union)
         except Malformed as error:
             raise Problem(2001, tx=sha256(raw).hex(), cause=str(error)) from None
+        self._readers.require(request, (tx.sender,), body)  # an outcome tells balances
         try:
             outcome = node.runtime.intake.try_out(raw)
         except Reject as refusal:
@@ -273,6 +261,23 @@ class Submission:
         sender = _sender(raw)
         if sender is not None:
             self._rates.take_write(sender, self._node.timers.mono_ms() / 1000)
+
+
+def _read_posted(request: web.Request, body: bytes) -> tuple[bytes, bytes | None]:
+    """Return the envelope and the sealed box of a body."""
+    if request.content_type == MSGPACK:
+        return body, None
+    if request.content_type != "application/json":
+        raise Problem(3009, name="Content-Type")
+    try:
+        posted = parse_json(body, Posted)
+        envelope = from_base64(posted.envelope, "envelope")
+        sealed = None if posted.sealed is None else from_base64(posted.sealed, "sealed")
+    except Malformed as error:
+        raise Problem(2001, cause=str(error)) from None
+    if sealed is not None and not 0 < len(sealed) <= SEALED_BYTES_MAX:
+        raise Problem(3010, limit_bytes=SEALED_BYTES_MAX)
+    return envelope, sealed
 
 
 def refusal_of(verdict: Verdict) -> Problem:

@@ -11,7 +11,7 @@ import json
 import socket
 import ssl
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
@@ -19,6 +19,7 @@ from chain.codec import decode, encode
 from chain.crypto import sha256
 from chain.errors import Malformed
 from chain.texts import Problem, parse_code
+from node.request_signature import content_digest, signature_base, signature_params
 
 ANSWER_BYTES_MAX = 16 * 1024 * 1024  # a page of 500 blocks, a genesis of 10,000 accounts
 EVENT_BYTES_MAX = 1024 * 1024  # one line of a stream
@@ -29,6 +30,7 @@ UNREACHABLE, TLS_FAILED, NO_ANSWER, INTERNAL = 3001, 3002, 3003, 9001
 OK, BAD_REQUEST = 200, 400
 
 Tree = dict[str, Any]
+Sign = Callable[[str, str, bytes | None], dict[str, str]]  # method, route, body -> headers
 RawBlock = tuple[bytes, bytes, bytes, tuple[bytes, ...]]
 _RAW_BLOCK: Any = RawBlock
 
@@ -64,17 +66,49 @@ class Event(NamedTuple):
     data: Tree
 
 
+def make_sign(
+    account: str,
+    key_index: int,
+    sign: Callable[[bytes], bytes],
+    now_s: Callable[[], int],
+    nonce: Callable[[], str],
+) -> Sign:
+    """Return what signs requests for an account, in text form (RFC 9421, interfaces 2.3)."""
+
+    def headers(method: str, route: str, body: bytes | None) -> dict[str, str]:
+        path, _, query = route.partition("?")
+        has_body = body is not None
+        params = signature_params(account, key_index, now_s(), nonce(), body=has_body)
+        signature = sign(signature_base(method, path, query, body, params))
+        told = {
+            "Signature-Input": f"wijk={params}",
+            "Signature": f"wijk=:{_base64(signature)}:",
+        }
+        if body is not None:
+            told["Content-Digest"] = content_digest(body)
+        return told
+
+    return headers
+
+
 class Client:
     """Asks the nodes of `urls`, in that order. Connections are kept; one thread at a time."""
 
     def __init__(
-        self, urls: Sequence[str], *, timeout_s: float = TIMEOUT_S, lang: str = "nl"
+        self,
+        urls: Sequence[str],
+        *,
+        timeout_s: float = TIMEOUT_S,
+        lang: str = "nl",
+        sign: Sign | None = None,
     ) -> None:
+        """`sign` puts an account's signature under every request (interfaces 2.3)."""
+        self._open: dict[str, http.client.HTTPConnection] = {}
         assert urls, "a client needs a node to ask"
         self._urls = tuple(urls)
         self._timeout_s = timeout_s
         self._lang = lang
-        self._open: dict[str, http.client.HTTPConnection] = {}
+        self._sign = sign
 
     # --------------------------------------------------------------------------- by route
 
@@ -202,13 +236,16 @@ class Client:
 
         A caller goes on with the id of the last event it got. Nothing for 30 s ends it too.
         """
+        route = _with("/v1/stream", {"topics": topics})
         headers = {"Accept": "text/event-stream", "Accept-Language": self._lang}
+        if self._sign is not None:
+            headers |= self._sign("GET", route, None)
         if last_id is not None:
             headers["Last-Event-ID"] = last_id
         for place, url in enumerate(self._urls):
             connection = self._connect(url, TIMEOUT_S)
             try:
-                connection.request("GET", _with("/v1/stream", {"topics": topics}), None, headers)
+                connection.request("GET", route, None, headers)
                 answer = connection.getresponse()
                 if answer.status != OK:
                     raise _problem_of(answer.status, answer.read(ANSWER_BYTES_MAX))
@@ -225,6 +262,10 @@ class Client:
         for connection in self._open.values():
             connection.close()
         self._open.clear()
+
+    def __del__(self) -> None:
+        """A command that ends with an error leaves no socket behind."""
+        self.close()
 
     # ----------------------------------------------------------------------------- inside
 
@@ -301,6 +342,8 @@ class Client:
         try:
             connection.sock.settimeout(seconds)
             asked = {"Accept-Language": self._lang, **dict(headers)}
+            if self._sign is not None:
+                asked |= self._sign(method, route, body)
             connection.request(method, route, body, asked)
             answer = connection.getresponse()
             data = answer.read(ANSWER_BYTES_MAX + 1)

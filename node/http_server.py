@@ -36,7 +36,10 @@ PROBLEM_TYPE = "application/problem+json"
 INTERNAL = 9001
 
 _log = logging.getLogger("wijk.http")
-_TOO_MANY = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+_TOO_MANY = (
+    b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 5\r\nContent-Length: 0\r\n"
+    b"Connection: close\r\n\r\n"
+)
 
 
 class Answer(web.Response):
@@ -149,7 +152,7 @@ async def answer_errors(
         return answer_problem(Problem(_number_of(error), what=request.path), request.path, lang)
     except ConnectionError:
         raise
-    except Exception:
+    except Exception:  # noqa: BLE001 - the one place that turns everything into an answer
         log_id = secrets.token_hex(8)
         _log.exception("api.error", extra={"why": log_id})
         return answer_problem(Problem(INTERNAL, log_id=log_id), request.path, lang)

@@ -11,9 +11,10 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -58,12 +59,21 @@ SPACE_CHECK_S = 10.0
 _log = logging.getLogger("wijk.node")
 
 
+class Addresses(NamedTuple):
+    """Where a node listens, with the ports that were bound."""
+
+    p2p: str
+    api: str
+    metrics: str
+    admin: str
+
+
 def run(
     root: Path, environ: Mapping[str, str], flags: Mapping[str, Value], *, announce: bool
 ) -> int:
     """Serve the node in `root` until SIGTERM; return the exit code of the process."""
     if not __debug__:
-        print("wijk does not run under python -O: its assertions guard money", file=sys.stderr)
+        _say("wijk does not run under python -O: its assertions guard money")
         return BAD_CONFIG
     os.umask(0o077)
     home = Home(root)
@@ -75,22 +85,22 @@ def run(
         lock = lock_home(home)
     except ConfigInvalid as error:
         for fault in error.faults:
-            print(fault, file=sys.stderr)
+            _say(fault)
         return BAD_CONFIG
     except (Busy, Malformed, OSError, StorageError) as error:
-        print(error, file=sys.stderr)
+        _say(error)
         return BAD_CONFIG
     try:
-        return asyncio.run(_serve(home, config, genesis, announce=announce))
+        return asyncio.run(_run(home, config, genesis, announce=announce))
     except (StoreDamaged, Halted) as error:
         _log.critical("node.halted", extra={"why": str(error)})
-        print(error, file=sys.stderr)
+        _say(error)
         return INTEGRITY
     except StoreFailed as error:
-        print(error, file=sys.stderr)
+        _say(error)
         return CRASHED
     except (ConfigInvalid, StorageError, Malformed, OSError) as error:
-        print(error, file=sys.stderr)
+        _say(error)
         return BAD_CONFIG
     except BaseExceptionGroup as group:
         halted, rest = group.split((StoreDamaged, Halted))
@@ -101,7 +111,24 @@ def run(
         lock.release()
 
 
-async def _serve(home: Home, config: Config, genesis: Genesis, *, announce: bool) -> int:
+async def _run(home: Home, config: Config, genesis: Genesis, *, announce: bool) -> int:
+    """Serve until a signal comes."""
+    stop: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    _stop_on(asyncio.get_running_loop(), stop)
+    return await serve(home, config, genesis, stop, _announce if announce else None)
+
+
+async def serve(
+    home: Home,
+    config: Config,
+    genesis: Genesis,
+    stop: "asyncio.Future[int]",
+    on_ready: Callable[[Node, Addresses], None] | None,
+) -> int:
+    """Open `home`, put the parts together, and serve until `stop` says with which exit code.
+
+    `on_ready` is told once everything listens. Whatever ends the node badly is raised.
+    """
     seed = load_node_key(home.root / config.text("signer.key"))
     own_key = public_key(seed)
     doc = find_validator(genesis.doc, own_key)
@@ -112,18 +139,16 @@ async def _serve(home: Home, config: Config, genesis: Genesis, *, announce: bool
     identity = load_identity(home.transport_key)
     verifier = SignaturePool(os.cpu_count() or 1)
     loop = asyncio.get_running_loop()
-    stop = loop.create_future()
-    _stop_on(loop, stop)
 
-    timers = LoopTimers(lambda name: runtime.fire(name))
+    timers = LoopTimers(lambda name: runtime.fire(name))  # noqa: PLW0108
     links = PeerLinks(
         identity=identity,
         info=_own_info(config, genesis, own_key, identity.transport_key),
         genesis_digest=genesis.digest,
         node_version=get_version(),
         height=lambda: chain_store.tip.height,
-        on_message=lambda peer, message: runtime.on_message(peer, message),
-        on_link=lambda peer, up: runtime.on_link(peer, up),
+        on_message=lambda peer, message: runtime.on_message(peer, message),  # noqa: PLW0108
+        on_link=lambda peer, up: runtime.on_link(peer, up),  # noqa: PLW0108
         randomness=os.urandom,
         faults_allowed=genesis.doc.purpose != "live",
     )
@@ -168,8 +193,9 @@ async def _serve(home: Home, config: Config, genesis: Genesis, *, announce: bool
         async with asyncio.TaskGroup() as group:
             serving = group.create_task(links.run())
             watching = group.create_task(_watch_space(home, node, stop))
-            if announce:
-                _announce(node, p2p, servings[0].address, servings[2].address)
+            if on_ready is not None:
+                api, metrics, admin = (site.address for site in servings)
+                on_ready(node, Addresses(p2p, api, metrics, admin))
             code = await stop
             serving.cancel()
             watching.cancel()
@@ -271,7 +297,7 @@ def _open_guard(
         raise
     except (GuardMissing, GuardDamaged) as error:
         _log.error("guard.unusable", extra={"why": str(error)})
-        print(error, file=sys.stderr)
+        _say(error)
         return None
 
 
@@ -320,23 +346,20 @@ async def _watch_space(home: Home, node: Node, stop: "asyncio.Future[int]") -> N
         await asyncio.sleep(SPACE_CHECK_S)
 
 
-def _announce(node: Node, p2p: str, api: str, admin: str) -> None:
-    print(
-        json.dumps(
-            {
-                "name": node.name,
-                "pid": os.getpid(),
-                "chain_id": node.genesis.doc.chain_id,
-                "height": node.runtime.store.tip.height,
-                "p2p": p2p,
-                "api": api,
-                "admin": admin,
-                "storage": node.storage,
-                "signing": node.signer is not None,
-            }
-        ),
-        flush=True,
-    )
+def _announce(node: Node, addresses: Addresses) -> None:
+    """Print the one line of `node start` (interfaces 1.8)."""
+    line = {
+        "name": node.name,
+        "pid": os.getpid(),
+        "chain_id": node.genesis.doc.chain_id,
+        "height": node.runtime.store.tip.height,
+        "p2p": addresses.p2p,
+        "api": addresses.api,
+        "admin": addresses.admin,
+        "storage": node.storage,
+        "signing": node.signing,
+    }
+    print(json.dumps(line), flush=True)  # noqa: T201 - the answer of the command
 
 
 def _set_up_logging(config: Config) -> None:
@@ -370,6 +393,11 @@ class _JsonLines(logging.Formatter):
         if record.exc_info is not None and record.exc_info[1] is not None:
             text += "\n" + self.formatException(record.exc_info)
         return text
+
+
+def _say(text: object) -> None:
+    """Tell whoever starts a node why it does not run; the log may be somewhere else."""
+    print(text, file=sys.stderr)  # noqa: T201
 
 
 def _leaves(group: BaseExceptionGroup) -> list[BaseException]:

@@ -13,13 +13,14 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from chain.address import account_text
+from chain.address import account_text, parse_account
 from chain.codec import decode
 from chain.contract import call_name
 from chain.keyspaces import ACCOUNTS
 from chain.records import decode_tx
 from chain.state import State
 from chain.texts import Problem, problem
+from node.api_auth import Readers
 from node.api_request import NUMBER_MAX, Caps, parse_number, read_account
 from node.chainstore import ENVELOPES, Envelopes
 from node.http_server import Stream, is_loopback, read_language
@@ -58,8 +59,9 @@ class Event(msgspec.Struct, frozen=True):
 class Streams:
     """Guards the caps, the events of the newest blocks, and who waits for the next block."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, readers: Readers) -> None:
         self._node = node
+        self._readers = readers
         self._caps = Caps(STREAMS_MAX, STREAMS_PER_ADDRESS_MAX)
         self._shared: OrderedDict[int, tuple[Event, ...]] = OrderedDict()
         self._next = asyncio.Event()
@@ -74,8 +76,10 @@ class Streams:
     async def get(self, request: web.Request) -> web.StreamResponse:
         """GET /v1/stream"""
         topics = read_topics(request.query.get("topics", "block"))
-        if self._node.is_private and (topics.accounts or "tx" in topics.names):
-            raise Problem(3005)
+        if "tx" in topics.names:
+            self._readers.require(request, ())  # everybody's payments: for auditors
+        for account in topics.accounts:
+            self._readers.require(request, (parse_account(account),))
         tip = self._node.store.tip.height
         last = request.headers.get("Last-Event-ID")
         position = (tip + 1, 0) if last is None else read_position(last)

@@ -1,0 +1,127 @@
+"""Who may read what under `api.privacy = "members"` (interfaces 2.3).
+
+A signed request names an account; that account, the other party of a transaction, and a
+registered auditor may read. Everything else fails closed: 401 without a signature, 403 without a
+right. On public chains every door here is open.
+"""
+
+from collections import deque
+from collections.abc import Collection, Sequence
+
+from aiohttp import web
+
+from chain.address import parse_account
+from chain.crypto import verify
+from chain.errors import Malformed
+from chain.keyspaces import ACCOUNTS, AUDITOR, get_role
+from chain.params import FEDERATION
+from chain.records import Tx, decode_tx
+from chain.texts import Problem
+from node.chainstore import TxPlace
+from node.request_signature import VALID_S, Signed, read_signed
+from node.standing import Node
+
+NONCES_MAX = 100_000  # seen in the last two minutes; above it signed reading is refused
+# Sums and rules of a wijk, votes and elections: what concerns no one account (interfaces 2.3).
+OPEN_KEYSPACES = frozenset(
+    {
+        "cap", "decision", "elect", "issuer", "minter", "owed", "pact", "param", "reserve", "role",
+        "seat", "set", "spent", "statement", "supply", "unpaid", "vote", "wijk", "wijken",
+    }
+)  # fmt: skip
+SIGNATURE_REQUIRED, NOT_ALLOWED, RATE = 3005, 3006, 3004
+_READER = web.RequestKey("reader", bytes)
+
+
+def parties_of(tx: Tx) -> set[bytes]:
+    """Return the sender of a transaction and whom its call pays."""
+    legs = getattr(tx.call, "legs", None)
+    payees = {leg.to for leg in legs} if legs is not None else {getattr(tx.call, "to", tx.sender)}
+    return {tx.sender} | payees
+
+
+class Readers:
+    """Judges signed requests. Holds the nonces of the last two minutes."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._seen: set[str] = set()
+        self._order: deque[tuple[int, str]] = deque()
+
+    def identify(self, request: web.Request, body: bytes | None = None) -> bytes | None:
+        """Return the account that signed this request; None where anybody may read.
+
+        Raise `Problem` 3005 unless exactly one sound, fresh signature stands under it.
+        """
+        if not self._node.is_private:
+            return None
+        known = request.get(_READER)
+        if known is None:
+            known = request[_READER] = self._judge(request, body)
+        return known
+
+    def require(
+        self, request: web.Request, parties: Collection[bytes], body: bytes | None = None
+    ) -> None:
+        """Raise `Problem` unless the reader is one of `parties` or a registered auditor."""
+        reader = self.identify(request, body)
+        if reader is None or reader in parties or self._is_auditor(reader):
+            return
+        raise Problem(NOT_ALLOWED)
+
+    def require_tx(self, request: web.Request, place: TxPlace) -> None:
+        """Raise `Problem` unless the reader is a party of an included transaction."""
+        if not self._node.is_private:
+            return
+        store, chain = self._node.store, self._node.chain
+        outcome = store.outcomes(place.height)[place.index]
+        owners = {posting.owner for posting in outcome.postings}
+        tx = decode_tx(store.envelope(place), chain.table.union)
+        self.require(request, owners | parties_of(tx))
+
+    def require_key(self, request: web.Request, parts: Sequence[bytes | str | int]) -> None:
+        """Raise `Problem` unless the reader may see a state key: its own, or no one person's."""
+        if parts[0] not in OPEN_KEYSPACES:
+            self.require(request, {part for part in parts if isinstance(part, bytes)})
+
+    def _judge(self, request: web.Request, body: bytes | None) -> bytes:
+        inputs = request.headers.getall("Signature-Input", [])
+        signatures = request.headers.getall("Signature", [])
+        if len(inputs) != 1 or len(signatures) != 1:
+            raise Problem(SIGNATURE_REQUIRED)
+        path, _, query = request.raw_path.partition("?")
+        try:
+            signed = read_signed(inputs[0], signatures[0], request.method, path, query, body)
+            account = parse_account(signed.account)
+        except Malformed:
+            raise Problem(SIGNATURE_REQUIRED) from None
+        if not self._is_valid(account, signed):
+            raise Problem(SIGNATURE_REQUIRED)
+        return account
+
+    def _is_valid(self, account: bytes, signed: Signed) -> bool:
+        """Say whether an active key of the account made this signature now, for the first time."""
+        now_s = self._node.timers.wall_ms() // 1000
+        if abs(now_s - signed.created) > VALID_S:
+            return False
+        record = ACCOUNTS.get(self._node.state(), account)
+        key = None if record is None else record.key_at(signed.key_index)
+        if key is None or not verify(key.key, signed.base, signed.signature):
+            return False
+        return self._is_new(f"{signed.account}#{signed.nonce}", now_s)
+
+    def _is_new(self, nonce: str, now_s: int) -> bool:
+        while self._order and self._order[0][0] < now_s - 2 * VALID_S:
+            self._seen.discard(self._order.popleft()[1])
+        if nonce in self._seen:
+            return False
+        if len(self._order) >= NONCES_MAX:
+            raise Problem(RATE)
+        self._seen.add(nonce)
+        self._order.append((now_s, nonce))
+        return True
+
+    def _is_auditor(self, account: bytes) -> bool:
+        clock = self._node.clock()
+        held = get_role(clock.state, FEDERATION, AUDITOR, clock.epoch, clock.time_s)
+        return held is not None and held.account == account

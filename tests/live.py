@@ -1,0 +1,170 @@
+"""Real nodes in one event loop: homes on disk, TLS links on loopback, HTTP, signatures, fsync.
+
+The production composition root runs unchanged; only the signals of the process are left out.
+"""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from chain.codec import encode
+from chain.contract import Chain, Table
+from chain.crypto import sha256, sign
+from chain.genesis import Genesis
+from chain.records import TX_CONTEXT, Envelope, KeySignature, encode_body
+from contracts import CONTRACTS
+from contracts.coin import Leg, Transfer
+from node.client import Client
+from node.config import Value, load_config
+from node.main import Addresses, serve
+from node.setup import init_home
+from node.standing import Node
+from tests.federation import account, make_document, make_genesis, seed
+
+R = TypeVar("R")
+READY_S = 20.0
+
+
+class Live:
+    """A running node: the object, where it listens, and how it ends."""
+
+    def __init__(self, name: str, home: Path, genesis: Genesis) -> None:
+        self.name = name
+        self.root = home
+        self.genesis = genesis
+        self.stop: asyncio.Future[int] | None = None
+        self.task: asyncio.Task[int] | None = None
+        self.node: Node
+        self.at: Addresses
+
+    @property
+    def client(self) -> Client:
+        """A fresh client of this node alone."""
+        return Client([self.at.api], timeout_s=20, lang="en")
+
+    async def start(self) -> None:
+        """Open the home and wait until everything listens."""
+        home_config = load_config(self.root / "node.toml", {})
+        loop = asyncio.get_running_loop()
+        self.stop = loop.create_future()
+        ready: asyncio.Future[None] = loop.create_future()
+
+        def on_ready(node: Node, at: Addresses) -> None:
+            self.node, self.at = node, at
+            ready.set_result(None)
+
+        from node.home import Home
+
+        self.task = loop.create_task(
+            serve(Home(self.root), home_config, self.genesis, self.stop, on_ready)
+        )
+        waited: set[asyncio.Future[Any]] = {self.task, ready}
+        await asyncio.wait(waited, timeout=READY_S, return_when=asyncio.FIRST_COMPLETED)
+        if self.task.done():
+            await self.task
+        assert ready.done(), f"{self.name} is not ready in time"
+
+    async def end(self) -> int:
+        """Stop as on SIGTERM and return the exit code."""
+        assert self.stop is not None
+        assert self.task is not None
+        if not self.stop.done():
+            self.stop.set_result(0)
+        return await self.task
+
+
+def get_free_ports(count: int) -> list[int]:
+    """Return ports of loopback that nobody listens on."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [int(bound.getsockname()[1]) for bound in sockets]
+    for bound in sockets:
+        bound.close()
+    return ports
+
+
+def make_live_genesis(count: int, ports: list[int], **options: Any) -> Genesis:
+    """Return the genesis of `count` validators that listen on these ports."""
+    document = make_document(min(count, 4), validators=count, **options)
+    for validator, port in zip(document["validators"], ports, strict=True):
+        validator["address"] = f"127.0.0.1:{port}"
+    return make_genesis(document)
+
+
+def make_home(folder: Path, genesis: Genesis, name: str, port: int, **settings: Value) -> Live:
+    """Make the home of a validator of genesis."""
+    values: dict[str, Value] = {
+        "node.storage": "sqlite",
+        "p2p.listen": f"127.0.0.1:{port}",
+        "api.listen": "127.0.0.1:0",
+        "api.rate": "off",
+        "metrics.listen": "127.0.0.1:0",
+        **{key.replace("__", "."): value for key, value in settings.items()},
+    }
+    init_home(
+        folder,
+        genesis,
+        seed(f"node-{name}"),
+        seed(f"transport-{name}"),
+        sha256(name.encode())[:16],
+        values,
+    )
+    return Live(name, folder, genesis)
+
+
+@asynccontextmanager
+async def live_network(
+    folder: Path, count: int = 1, *, settings: dict[str, Value] | None = None, **options: Any
+) -> AsyncIterator[list[Live]]:
+    """Run `count` validators; `settings` go into every node.toml, `options` into genesis."""
+    ports = get_free_ports(count)
+    genesis = make_live_genesis(count, ports, **options)
+    nodes = [
+        make_home(folder / doc.name, genesis, doc.name, port, **(settings or {}))
+        for doc, port in zip(genesis.doc.validators, ports, strict=True)
+    ]
+    started: list[Live] = []
+    try:
+        for live in nodes:
+            await live.start()
+            started.append(live)
+        yield nodes
+    finally:
+        for live in started:
+            if live.task is not None and not live.task.done():
+                await live.end()
+
+
+async def ask(function: Callable[..., R], *args: Any, **options: Any) -> R:
+    """Call a blocking client from the loop that serves it."""
+    return await asyncio.to_thread(function, *args, **options)
+
+
+async def until(condition: Callable[[], bool], seconds: float = READY_S) -> None:
+    """Wait until something holds."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - what is waited for is a fact, not an event
+            await asyncio.sleep(0.01)
+
+
+class Payer:
+    """Signs payments of a test resident, each with a fresh nonce."""
+
+    def __init__(self, genesis: Genesis, name: str) -> None:
+        self.chain: Chain = genesis.chain(Table(CONTRACTS))
+        self.name = name
+        self._count = 0
+
+    def pay(self, to: str, cents: int, *, expires: int) -> bytes:
+        """Return the envelope of a payment to another resident of the same wijk."""
+        return self.sign(Transfer((Leg(account(to), cents, None, None),), None), expires=expires)
+
+    def sign(self, call: Any, *, expires: int, nonce: bytes | None = None) -> bytes:
+        """Return the envelope of a call."""
+        self._count += 1
+        unique = nonce or sha256(f"{self.name} {self._count}".encode())[:16]
+        body = encode_body(self.chain.digest, account(self.name), unique, expires, call)
+        signed = KeySignature(0, sign(seed(self.name), TX_CONTEXT + body))
+        return encode(Envelope(body, (signed,)))

@@ -1,0 +1,205 @@
+"""Who may read under `members`: RFC 9421 signatures, parties, nobody else (interfaces 2.3, A9)."""
+
+import itertools
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from chain.address import account_text
+from chain.crypto import sign
+from chain.errors import Malformed
+from node.client import Client, ClientProblem, make_sign
+from node.request_signature import read_signed, signature_base, signature_params
+from tests.federation import account, seed
+from tests.live import Live, Payer, ask, live_network
+
+BALANCES = {"delfshaven/anna": 10_000, "delfshaven/bob": 5_000, "delfshaven/carl": 0}
+ANNA, BOB = account_text(account("anna")), account_text(account("bob"))
+_nonces = itertools.count()
+
+
+@pytest_asyncio.fixture
+async def live(tmp_path: Path) -> AsyncIterator[Live]:
+    settings: dict[str, Any] = {"api__privacy": "members"}
+    async with live_network(tmp_path, 1, settings=settings, balances=BALANCES) as nodes:
+        yield nodes[0]
+
+
+def reader(live: Live, name: str, *, who: str | None = None, at: int = 0) -> Client:
+    """Return a client that signs as `name`, with the key of `who`, `at` seconds from now."""
+    signer = make_sign(
+        account_text(account(name)),
+        0,
+        lambda base: sign(seed(who or name), base),
+        lambda: int(time.time()) + at,
+        lambda: f"nonce-{next(_nonces):016}",
+    )
+    return Client([live.at.api], lang="en", sign=signer)
+
+
+async def refusal(client: Client, route: str) -> tuple[int, int]:
+    with pytest.raises(ClientProblem) as caught:
+        await ask(client.get_bytes, route)
+    return caught.value.number, caught.value.tree["status"]
+
+
+async def pay(live: Live) -> dict[str, Any]:
+    envelope = Payer(live.genesis, "anna").pay("bob", 100, expires=int(time.time()) + 300)
+    answer = await ask(live.client.submit, envelope, wait="final")
+    assert answer["status"] == "final"
+    return answer
+
+
+PRIVATE = (
+    "/v1/accounts/{anna}",
+    "/v1/accounts/{anna}/history?limit=3",
+    "/v1/accounts/{anna}/limits",
+    "/v1/txs/{tx}",
+    "/v1/receipts/{tx}.tlog-proof",
+    "/v1/proofs/state?key=bal/delfshaven:EUR/2/{anna}",
+    "/v1/proofs/state?key=account/{anna}",
+)
+AUDITORS_ONLY = ("/v1/blocks/1/txs", "/v1/stream?topics=tx")
+
+
+@pytest.mark.asyncio
+async def test_private_routes_fail_closed(live: Live) -> None:
+    tx = (await pay(live))["tx"]
+
+    for template in (*PRIVATE, *AUDITORS_ONLY):
+        route = template.format(anna=ANNA, tx=tx)
+        assert await refusal(live.client, route) == (3005, 401), route
+
+
+@pytest.mark.asyncio
+async def test_the_account_itself_reads_everything_of_its_own(live: Live) -> None:
+    tx = (await pay(live))["tx"]
+    anna = reader(live, "anna")
+
+    for template in PRIVATE:
+        assert await ask(anna.get_bytes, template.format(anna=ANNA, tx=tx))
+
+
+@pytest.mark.asyncio
+async def test_the_other_party_reads_the_transaction_but_not_the_account(live: Live) -> None:
+    tx = (await pay(live))["tx"]
+    bob = reader(live, "bob")
+
+    found = await ask(bob.tx, tx)
+
+    assert found["status"] == "final"
+    assert await refusal(bob, f"/v1/accounts/{ANNA}") == (3006, 403)
+
+
+@pytest.mark.asyncio
+async def test_strangers_and_parties_do_not_read_what_is_for_auditors(live: Live) -> None:
+    tx = (await pay(live))["tx"]
+    carl = reader(live, "carl")
+
+    for template in (*PRIVATE, *AUDITORS_ONLY):
+        route = template.format(anna=ANNA, tx=tx)
+        assert await refusal(carl, route) == (3006, 403), route
+    with pytest.raises(ClientProblem) as caught:
+        await ask(reader(live, "anna").raw_block, 1)
+    assert caught.value.number == 3006
+
+
+@pytest.mark.asyncio
+async def test_another_accounts_key_does_not_open_the_door(live: Live) -> None:
+    """reliability A9."""
+    route = f"/v1/accounts/{ANNA}"
+
+    assert await refusal(reader(live, "anna", who="bob"), route) == (3005, 401)
+    assert await refusal(reader(live, "anna", at=-61), route) == (3005, 401)
+    assert await refusal(reader(live, "anna", at=120), route) == (3005, 401)
+
+
+@pytest.mark.asyncio
+async def test_a_nonce_is_refused_twice(live: Live) -> None:
+    fixed = make_sign(
+        ANNA, 0, lambda base: sign(seed("anna"), base), lambda: int(time.time()), lambda: "n" * 16
+    )
+    client = Client([live.at.api], sign=fixed)
+
+    await ask(client.account, ANNA)
+
+    assert await refusal(client, f"/v1/accounts/{ANNA}") == (3005, 401)
+
+
+@pytest.mark.asyncio
+async def test_a_signature_is_for_one_path_only(live: Live) -> None:
+    """What was signed for one account's page does not open another's."""
+    made = make_sign(
+        ANNA, 0, lambda base: sign(seed("anna"), base), lambda: int(time.time()), lambda: "m" * 16
+    )
+
+    def elsewhere(method: str, route: str, body: bytes | None) -> dict[str, str]:
+        return made(method, "/v1/status", body)
+
+    client = Client([live.at.api], sign=elsewhere)
+
+    assert await refusal(client, f"/v1/accounts/{ANNA}") == (3005, 401)
+
+
+@pytest.mark.asyncio
+async def test_a_preview_tells_nobody_what_another_account_holds(live: Live) -> None:
+    """A check runs without the account's signature, so its answer is for the account alone."""
+    envelope = Payer(live.genesis, "anna").pay("bob", 90_000, expires=int(time.time()) + 300)
+
+    own = await ask(reader(live, "anna").check, envelope)
+    with pytest.raises(ClientProblem) as stranger:
+        await ask(reader(live, "carl").check, envelope)
+    with pytest.raises(ClientProblem) as nobody:
+        await ask(live.client.check, envelope)
+
+    assert own["problem"]["code"] == "WIJK-2104"
+    assert (stranger.value.number, nobody.value.number) == (3006, 3005)
+
+
+@pytest.mark.asyncio
+async def test_aggregates_and_headers_stay_open(live: Live) -> None:
+    await pay(live)
+
+    for route in (
+        "/v1/status",
+        "/v1/supply",
+        "/v1/blocks/1",
+        "/v1/blocks?limit=2",
+        "/log/checkpoint",
+        "/log/tile/entries/000.p/1",
+        "/v1/proofs/inclusion?index=0",
+        "/v1/proofs/state?key=supply/delfshaven:EUR",
+        "/v1/validators",
+    ):
+        assert await ask(live.client.get_bytes, route), route
+
+
+def test_signed_headers_have_one_form() -> None:
+    params = signature_params(ANNA, 0, 1_700_000_000, "n" * 16, body=False)
+    value = f"wijk=:{'A' * 86}==:"
+    good = read_signed(f"wijk={params}", value, "GET", "/v1/x", "a=1", None)
+
+    assert (good.account, good.key_index, good.created) == (ANNA, 0, 1_700_000_000)
+    assert good.base == signature_base("GET", "/v1/x", "a=1", None, params)
+    assert good.base.split(b"\n")[:3] == [
+        b'"@method": GET',
+        b'"@path": /v1/x',
+        b'"@query": ?a=1',
+    ]
+    for wrong in (
+        params,
+        f"wijk={params} ",
+        f"other={params}",
+        f"wijk={params};tag=1",
+        f"wijk={params}".replace('"@path" ', ""),
+        f"wijk={params}".replace("ed25519", "hmac"),
+        f"wijk={params}, wijk={params}",
+    ):
+        with pytest.raises(Malformed):
+            read_signed(wrong, value, "GET", "/v1/x", "a=1", None)
+    with pytest.raises(Malformed):
+        read_signed(f"wijk={params}", value, "POST", "/v1/x", "", b"body")

@@ -9,11 +9,12 @@ from typing import Any
 import msgspec
 
 from chain.codec import decode
+from chain.errors import Malformed
+from chain.text_rules import is_code, is_slug
 
 FEDERATION = "-"  # stands in place of a wijk id
 DAY_S = 86_400
 DIGEST_BYTES = 32
-CELL_LENGTH_MAX = 32  # a wijk id or a code (economy B12)
 
 
 class Number(msgspec.Struct, frozen=True):
@@ -93,6 +94,25 @@ def decode_value(name: str, raw: bytes) -> Value:
     return value
 
 
+def is_plain(raw: bytes) -> bool:
+    """Say whether `raw` is the canonical msgpack of an int, a text, bytes, or lists of these.
+
+    What no parameter could ever be never gets into a block (interfaces 4: no map, float, bool).
+    """
+    try:
+        value = decode(Any, raw)
+    except Malformed:
+        return False
+    waiting: list[Any] = [value]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list):
+            waiting += value
+        elif isinstance(value, bool) or not isinstance(value, int | str | bytes):
+            return False
+    return True
+
+
 def compute_default(name: str, purpose: str) -> Value:
     """Return the default of a federation parameter on a chain with that genesis `purpose`."""
     spec = FEDERAL[name]
@@ -126,6 +146,6 @@ def _is_row(row: Any, columns: tuple[str, ...]) -> bool:
         if column == "digest":
             if not isinstance(item, bytes) or len(item) != DIGEST_BYTES:
                 return False
-        elif not isinstance(item, str) or not 0 < len(item) <= CELL_LENGTH_MAX:
+        elif not isinstance(item, str) or not (is_slug if column == "wijk" else is_code)(item):
             return False
     return True

@@ -1,10 +1,10 @@
 """Accounts: keys that rotate, thresholds, and decisions that people share (economy B4, B6)."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
-from chain.codec import Digest, PublicKey, Record, Signature, Uint, encode
+from chain.codec import Account, Digest, PublicKey, Record, Signature, Uint, encode
 from chain.contract import (
     PERSONS_MIN,
     Call,
@@ -12,43 +12,47 @@ from chain.contract import (
     Contract,
     Word,
     call_name,
+    get_counting,
     get_number_of_signatures,
 )
 from chain.crypto import is_valid_key, verify
-from chain.errors import Code, Malformed, Reject, require
+from chain.errors import Code, Reject, require
 from chain.keyspaces import (
     ACCOUNTS,
     BOARD,
     NEXT_KEY,
-    REGISTRY,
     ROLE,
     SEATS,
-    TREASURY,
     AccountKey,
     AccountRecord,
-    get_role,
+    Seat,
 )
 from chain.params import DAY_S
+from chain.records import SIGNATURES_MAX, TX_BYTES_MAX
 from chain.state import Keyspace
 
-KEYS_MAX = 16  # economy B4: active keys of one account
-GUARDIANS_MAX = 5
+KEYS_MAX = SIGNATURES_MAX  # economy B4: active keys of one account
+KEYS_EVER_MAX = 65_536  # economy B5: from this index on, guardians sign
+GUARDIANS_MAX = 5  # economy section 4
 LIFE_S = 30 * DAY_S  # economy B6: a proposal that nobody finished in a month is dead
-CALL_BYTES_MAX = 16 * 1024  # what fits an envelope beside everything else
 
 OPEN, EXECUTED, REFUSED, CANCELLED = "OPEN", "EXECUTED", "REFUSED", "CANCELLED"
 
-InnerCall = Annotated[bytes, msgspec.Meta(min_length=1, max_length=CALL_BYTES_MAX)]
+InnerCall = Annotated[bytes, msgspec.Meta(max_length=TX_BYTES_MAX)]
 
 
 class Proposal(Record, frozen=True):
-    """`proposal/<id>`: a call that waits for approvals; `code` is why it was refused, or 0."""
+    """`proposal/<id>`: a call that waits for approvals, key indexes in the order they came.
 
-    account: Annotated[bytes, msgspec.Meta(min_length=20, max_length=20)]
+    Indexes are never used again, so an approval cannot come back to life with a key. Once the
+    proposal is closed its call is empty, for the log holds it; `code` says why it was refused.
+    """
+
+    account: Account
     call: InnerCall
     expires: Uint
-    proposer: PublicKey
-    approvals: tuple[PublicKey, ...]
+    proposer: Uint
+    approvals: tuple[Uint, ...]
     status: str
     code: Uint
 
@@ -65,7 +69,7 @@ class NewKey(Record, frozen=True):
 
 
 class SetKeys(Record, frozen=True, tag="accounts.set_keys"):
-    """Replace the key set of the own account at once."""
+    """B4: add and revoke keys of the own account, and set its guardians and threshold."""
 
     add: Annotated[tuple[NewKey, ...], msgspec.Meta(max_length=KEYS_MAX)]
     revoke: Annotated[tuple[PublicKey, ...], msgspec.Meta(max_length=KEYS_MAX)]
@@ -94,167 +98,170 @@ class Cancel(Record, frozen=True, tag="accounts.cancel"):
 
 def proof_bytes(chain_digest: bytes, account: bytes, key: bytes) -> bytes:
     """Return what a new key signs to show that somebody has it (interfaces 4)."""
-    return encode(("wijk.key.1", chain_digest, account, key))
+    return encode(["wijk.key.1", chain_digest, account, key])
 
 
 def set_keys(ctx: Context, call: SetKeys) -> None:
-    """economy B4. Refuses unknown-id, no-proof, last-key, threshold, same-holder, board-account."""
+    """economy B4. Refuses unknown-id, no-proof, last-key, threshold, same-holder, board-account.
+
+    A threshold stays in reach: one holder counts once, so it is at most the number of holders.
+    """
     account = ctx.account
     active = {key.key for key in account.keys}
-    require(all(key in active for key in call.revoke), Code.TX_UNKNOWN_ID)
-    added = [new.key for new in call.add]
-    require(len(set(added)) == len(added), Code.ACCOUNTS_NO_PROOF)
-    for new in call.add:
-        proven = is_valid_key(new.key) and verify(
-            new.key, proof_bytes(ctx.chain.digest, ctx.sender, new.key), new.proof
-        )
-        require(proven and new.key not in active, Code.ACCOUNTS_NO_PROOF)
-    usable = all(is_valid_key(key) for key in call.guardians)
-    require(usable and len(set(call.guardians)) == len(call.guardians), Code.ACCOUNTS_NO_PROOF)
-    kept = tuple(key for key in account.keys if key.key not in call.revoke)
-    require(len(kept) + len(added) > 0, Code.ACCOUNTS_LAST_KEY)
-    first = NEXT_KEY.get(ctx.state, ctx.sender)
-    if first is None:
-        first = account.keys[-1].index + 1  # keys never changed, so the last index is the highest
-    new_keys = tuple(
+    revoked = set(call.revoke)
+    require(revoked <= active and len(revoked) == len(call.revoke), Code.TX_UNKNOWN_ID)
+    _check_new_keys(ctx, call, active)
+    kept = tuple(key for key in account.keys if key.key not in revoked)
+    require(len(kept) + len(call.add) > 0, Code.ACCOUNTS_LAST_KEY)
+    # Before the first change the indexes are those of genesis or of the first key: no gaps.
+    first = NEXT_KEY.get(ctx.state, ctx.sender) or len(account.keys)
+    added = tuple(
         AccountKey(first + place, new.key, new.holder, ctx.height)
         for place, new in enumerate(call.add)
     )
-    keys = (*kept, *new_keys)
+    keys = (*kept, *added)
     holders = {key.holder for key in keys}
-    reachable = call.threshold <= min(len(holders), KEYS_MAX) and len(keys) <= KEYS_MAX
-    require(reachable, Code.ACCOUNTS_THRESHOLD)
-    if _is_role_account(ctx, account):
-        two = call.threshold >= PERSONS_MIN and len(holders) >= PERSONS_MIN
-        require(two, Code.ACCOUNTS_SAME_HOLDER)
+    fits = len(keys) <= KEYS_MAX and first + len(added) <= KEYS_EVER_MAX
+    require(fits and call.threshold <= len(holders), Code.ACCOUNTS_THRESHOLD)
+    if account.kind == ROLE:
+        require(min(call.threshold, len(holders)) >= PERSONS_MIN, Code.ACCOUNTS_SAME_HOLDER)
     seat = _find_own_seat(ctx, account, call) if account.kind == BOARD else None
 
-    record = msgspec.structs.replace(
+    changed = msgspec.structs.replace(
         account, keys=keys, guardians=call.guardians, threshold=call.threshold
     )
-    ACCOUNTS.put(ctx.state, record, ctx.sender)
+    ACCOUNTS.put(ctx.state, changed, ctx.sender)
     NEXT_KEY.put(ctx.state, first + len(added), ctx.sender)
     if seat is not None:
-        _move_seat(ctx, account.wijk, seat, call.add[0])
-    ctx.emit("accounts.KeysChanged", ctx.sender, len(keys), call.threshold)
+        number, record = seat
+        moved = msgspec.structs.replace(record, key=added[0].key)
+        SEATS.put(ctx.state, moved, account.wijk, number)
+    indexes = [key.index for key in keys]
+    ctx.emit("accounts.KeysChanged", ctx.sender, call.threshold, *indexes)
 
 
-def propose(ctx: Context, call: Propose) -> None:
-    """economy B6. Refuses malformed, not-shared, nested, too-long."""
-    inner = _decode(ctx, call.call)
-    require(not isinstance(inner, Propose | Approve | Cancel), Code.ACCOUNTS_NESTED)
-    needed = _needed(ctx, ctx.account, inner)
-    require(needed > 1, Code.ACCOUNTS_NOT_SHARED)
-    lives = ctx.time_s < call.expires <= ctx.time_s + LIFE_S
-    require(lives, Code.ACCOUNTS_TOO_LONG)
-
-    proposer = ctx.signers[0].key
-    proposal = ctx.new_id()
-    record = Proposal(ctx.sender, call.call, call.expires, proposer, (proposer,), OPEN, 0)
-    PROPOSALS.put(ctx.state, record, proposal)
-    ctx.emit("accounts.Proposed", proposal, call_name(inner), 1, needed)
+def _check_new_keys(ctx: Context, call: SetKeys, active: set[bytes]) -> None:
+    """Refuse with no-proof a key that nobody showed to have, that stands twice, or is unusable."""
+    names = [new.key for new in call.add]
+    require(len(set(names)) == len(names) and active.isdisjoint(names), Code.ACCOUNTS_NO_PROOF)
+    usable = all(is_valid_key(key) for key in (*names, *call.guardians))
+    require(usable and len(set(call.guardians)) == len(call.guardians), Code.ACCOUNTS_NO_PROOF)
+    for new in call.add:
+        message = proof_bytes(ctx.chain.digest, ctx.sender, new.key)
+        require(verify(new.key, message, new.proof), Code.ACCOUNTS_NO_PROOF)
 
 
-def approve(ctx: Context, call: Approve) -> None:
-    """economy B6. Refuses unknown-id, done, expired, revoked-key, already-approved."""
-    record = _get_own(ctx, call.proposal)
-    require(record.status == OPEN, Code.ACCOUNTS_DONE)
-    require(ctx.time_s < record.expires, Code.ACCOUNTS_EXPIRED)
-    keys = {key.key: key for key in ctx.account.keys}
-    require(record.proposer in keys, Code.ACCOUNTS_REVOKED_KEY)
-    counted = tuple(keys[key] for key in record.approvals if key in keys)
-    signer = ctx.signers[0]
-    fresh = all(signer.holder != other.holder for other in counted)
-    require(fresh, Code.ACCOUNTS_ALREADY_APPROVED)
+def _find_own_seat(ctx: Context, account: AccountRecord, call: SetKeys) -> tuple[int, Seat]:
+    """Return number and record of the seat that replaces its own key, or refuse board-account.
 
-    approvals = (*counted, signer)
-    inner = _decode(ctx, record.call)
-    needed = _needed(ctx, ctx.account, inner)
-    record = msgspec.structs.replace(record, approvals=tuple(key.key for key in approvals))
-    ctx.emit("accounts.Approved", call.proposal, len(approvals), needed)
-    if len(approvals) >= needed:
-        record = _run(ctx, call.proposal, record, approvals[:needed])
-    PROPOSALS.put(ctx.state, record, call.proposal)
-
-
-def cancel(ctx: Context, call: Cancel) -> None:
-    """economy section 4. Refuses unknown-id, done, not-party."""
-    record = _get_own(ctx, call.proposal)
-    require(record.status == OPEN, Code.ACCOUNTS_DONE)
-    whole = len(ctx.signers) == ctx.account.threshold
-    party = whole or ctx.signers[0].key == record.proposer
-    require(party, Code.ACCOUNTS_NOT_PARTY)
-
-    PROPOSALS.put(ctx.state, msgspec.structs.replace(record, status=CANCELLED), call.proposal)
-    ctx.emit("accounts.Cancelled", call.proposal)
-
-
-def _run(
-    ctx: Context, proposal: bytes, record: Proposal, signers: tuple[AccountKey, ...]
-) -> Proposal:
-    """Run the inner call once; a refusal writes nothing and closes the proposal (B6)."""
-    ordered = tuple(sorted(signers, key=lambda key: key.index))
-    refusal = ctx.run(record.call, ctx.sender, ordered)
-    if refusal is None:
-        ctx.emit("accounts.Executed", proposal)
-        return msgspec.structs.replace(record, status=EXECUTED)
-    ctx.emit("accounts.ExecutionRefused", proposal, refusal.code.number)
-    return msgspec.structs.replace(record, status=REFUSED, code=refusal.code.number)
-
-
-def _get_own(ctx: Context, proposal: bytes) -> Proposal:
-    record = PROPOSALS.get(ctx.state, proposal)
-    if record is None or record.account != ctx.sender:
-        raise Reject(Code.TX_UNKNOWN_ID)
-    return record
-
-
-def _decode(ctx: Context, call: bytes) -> object:
-    """Return the inner call, or refuse bytes that are none of this version."""
-    try:
-        return ctx.chain.table.decode(call)
-    except Malformed:
-        raise Reject(Code.TX_MALFORMED) from None
-
-
-def _needed(ctx: Context, account: AccountRecord, inner: object) -> int:
-    """Return how many signatures the first word of a call asks of this account (B5)."""
-    word = ctx.chain.table.spec(inner).words[0]
-    return get_number_of_signatures(ctx.state, account, word, ctx.time_s)
-
-
-def _is_role_account(ctx: Context, account: AccountRecord) -> bool:
-    if account.kind == ROLE:
-        return True
-    for role in (TREASURY, REGISTRY):
-        held = get_role(ctx.state, account.wijk, role, ctx.clock.epoch, ctx.time_s)
-        if held is not None and held.account == ctx.sender:
-            return True
-    return False
-
-
-def _find_own_seat(ctx: Context, account: AccountRecord, call: SetKeys) -> int:
-    """Return the number of the one seat that replaces its own key, or refuse `board-account`.
-
-    A board's seats follow from elections: nobody adds or removes one by changing keys.
+    Seats follow from elections: nobody adds, removes or replaces another's by changing keys, so
+    the old key is one of those that signed, and the new one has the same holder.
     """
-    one = len(call.add) == 1 and len(call.revoke) == 1 and call.threshold == account.threshold
-    require(one, Code.ACCOUNTS_BOARD_ACCOUNT)
-    old = next(key for key in account.keys if key.key == call.revoke[0])
-    same = old in ctx.signers and call.add[0].holder == old.holder
-    require(same, Code.ACCOUNTS_BOARD_ACCOUNT)
+    one = len(call.add) == len(call.revoke) == 1
+    same = (call.threshold, call.guardians) == (account.threshold, account.guardians)
+    require(one and same, Code.ACCOUNTS_BOARD_ACCOUNT)
+    own = [key for key in ctx.signers if key.key == call.revoke[0]]
+    require(bool(own) and call.add[0].holder == own[0].holder, Code.ACCOUNTS_BOARD_ACCOUNT)
     number = 1
     while (seat := SEATS.get(ctx.state, account.wijk, number)) is not None:
-        if seat.key == old.key:
-            return number
+        if seat.key == call.revoke[0]:
+            return number, seat
         number += 1
     raise Reject(Code.ACCOUNTS_BOARD_ACCOUNT)
 
 
-def _move_seat(ctx: Context, wijk: str, number: int, new: NewKey) -> None:
-    seat = SEATS.get(ctx.state, wijk, number)
-    assert seat is not None, "the seat was found by its key"
-    SEATS.put(ctx.state, msgspec.structs.replace(seat, key=new.key), wijk, number)
+def propose(ctx: Context, call: Propose) -> None:
+    """economy B6. Refuses malformed, role, not-shared, nested, too-long, expired."""
+    inner = ctx.chain.table.decode_inner(call.call)
+    word, need = _get_need(ctx, inner)
+    nested = isinstance(inner, Propose | Approve | Cancel)  # which one key may send by themselves
+    require((ctx.account.threshold if nested else need) > 1, Code.ACCOUNTS_NOT_SHARED)
+    require(not nested, Code.ACCOUNTS_NESTED)
+    require(call.expires <= ctx.time_s + LIFE_S, Code.ACCOUNTS_TOO_LONG)
+    require(ctx.time_s < call.expires, Code.ACCOUNTS_EXPIRED, until_at=call.expires)
+    require(_get_counting(ctx, word, ctx.signers) == ctx.signers, Code.TX_ROLE, role=word.value)
+
+    proposal = ctx.new_id()
+    own = ctx.signers[0].index
+    record = Proposal(ctx.sender, call.call, call.expires, own, (own,), OPEN, 0)
+    PROPOSALS.put(ctx.state, record, proposal)
+    ctx.emit("accounts.Proposed", proposal, ctx.sender, call_name(inner), own, 1, need)
+
+
+def approve(ctx: Context, call: Approve) -> None:
+    """economy B6. Refuses unknown-id, done, expired, already-approved, revoked-key.
+
+    Runs the call when the number its authority asks is reached, with exactly so many signers:
+    those who approved first and whose keys still count.
+    """
+    record = _get_proposal(ctx, call.proposal)
+    require(record.account == ctx.sender, Code.TX_UNKNOWN_ID, id=call.proposal.hex())
+    require(record.status == OPEN, Code.ACCOUNTS_DONE)
+    require(ctx.time_s < record.expires, Code.ACCOUNTS_EXPIRED, until_at=record.expires)
+    inner = ctx.chain.table.decode_inner(record.call)
+    word, need = _get_need(ctx, inner)
+    (signer,) = ctx.signers
+    keys = [ctx.account.key_at(index) for index in record.approvals]
+    before = _get_counting(ctx, word, tuple(key for key in keys if key is not None))
+    again = any(key.holder == signer.holder for key in before)
+    require(not again, Code.ACCOUNTS_ALREADY_APPROVED)
+    counting = _get_counting(ctx, word, (*before, signer))
+    require(signer in counting, Code.ACCOUNTS_REVOKED_KEY)  # the seat of this key has ended
+
+    approvals = (*record.approvals, signer.index)
+    record = msgspec.structs.replace(record, approvals=approvals)
+    ctx.emit("accounts.Approved", call.proposal, signer.index, len(counting), need)
+    if len(counting) < need:
+        PROPOSALS.put(ctx.state, record, call.proposal)
+        return
+    # Closed before it runs: nothing that the call does can run it again.
+    closed = msgspec.structs.replace(record, call=b"", status=EXECUTED)
+    PROPOSALS.put(ctx.state, closed, call.proposal)
+    refusal = ctx.run(record.call, ctx.sender, counting[:need])
+    if refusal is None:
+        ctx.emit("accounts.Executed", call.proposal)
+        return
+    code = refusal.code.number
+    closed = msgspec.structs.replace(closed, status=REFUSED, code=code)
+    PROPOSALS.put(ctx.state, closed, call.proposal)
+    ctx.emit("accounts.ExecutionRefused", call.proposal, code)
+
+
+def cancel(ctx: Context, call: Cancel) -> None:
+    """economy section 4. Refuses unknown-id, done, not-party."""
+    record = _get_proposal(ctx, call.proposal)
+    require(record.status == OPEN, Code.ACCOUNTS_DONE)
+    whole = len(ctx.signers) == ctx.account.threshold
+    proposer = len(ctx.signers) == 1 and ctx.signers[0].index == record.proposer
+    party = record.account == ctx.sender and (whole or proposer)
+    require(party, Code.ACCOUNTS_NOT_PARTY)
+
+    closed = msgspec.structs.replace(record, call=b"", status=CANCELLED)
+    PROPOSALS.put(ctx.state, closed, call.proposal)
+    ctx.emit("accounts.Cancelled", call.proposal)
+
+
+def _get_proposal(ctx: Context, proposal: bytes) -> Proposal:
+    record = PROPOSALS.get(ctx.state, proposal)
+    if record is None:
+        raise Reject(Code.TX_UNKNOWN_ID, id=proposal.hex())
+    return record
+
+
+def _get_need(ctx: Context, inner: Any) -> tuple[Word, int]:
+    """Return the word of a call that asks the fewest signatures of this account, and how many."""
+    needs = [
+        (get_number_of_signatures(ctx.state, ctx.account, word, ctx.time_s), place, word)
+        for place, word in enumerate(ctx.chain.table.words(inner))
+    ]
+    need, _, word = min(needs, key=lambda entry: entry[:2])
+    return word, need
+
+
+def _get_counting(
+    ctx: Context, word: Word, signers: tuple[AccountKey, ...]
+) -> tuple[AccountKey, ...]:
+    return get_counting(ctx.state, ctx.account, word, signers, ctx.time_s)
 
 
 CONTRACT = Contract(

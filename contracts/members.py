@@ -25,16 +25,14 @@ from chain.keyspaces import (
     AccountRecord,
     Member,
 )
-from chain.text_rules import is_area, is_code
+from chain.text_rules import CBS_YEARS, get_gemeente, is_area, is_nace, is_product
 
 STAND, VOTE = "STAND", "VOTE"
 FLAGS = (VOTE, STAND)  # the listed order: a list of flags keeps it
 ATTACH_MAX = 100  # economy section 4: a batch large enough to hide who came when (G4)
 PLACES_MAX = 5
-GEMEENTE_LENGTH = 4
 
 Word24 = Annotated[str, msgspec.Meta(max_length=24)]
-Place = tuple[Word24, Uint, Uint | None]
 Flags = Annotated[tuple[Literal["VOTE", "STAND"], ...], msgspec.Meta(max_length=len(FLAGS))]
 MemberKind = Literal["PERSON", "HOUSEHOLD", "BUSINESS", "INSTITUTION", "ASSOCIATION"]
 AccountKind = MemberKind | Literal["ROLE", "TEAM"]
@@ -65,6 +63,14 @@ class Attach(Record, frozen=True, tag="members.attach"):
     accounts: Annotated[tuple[NewAccount, ...], msgspec.Meta(min_length=1, max_length=ATTACH_MAX)]
 
 
+class Place(Record, frozen=True):
+    """An area where an account does business; `until` is Unix seconds, nil for always."""
+
+    code: Word24
+    year: Uint
+    until: Uint | None
+
+
 class SetLimits(Record, frozen=True, tag="members.set_limits"):
     """Set the limits and the attributes of an account; amounts in cents."""
 
@@ -90,7 +96,9 @@ def admit(ctx: Context, call: Admit) -> None:
 
     _make_account(ctx, account, call.key, call.kind)
     MEMBERS.put(ctx.state, _member(1, call.area, call.flags, call.limit), account)
-    ctx.emit("members.MemberAdmitted", account, call.kind, call.area, call.limit)
+    ctx.emit(
+        "members.MemberAdmitted", account, call.kind, call.area, call.year, call.limit, *call.flags
+    )
 
 
 def attach(ctx: Context, call: Attach) -> None:
@@ -104,23 +112,23 @@ def attach(ctx: Context, call: Attach) -> None:
     for new, account in zip(call.accounts, accounts, strict=True):
         _make_account(ctx, account, new.key, new.kind)
         MEMBERS.put(ctx.state, _member(0, None, (), new.limit), account)
-    ctx.emit("members.AccountsAttached", len(accounts))
+    ctx.emit("members.AccountsAttached", *accounts)
 
 
 def set_limits(ctx: Context, call: SetLimits) -> None:
-    """economy G4, C8, G17. Refuses flags, mode, bad-area, bad-code."""
+    """economy G4, C8, G17. Refuses unknown-account, flags, mode, bad-code.
+
+    Only accounts that registrars made have limits: the fund and the shared role accounts of a
+    wijk's founding are no wallets. An account of another wijk is unknown to these registrars.
+    """
     account = get_account(ctx, call.account)
-    require(account.wijk == ctx.wijk_id, Code.TX_ROLE, role=Word.REGISTRY.value)
     member = MEMBERS.get(ctx.state, call.account)
-    if member is None:
+    if member is None or account.wijk != ctx.wijk_id:
         raise Reject(Code.TX_UNKNOWN_ACCOUNT)
-    flags_kind = account.kind if member.membership else ""
-    _check_flags(call.flags, flags_kind)
+    # A flag on a payment account would give one person a second vote.
+    _check_flags(call.flags, account.kind if member.membership else "")
     _check_limit(ctx, call.limit)
-    for code in (call.nace, call.out_product):
-        require(code is None or is_code(code), Code.MEMBERS_BAD_CODE)
-    for code, _year, _until in call.places:
-        require(is_area(code), Code.MEMBERS_BAD_CODE)
+    _check_codes(ctx, call)
 
     changed = Member(
         member.membership,
@@ -134,32 +142,53 @@ def set_limits(ctx: Context, call: SetLimits) -> None:
         call.contracted,
         call.nace,
         call.out_product,
-        call.places,
+        tuple((place.code, place.year, place.until) for place in call.places),
     )
     MEMBERS.put(ctx.state, changed, call.account)
-    ctx.emit("members.LimitsSet", call.account, call.limit)
+    ctx.emit(
+        "members.LimitsSet",
+        call.account,
+        call.limit,
+        call.auto_redeem,
+        call.vol_hour,
+        call.vol_month,
+        call.vol_year,
+        call.contracted,
+        *call.flags,
+    )
 
 
 def _require_new(ctx: Context, key: bytes) -> bytes:
-    """Return the id of the account that `key` begins; refuse a key nobody can use, or taken."""
+    """Return the id of the account that `key` begins.
+
+    Refuses a key that has an account, and with `accounts.no-proof` one that nobody can sign
+    with (consensus M3): registrars bring no proof, so this is all that can be checked.
+    """
     require(is_valid_key(key), Code.ACCOUNTS_NO_PROOF)
     account = account_id(key)
     require(ACCOUNTS.get(ctx.state, account) is None, Code.MEMBERS_EXISTS)
     return account
 
 
+def _is_near(ctx: Context, area: str) -> bool:
+    """Say whether `area` is a wijk or buurt of the gemeente of this wijk (economy G8, R1, R2)."""
+    return is_area(area) and get_gemeente(area) == get_gemeente(ctx.wijk.cbs_code)
+
+
 def _check_area(ctx: Context, area: str, year: int) -> None:
-    """economy G8, R1: a code of the wijk's gemeente, and of no buurt that is too small."""
-    wijk = ctx.wijk
-    in_gemeente = area[2 : 2 + GEMEENTE_LENGTH] == wijk.cbs_code[2 : 2 + GEMEENTE_LENGTH]
-    fits = is_area(area) and in_gemeente and year == wijk.cbs_year
-    require(fits, Code.MEMBERS_BAD_AREA)
+    """economy G8: a code of the gemeente, in the year of the wijk's own code, and not too small.
+
+    Codes change from year to year (R1) and a membership keeps no year, so all have the wijk's.
+    """
+    fits = _is_near(ctx, area) and year == ctx.wijk.cbs_year
+    require(fits, Code.MEMBERS_BAD_AREA, area=area)
     small = ctx.clock.param("small_areas")
-    require(not isinstance(small, tuple) or (area,) not in small, Code.MEMBERS_SMALL_AREA)
+    assert isinstance(small, tuple), "small_areas is a table"
+    require((area,) not in small, Code.MEMBERS_SMALL_AREA)
 
 
 def _check_flags(flags: tuple[str, ...], kind: str) -> None:
-    """VOTE is for persons; STAND for members; each at most once, in the listed order."""
+    """VOTE is for persons; both flags are for members, once each, in the listed order."""
     listed = tuple(flag for flag in FLAGS if flag in flags)
     require(flags == listed, Code.MEMBERS_FLAGS)
     require(VOTE not in flags or kind == PERSON, Code.MEMBERS_FLAGS)
@@ -169,9 +198,18 @@ def _check_flags(flags: tuple[str, ...], kind: str) -> None:
 def _check_limit(ctx: Context, limit: int) -> None:
     """economy C7: no limit above the wallet cap of the issuer's mode."""
     cap = get_issuer(ctx.state, ctx.wijk.issuer).wallet_cap
-    require(
-        cap is None or limit <= cap, Code.MEMBERS_MODE, remaining_cents=0 if cap is None else cap
-    )
+    if cap is not None and limit > cap:
+        raise Reject(Code.MEMBERS_MODE, cap_cents=cap)
+
+
+def _check_codes(ctx: Context, call: SetLimits) -> None:
+    """economy S1, S13, R1: codes of trade and product, and places in the gemeente."""
+    for code, judge in ((call.nace, is_nace), (call.out_product, is_product)):
+        if code is not None:
+            require(judge(code), Code.MEMBERS_BAD_CODE)
+    for place in call.places:
+        known = _is_near(ctx, place.code) and place.year in CBS_YEARS
+        require(known, Code.MEMBERS_BAD_CODE)
 
 
 def _make_account(ctx: Context, account: bytes, key: bytes, kind: str) -> None:

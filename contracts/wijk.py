@@ -1,66 +1,83 @@
-"""Wijken: founding, parameters, roles, and what the federation decides (economy E35..E38)."""
+"""Wijken: founding, parameters, roles, and what the federation decides (economy E35..E38).
 
-from typing import Annotated, Literal
+A wijk decides on its own brand by vote (`effect`), its board names who holds which role, and
+the boards of two thirds of the wijken decide what concerns all (`fed`).
+"""
+
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from chain.address import account_id
 from chain.codec import Account, Bit, Digest, PublicKey, Record, Signature, Uint, encode
-from chain.contract import (
-    PERSONS_MIN,
-    Call,
-    Context,
-    Contract,
-    Word,
-    check_authority,
-    get_account,
-)
+from chain.contract import PERSONS_MIN, Call, Context, Contract, Word, can_keep, get_account
 from chain.crypto import is_valid_key, verify
 from chain.errors import Code, Malformed, Reject, require
 from chain.keyspaces import (
     ACCOUNTS,
     ACTIVE,
+    ARBITER,
+    AUDITOR,
     BOARD,
+    FEDERATION_ROLES,
     FEDERATION_WIJKEN,
+    ISSUER,
     ISSUERS,
+    MEASURER,
+    MUNICIPALITY,
+    NO_END_S,
     PARAMS,
     REGISTRY,
     ROLE,
     ROLES,
+    SEAT_TERM_S,
     SEATS,
+    SET_NEXT,
+    SUPPLY,
     TREASURY,
     VALIDATOR,
+    VALIDATOR_SETS,
     WIJKEN,
     AccountKey,
     AccountRecord,
     RoleVersion,
     Seat,
+    Supply,
     Wijk,
-    get_role,
     get_sitting,
 )
-from chain.params import DAY_S, FEDERAL, FEDERATION, WIJK, Number, decode_value, is_within
+from chain.params import (
+    DAY_S,
+    FEDERAL,
+    FEDERATION,
+    WIJK,
+    Number,
+    Value,
+    decode_value,
+    is_plain,
+    is_within,
+)
+from chain.records import TX_BYTES_MAX
 from chain.state import Keyspace
-from chain.text_rules import is_area, is_code, is_name, is_slug, is_symbol
-from chain.validators import quorum
+from chain.text_rules import CBS_YEARS, fits, is_area, is_name, is_slug, is_symbol
+from chain.validators import VALIDATORS_MAX, quorum
 
-CURRENCIES = ("EUR",)  # those whose minor units the books know
-FOUNDERS_S = 365 * DAY_S  # economy section 4: founders sit at most a year
-NO_END_S = 253_402_300_799
-LIFE_S = 30 * DAY_S  # a matter of the federation lapses like a shared decision (economy B6)
+CURRENCIES = ("EUR",)  # all amounts of this version are euro cents (interfaces 0)
+FED_LIFE_S = 30 * DAY_S  # a matter of the federation lapses like a shared decision (economy B6)
 EPOCHS_AHEAD = 2  # economy B13: the border of the epoch after next
-CALL_BYTES_MAX = 16 * 1024
-VALUE_BYTES_MAX = 16 * 1024
 
 OPEN, EXECUTED, REFUSED, REJECTED = "OPEN", "EXECUTED", "REFUSED", "REJECTED"
 
 Text = Annotated[str, msgspec.Meta(max_length=64)]
 Word24 = Annotated[str, msgspec.Meta(max_length=24)]
-InnerCall = Annotated[bytes, msgspec.Meta(min_length=1, max_length=CALL_BYTES_MAX)]
+InnerCall = Annotated[bytes, msgspec.Meta(max_length=TX_BYTES_MAX)]
 
 
 class FedMatter(Record, frozen=True):
-    """`fed/<id>`: a call the boards vote on; `yes` and `no` are wijk ids, `code` a refusal or 0."""
+    """`fed/<id>`: a call that boards vote on; `yes` and `no` are wijk ids, `board` proposed it.
+
+    Once the matter is closed its call is empty; `code` says why it was refused, or is 0.
+    """
 
     call: InnerCall
     board: Account
@@ -74,7 +91,7 @@ class FedMatter(Record, frozen=True):
 FED_MATTERS: Keyspace[FedMatter] = Keyspace("fed", FedMatter, 1)
 
 
-class Founder(Record, frozen=True):
+class HeldKey(Record, frozen=True):
     """A key of a founding board or registrar, and who keeps it."""
 
     key: PublicKey
@@ -82,9 +99,12 @@ class Founder(Record, frozen=True):
 
 
 class Found(Record, frozen=True, tag="wijk.found"):
-    """Found a wijk with its coin, board, registrars and validator (economy E36)."""
+    """E36: found a wijk with its coin, board, registrars and validator key.
 
-    wijk: Text
+    `proof` is the validator key's signature over chain, board account and key (interfaces 4).
+    """
+
+    wijk_id: Text
     place: Word24
     year: Uint
     currency: Word24
@@ -93,45 +113,47 @@ class Found(Record, frozen=True, tag="wijk.found"):
     plural: Text
     statutes: Digest
     issuer: Word24
-    founders: Annotated[tuple[Founder, ...], msgspec.Meta(min_length=3, max_length=7)]
+    founder_keys: Annotated[tuple[HeldKey, ...], msgspec.Meta(min_length=3, max_length=7)]
     threshold: Annotated[int, msgspec.Meta(ge=1, le=7)]
-    registrars: Annotated[tuple[Founder, ...], msgspec.Meta(min_length=2, max_length=5)]
+    registrar_keys: Annotated[tuple[HeldKey, ...], msgspec.Meta(min_length=2, max_length=5)]
     validator: PublicKey
     proof: Signature
 
 
 class SetParam(Record, frozen=True, tag="wijk.set_param"):
-    """Set a parameter from an epoch on; `value` is the msgpack of what its name asks (B13)."""
+    """B13: set a parameter from an epoch on; the name tells the type of `value`."""
 
     name: Word24
     value: msgspec.Raw
     from_epoch: Uint
 
+    def __post_init__(self) -> None:
+        """Refuse on decoding what is no canonical int, text, bytes or table of these."""
+        if not is_plain(bytes(self.value)):
+            raise ValueError("value is neither a number, a text, bytes nor a list of them")
+
 
 class NodeKeys(Record, frozen=True):
-    """A node: validator key, transport key, and the proof that binds them (interfaces 4)."""
+    """A node: validator key, transport key, and the proof that binds them (consensus V5a)."""
 
-    key: PublicKey
-    transport_key: PublicKey
+    validator: PublicKey
+    transport: PublicKey
     proof: Signature
 
 
-RoleName = Literal[
-    "TREASURY",
-    "REGISTRY",
-    "VALIDATOR",
-    "ARBITER",
-    "MEASURER",
-    "MUNICIPALITY",
-    "AUDITOR",
-    "ISSUER",
-]
-
-
 class RegisterRole(Record, frozen=True, tag="wijk.register_role"):
-    """Name the account that holds a role from an epoch on, until a time."""
+    """B5, E38: name the account that holds a role from the border of an epoch, until a time."""
 
-    role: RoleName
+    role: Literal[
+        "TREASURY",
+        "REGISTRY",
+        "VALIDATOR",
+        "ARBITER",
+        "MEASURER",
+        "MUNICIPALITY",
+        "AUDITOR",
+        "ISSUER",
+    ]
     account: Account
     from_epoch: Uint
     until: Uint
@@ -139,180 +161,70 @@ class RegisterRole(Record, frozen=True, tag="wijk.register_role"):
 
 
 class FedPropose(Record, frozen=True, tag="wijk.fed_propose"):
-    """Put a call that needs the federation to the boards; counts as the first yes."""
+    """E36: put a call that needs the federation to the boards; to propose is not to endorse."""
 
     call: InnerCall
 
 
 class FedEndorse(Record, frozen=True, tag="wijk.fed_endorse"):
-    """Vote as a board; at two thirds of the sitting wijken the call runs once (economy E36)."""
+    """E36: vote as a board; at two thirds of the wijken the call runs, once."""
 
-    matter: Digest
+    id: Digest
     yes: Bit
 
 
 ROLE_WORDS = {
-    "VALIDATOR": Word.BOARD23,
-    "TREASURY": Word.BOARD,
-    "REGISTRY": Word.BOARD,
-    "MEASURER": Word.BOARD,
-    "ARBITER": Word.EFFECT,
-    "AUDITOR": Word.FED,
-    "ISSUER": Word.FED,
-    "MUNICIPALITY": Word.FED,
+    VALIDATOR: Word.BOARD23,
+    TREASURY: Word.BOARD,
+    REGISTRY: Word.BOARD,
+    MEASURER: Word.BOARD,
+    ARBITER: Word.EFFECT,
+    AUDITOR: Word.FED,
+    ISSUER: Word.FED,
+    MUNICIPALITY: Word.FED,
 }
+
+
+def get_role_words(call: RegisterRole) -> tuple[Word, ...]:
+    """Return the authority word of a role (economy section 4)."""
+    return (ROLE_WORDS[call.role],)
 
 
 def key_proof_bytes(chain_digest: bytes, account: bytes, key: bytes) -> bytes:
     """Return what the validator key of a founding signs, with the new board's account."""
-    return encode(("wijk.key.1", chain_digest, account, key))
+    return encode(["wijk.key.1", chain_digest, account, key])
 
 
 def node_proof_bytes(chain_digest: bytes, key: bytes, transport_key: bytes) -> bytes:
     """Return what a validator key signs to bind its transport key (consensus V5a)."""
-    return encode(("wijk.node.1", chain_digest, key, transport_key))
+    return encode(["wijk.node.1", chain_digest, key, transport_key])
 
 
 def found(ctx: Context, call: Found) -> None:
-    """economy E36. Refuses text, unknown-id, exists, bad-code, bad-currency, no-proof, holders.
+    """economy E36. Refuses unknown-id, text, exists, bad-code, bad-currency, no-proof, holders,
+    set-change (a hundred wijken is all that one chain takes).
 
-    The validator is recorded; it joins the set by the rules of consensus V, with its own call.
+    The validator key is recorded in the role VALIDATOR. It joins no set here: that is a change
+    under consensus V3 to V5, asked with `register_role` once the node is in sync.
     """
-    texts = is_slug(call.wijk) and is_name(call.name) and is_name(call.plural)
-    require(texts and is_symbol(call.symbol), Code.TX_TEXT)
     require(ISSUERS.get(ctx.state, call.issuer) is not None, Code.TX_UNKNOWN_ID)
-    require(WIJKEN.get(ctx.state, call.wijk) is None, Code.WIJK_EXISTS)
-    keys = [founder.key for founder in (*call.founders, *call.registrars)]
-    board, registrar = account_id(call.founders[0].key), account_id(call.registrars[0].key)
-    for account in (board, registrar):
-        require(ACCOUNTS.get(ctx.state, account) is None, Code.WIJK_EXISTS)
-    require(is_area(call.place) and call.place[:2] == "WK", Code.WIJK_BAD_CODE)
+    texts = is_name(call.name) and is_name(call.plural) and is_symbol(call.symbol)
+    require(texts, Code.TX_TEXT)
+    board = account_id(call.founder_keys[0].key)
+    registrar = account_id(call.registrar_keys[0].key)
+    known = FEDERATION_WIJKEN.get(ctx.state) or ()
+    taken = WIJKEN.get(ctx.state, call.wijk_id) is not None
+    taken = taken or any(ACCOUNTS.get(ctx.state, name) is not None for name in (board, registrar))
+    taken = taken or call.validator in _get_node_keys(ctx, known)
+    require(not taken, Code.WIJK_EXISTS)
+    place = is_slug(call.wijk_id) and is_area(call.place) and call.year in CBS_YEARS
+    require(place, Code.WIJK_BAD_CODE)
     require(call.currency in CURRENCIES, Code.WIJK_BAD_CURRENCY)
-    usable = all(is_valid_key(key) for key in keys) and len(set(keys)) == len(keys)
-    proven = is_valid_key(call.validator) and verify(
-        call.validator, key_proof_bytes(ctx.chain.digest, board, call.validator), call.proof
-    )
-    require(usable and proven and call.validator not in keys, Code.WIJK_NO_PROOF)
+    _check_keys(ctx, call, board)
     _check_founders(call)
+    require(len(known) < VALIDATORS_MAX, Code.WIJK_SET_CHANGE)
 
-    _put_wijk(ctx, call, board)
-    _put_shared(ctx, call.wijk, BOARD, board, call.founders, call.threshold)
-    _put_shared(ctx, call.wijk, ROLE, registrar, call.registrars, PERSONS_MIN)
-    for number, founder in enumerate(call.founders, start=1):
-        seat = Seat(founder.key, founder.holder, ctx.time_s, ctx.time_s + FOUNDERS_S, ACTIVE)
-        SEATS.put(ctx.state, seat, call.wijk, number)
-    node = (call.validator, bytes(32))  # the transport key comes with `register_role`
-    for role, account, keys_of_node in (
-        (TREASURY, board, None),
-        (REGISTRY, registrar, None),
-        (VALIDATOR, board, node),
-    ):
-        version = RoleVersion(ctx.clock.epoch, account, NO_END_S, keys_of_node)
-        ROLES.put(ctx.state, (version,), call.wijk, role)
-    ctx.emit("wijk.WijkFounded", call.wijk, board)
-
-
-def set_param(ctx: Context, call: SetParam) -> None:
-    """economy B13. Refuses unknown, no-decision, bounds, text, too-soon."""
-    if call.name in FEDERAL:
-        require(ctx.fed, Code.WIJK_NO_DECISION)
-        owner = FEDERATION
-    else:
-        require(call.name in WIJK, Code.WIJK_UNKNOWN)
-        require(ctx.decision is not None, Code.WIJK_NO_DECISION)
-        owner = ctx.wijk_id
-    _check_value(ctx, call.name, bytes(call.value))
-    require(call.from_epoch >= ctx.clock.epoch + EPOCHS_AHEAD, Code.WIJK_TOO_SOON)
-
-    versions = PARAMS.get(ctx.state, owner, call.name) or ()
-    kept = tuple(version for version in versions if version[0] < call.from_epoch)
-    raw = msgspec.Raw(bytes(call.value))
-    PARAMS.put(ctx.state, (*kept, (call.from_epoch, raw)), owner, call.name)
-    ctx.emit("wijk.ParamSet", owner, call.name, call.from_epoch)
-
-
-def register_role(ctx: Context, call: RegisterRole) -> None:
-    """economy B5, E38. Refuses role, unknown-account, expired, holders, no-proof, set-change."""
-    check_authority(ctx, (ROLE_WORDS[call.role],))
-    account = get_account(ctx, call.account)
-    require(call.until > ctx.time_s, Code.WIJK_EXPIRED)
-    if call.role in (TREASURY, REGISTRY):
-        _check_two_persons(ctx, account, call.role)
-    node = _check_node(ctx, call)
-
-    owner = FEDERATION if call.role in ("AUDITOR", "ISSUER") else ctx.wijk_id
-    versions = ROLES.get(ctx.state, owner, call.role) or ()
-    from_epoch = max(call.from_epoch, ctx.clock.epoch + 1)  # never in the middle of an epoch
-    kept = tuple(version for version in versions if version.from_epoch < from_epoch)
-    version = RoleVersion(from_epoch, call.account, call.until, node)
-    ROLES.put(ctx.state, (*kept, version), owner, call.role)
-    ctx.emit("wijk.RoleSet", owner, call.role, call.account, from_epoch)
-
-
-def fed_propose(ctx: Context, call: FedPropose) -> None:
-    """economy E36. Refuses malformed, nested, not-federal."""
-    inner = _decode(ctx, call.call)
-    require(not isinstance(inner, FedPropose | FedEndorse), Code.WIJK_NESTED)
-    require(Word.FED in ctx.chain.table.spec(inner).words, Code.WIJK_NOT_FEDERAL)
-
-    matter = ctx.new_id()
-    record = FedMatter(call.call, ctx.sender, ctx.time_s + LIFE_S, (ctx.wijk_id,), (), OPEN, 0)
-    ctx.emit("wijk.FedProposed", matter)
-    FED_MATTERS.put(ctx.state, _settle(ctx, matter, record), matter)
-
-
-def fed_endorse(ctx: Context, call: FedEndorse) -> None:
-    """economy E36. Refuses unknown-id, done, expired, already-voted."""
-    record = FED_MATTERS.get(ctx.state, call.matter)
-    if record is None:
-        raise Reject(Code.TX_UNKNOWN_ID)
-    require(record.status == OPEN, Code.WIJK_DONE)
-    require(ctx.time_s < record.expires, Code.WIJK_EXPIRED)
-    require(ctx.wijk_id not in (*record.yes, *record.no), Code.WIJK_ALREADY_VOTED)
-
-    if call.yes:
-        record = msgspec.structs.replace(record, yes=(*record.yes, ctx.wijk_id))
-    else:
-        record = msgspec.structs.replace(record, no=(*record.no, ctx.wijk_id))
-    ctx.emit("wijk.FedEndorsed", call.matter, ctx.wijk_id, call.yes)
-    FED_MATTERS.put(ctx.state, _settle(ctx, call.matter, record), call.matter)
-
-
-def _settle(ctx: Context, matter: bytes, record: FedMatter) -> FedMatter:
-    """Run the call at two thirds of the sitting wijken; close a matter that can no longer pass."""
-    wijken = FEDERATION_WIJKEN.get(ctx.state) or ()
-    needed = quorum(len(wijken))
-    if len(record.yes) >= needed:
-        refusal = ctx.run(record.call, record.board, (), fed=True)
-        ctx.emit("wijk.FedExecuted", matter, 0 if refusal is None else refusal.code.number)
-        if refusal is None:
-            return msgspec.structs.replace(record, status=EXECUTED)
-        return msgspec.structs.replace(record, status=REFUSED, code=refusal.code.number)
-    if len(wijken) - len(record.no) < needed:
-        return msgspec.structs.replace(record, status=REJECTED)
-    return record
-
-
-def _decode(ctx: Context, call: bytes) -> object:
-    try:
-        return ctx.chain.table.decode(call)
-    except Malformed:
-        raise Reject(Code.TX_MALFORMED) from None
-
-
-def _check_founders(call: Found) -> None:
-    """economy B5: different founders, a threshold in reach, registrars on and off the board."""
-    founders = {founder.holder for founder in call.founders}
-    registrars = {registrar.holder for registrar in call.registrars}
-    alone = len(founders) == len(call.founders) and len(registrars) == len(call.registrars)
-    require(alone, Code.WIJK_HOLDERS)
-    require(PERSONS_MIN <= call.threshold <= len(founders), Code.WIJK_HOLDERS)
-    mixed = bool(founders & registrars) and bool(registrars - founders)
-    require(mixed, Code.WIJK_HOLDERS)
-
-
-def _put_wijk(ctx: Context, call: Found, board: bytes) -> None:
-    record = Wijk(
+    wijk = Wijk(
         call.place,
         call.year,
         call.currency,
@@ -322,17 +234,65 @@ def _put_wijk(ctx: Context, call: Found, board: bytes) -> None:
         ACTIVE,
         ctx.height,
     )
-    WIJKEN.put(ctx.state, record, call.wijk)
-    known = FEDERATION_WIJKEN.get(ctx.state) or ()
-    FEDERATION_WIJKEN.put(ctx.state, tuple(sorted((*known, call.wijk))))
-    brand = (("coin.name", call.name), ("coin.plural", call.plural), ("coin.symbol", call.symbol))
-    for name, value in brand:
-        raw = msgspec.Raw(encode(value))
-        PARAMS.put(ctx.state, ((ctx.clock.epoch, raw),), call.wijk, name)
+    WIJKEN.put(ctx.state, wijk, call.wijk_id)
+    FEDERATION_WIJKEN.put(ctx.state, tuple(sorted((*known, call.wijk_id))))
+    SUPPLY.put(ctx.state, Supply(0, 0, 0, 0, 0, 0, 0, 0), wijk.denom(call.wijk_id))
+    for name, value in (
+        ("coin.name", call.name),
+        ("coin.plural", call.plural),
+        ("coin.symbol", call.symbol),
+    ):
+        version = (ctx.clock.epoch, msgspec.Raw(encode(value)))
+        PARAMS.put(ctx.state, (version,), call.wijk_id, name)
+    _put_shared(ctx, call.wijk_id, BOARD, board, call.founder_keys, call.threshold)
+    _put_shared(ctx, call.wijk_id, ROLE, registrar, call.registrar_keys, PERSONS_MIN)
+    until_s = ctx.time_s + SEAT_TERM_S
+    for number, founder in enumerate(call.founder_keys, start=1):
+        seat = Seat(founder.key, founder.holder, ctx.time_s, until_s, ACTIVE)
+        SEATS.put(ctx.state, seat, call.wijk_id, number)
+    for role, account, node in (
+        (TREASURY, board, None),
+        (REGISTRY, registrar, None),
+        (VALIDATOR, board, (call.validator, None)),
+    ):
+        held = RoleVersion(ctx.clock.epoch, account, NO_END_S, node)
+        ROLES.put(ctx.state, (held,), call.wijk_id, role)
+    ctx.emit("wijk.WijkFounded", call.wijk_id, wijk.denom(call.wijk_id), board, registrar)
+
+
+def _get_node_keys(ctx: Context, wijken: tuple[str, ...]) -> list[bytes]:
+    """Return all keys that nodes have or will have: those of Set(h+2) and of the roles."""
+    keys: list[bytes | None] = []
+    for member in VALIDATOR_SETS.get(ctx.state, SET_NEXT) or ():
+        keys += [member.key, member.transport_key]
+    for wijk in wijken:
+        for version in ROLES.get(ctx.state, wijk, VALIDATOR) or ():
+            keys += version.node or ()
+    return [key for key in keys if key is not None]
+
+
+def _check_keys(ctx: Context, call: Found, board: bytes) -> None:
+    """Refuse keys nobody can use, and a validator key that did not sign, with no-proof."""
+    usable = all(is_valid_key(held.key) for held in (*call.founder_keys, *call.registrar_keys))
+    message = key_proof_bytes(ctx.chain.digest, board, call.validator)
+    proven = is_valid_key(call.validator) and verify(call.validator, message, call.proof)
+    require(usable and proven, Code.WIJK_NO_PROOF)
+
+
+def _check_founders(call: Found) -> None:
+    """economy B5, C3: different keys and holders, a treasury of two, registrars on and off."""
+    keys = [held.key for held in (*call.founder_keys, *call.registrar_keys)] + [call.validator]
+    founders = {held.holder for held in call.founder_keys}
+    registrars = {held.holder for held in call.registrar_keys}
+    own = len(set(keys)) == len(keys) and len(founders) == len(call.founder_keys)
+    require(own and len(registrars) == len(call.registrar_keys), Code.WIJK_HOLDERS)
+    require(PERSONS_MIN <= call.threshold <= len(founders), Code.WIJK_HOLDERS)
+    mixed = bool(founders & registrars) and bool(registrars - founders)
+    require(mixed, Code.WIJK_HOLDERS)
 
 
 def _put_shared(
-    ctx: Context, wijk: str, kind: str, account: bytes, keys: tuple[Founder, ...], threshold: int
+    ctx: Context, wijk: str, kind: str, account: bytes, keys: tuple[HeldKey, ...], threshold: int
 ) -> None:
     held = tuple(
         AccountKey(index, founder.key, founder.holder, ctx.height)
@@ -341,51 +301,194 @@ def _put_shared(
     ACCOUNTS.put(ctx.state, AccountRecord(kind, wijk, ACTIVE, threshold, held, ()), account)
 
 
-def _check_value(ctx: Context, name: str, raw: bytes) -> None:
-    """Refuse a value of another type, out of bounds, or set by genesis for ever."""
-    require(len(raw) <= VALUE_BYTES_MAX, Code.WIJK_BOUNDS)
+def set_param(ctx: Context, call: SetParam) -> None:
+    """economy B13. Refuses text, unknown, bounds, too-soon, no-decision.
+
+    The newest word wins: what was decided earlier for the same epoch or a later one is dropped.
+    """
+    federal = call.name in FEDERAL
+    require(federal or call.name in WIJK, Code.WIJK_UNKNOWN, name=call.name)
+    value = _read_value(call)
+    if federal:
+        _check_federal(ctx, call.name, value)
+    else:
+        text = isinstance(value, str) and fits(WIJK[call.name].kind, value)
+        require(text, Code.TX_TEXT)
+    soonest = ctx.clock.epoch + EPOCHS_AHEAD
+    require(call.from_epoch >= soonest, Code.WIJK_TOO_SOON, from_epoch=soonest)
+    # A wijk decides by vote on what is its own, the federation on what is common.
+    require(ctx.fed if federal else ctx.decision is not None, Code.WIJK_NO_DECISION)
+
+    owner = FEDERATION if federal else ctx.wijk_id
+    versions = PARAMS.get(ctx.state, owner, call.name) or ()
+    kept = tuple(version for version in versions if version[0] < call.from_epoch)
+    raw = bytes(call.value)
+    PARAMS.put(ctx.state, (*kept, (call.from_epoch, msgspec.Raw(raw))), owner, call.name)
+    ctx.emit("wijk.ParamSet", owner, call.name, call.from_epoch, raw)
+
+
+def _read_value(call: SetParam) -> Value:
     try:
-        value = decode_value(name, raw)
+        return decode_value(call.name, bytes(call.value))
     except Malformed:
-        raise Reject(Code.WIJK_BOUNDS) from None
-    if name in WIJK:
-        rules = {"name": is_name, "symbol": is_symbol, "code": is_code}
-        require(isinstance(value, str) and rules[WIJK[name].kind](value), Code.TX_TEXT)
-        return
+        raise Reject(Code.WIJK_BOUNDS, name=call.name) from None
+
+
+def _check_federal(ctx: Context, name: str, value: Value) -> None:
+    """Refuse with bounds what is out of them, or what genesis fixed for ever.
+
+    A reserve is pledged once, and to a wijk that exists (economy C5).
+    """
     spec = FEDERAL[name]
-    fixed = isinstance(spec, Number) and spec.fixed
-    require(not fixed and is_within(name, value, ctx.chain.purpose), Code.WIJK_BOUNDS)
+    if isinstance(spec, Number):
+        fits_in = not spec.fixed and is_within(name, value, ctx.chain.purpose)
+        require(fits_in, Code.WIJK_BOUNDS, name=name, low=spec.low, high=spec.high)
+        return
+    require(is_within(name, value, ctx.chain.purpose), Code.WIJK_BOUNDS, name=name)
+    assert isinstance(value, tuple), "a table is a tuple of rows"
+    firsts = [row[0] for row in value]
+    require(len(set(firsts)) == len(firsts), Code.WIJK_BOUNDS, name=name)
+    if name == "reserves":
+        for _, wijk in value:
+            known = WIJKEN.get(ctx.state, wijk) is not None
+            require(known, Code.WIJK_UNKNOWN, name=str(wijk))
+
+
+def register_role(ctx: Context, call: RegisterRole) -> None:
+    """economy B5, E38. Refuses unknown-account, holders, no-proof, set-change, expired.
+
+    Roles change at the border of an epoch, so one asked for sooner begins at the next border.
+    """
+    account = get_account(ctx, call.account)
+    federal = call.role in FEDERATION_ROLES
+    # A role of a wijk is for its own accounts: they act in the wijk they belong to (section 4).
+    require(federal or account.wijk == ctx.wijk_id, Code.TX_UNKNOWN_ACCOUNT)
+    _check_two_persons(ctx, account, call.role)
+    owner = FEDERATION if federal else ctx.wijk_id
+    versions = ROLES.get(ctx.state, owner, call.role) or ()
+    node = _get_node(ctx, call, versions)
+    from_epoch = max(call.from_epoch, ctx.clock.epoch + 1)
+    starts_s = max(ctx.time_s, from_epoch * ctx.clock.epoch_s)
+    require(starts_s < call.until, Code.WIJK_EXPIRED, until_at=call.until)
+
+    kept = tuple(version for version in versions if version.from_epoch < from_epoch)
+    version = RoleVersion(from_epoch, call.account, call.until, node)
+    ROLES.put(ctx.state, (*kept, version), owner, call.role)
+    ctx.emit("wijk.RoleSet", owner, call.role, call.account, from_epoch, call.until)
 
 
 def _check_two_persons(ctx: Context, account: AccountRecord, role: str) -> None:
-    """economy B5, C3: two different holders; registrars are on and off the board."""
-    holders = {key.holder for key in account.keys}
-    two = account.threshold >= PERSONS_MIN and len(holders) >= PERSONS_MIN
-    require(two and account.wijk == ctx.wijk_id, Code.WIJK_HOLDERS)
-    if role == REGISTRY:
+    """Refuse with holders a treasury or registry that one person could keep (economy C3, B5)."""
+    if role in (TREASURY, REGISTRY):
         board = {seat.holder for seat in get_sitting(ctx.state, ctx.wijk_id, ctx.time_s)}
-        require(bool(holders & board) and bool(holders - board), Code.WIJK_HOLDERS)
+        require(can_keep(account, role, board), Code.WIJK_HOLDERS)
 
 
-def _check_node(ctx: Context, call: RegisterRole) -> tuple[bytes, bytes] | None:
-    """Return the node keys of a VALIDATOR role; only that role has them, and it must (V5a).
+def _get_node(
+    ctx: Context, call: RegisterRole, versions: tuple[RoleVersion, ...]
+) -> tuple[bytes, bytes | None] | None:
+    """Return the node keys of this version of a role; only VALIDATOR has any (consensus V5a).
 
-    While the set of validators stands as genesis made it, the key of a wijk's node cannot be
-    replaced: `set-change`. Its term and its operator's account can.
+    Without `node` a new operator or term keeps the node. One that is no validator of this wijk
+    in Set(h+2) would join the set, and joins only after a `wijk.ready` of at most 24 h ago
+    (consensus V3, V5b). No call of this version writes `ready/<key>`, so there is none:
+    set-change. Where that call exists, it is asked here, with the limits of V4.
     """
-    if call.role != VALIDATOR:
-        require(call.node is None, Code.WIJK_NO_PROOF)
-        return None
+    if call.node is None:
+        return versions[-1].node if versions else None
     node = call.node
-    if node is None:
-        raise Reject(Code.WIJK_NO_PROOF)
-    message = node_proof_bytes(ctx.chain.digest, node.key, node.transport_key)
-    proven = is_valid_key(node.key) and is_valid_key(node.transport_key)
-    require(proven and verify(node.key, message, node.proof), Code.WIJK_NO_PROOF)
-    held = get_role(ctx.state, ctx.wijk_id, VALIDATOR, ctx.clock.epoch, ctx.time_s)
-    same = held is not None and held.node == (node.key, node.transport_key)
-    require(same, Code.WIJK_SET_CHANGE)
-    return node.key, node.transport_key
+    usable = is_valid_key(node.validator) and is_valid_key(node.transport)
+    message = node_proof_bytes(ctx.chain.digest, node.validator, node.transport)
+    proven = usable and verify(node.validator, message, node.proof)
+    require(proven and call.role == VALIDATOR, Code.WIJK_NO_PROOF)
+    present = [
+        (member.key, member.transport_key)
+        for member in VALIDATOR_SETS.get(ctx.state, SET_NEXT) or ()
+        if member.wijk == ctx.wijk_id
+    ]
+    require((node.validator, node.transport) in present, Code.WIJK_SET_CHANGE)
+    return node.validator, node.transport
+
+
+def fed_propose(ctx: Context, call: FedPropose) -> None:
+    """economy E36. Refuses malformed, role, nested, not-federal."""
+    inner = ctx.chain.table.decode_inner(call.call)
+    _check_seat(ctx)
+    require(not isinstance(inner, FedPropose | FedEndorse), Code.WIJK_NESTED)
+    require(_is_federal(ctx, inner), Code.WIJK_NOT_FEDERAL)
+
+    matter = ctx.new_id()
+    expires = ctx.time_s + FED_LIFE_S
+    record = FedMatter(call.call, ctx.sender, expires, (), (), OPEN, 0)
+    FED_MATTERS.put(ctx.state, record, matter)
+    ctx.emit("wijk.FedProposed", matter, ctx.wijk_id, expires)
+
+
+def _is_federal(ctx: Context, inner: Any) -> bool:
+    if isinstance(inner, SetParam):
+        return inner.name in FEDERAL
+    return Word.FED in ctx.chain.table.words(inner)
+
+
+def _check_seat(ctx: Context) -> None:
+    """Refuse the board of a wijk that no longer takes part with role."""
+    require(ctx.wijk.status == ACTIVE, Code.TX_ROLE, role=Word.FED.value)
+
+
+def fed_endorse(ctx: Context, call: FedEndorse) -> None:
+    """economy E36. Refuses unknown-id, role, done, expired, already-voted.
+
+    The number needed and the votes that count are those of the wijken that take part now.
+    """
+    record = FED_MATTERS.get(ctx.state, call.id)
+    if record is None:
+        raise Reject(Code.TX_UNKNOWN_ID, id=call.id.hex())
+    _check_seat(ctx)
+    require(record.status == OPEN, Code.WIJK_DONE)
+    require(ctx.time_s < record.expires, Code.WIJK_EXPIRED, until_at=record.expires)
+    require(ctx.wijk_id not in (*record.yes, *record.no), Code.WIJK_ALREADY_VOTED)
+
+    yes = (*record.yes, ctx.wijk_id) if call.yes else record.yes
+    no = record.no if call.yes else (*record.no, ctx.wijk_id)
+    record = msgspec.structs.replace(record, yes=yes, no=no)
+    wijken = _get_active(ctx)
+    need = quorum(len(wijken))
+    in_favour = sum(wijk in yes for wijk in wijken)
+    against = sum(wijk in no for wijk in wijken)
+    ctx.emit("wijk.FedEndorsed", call.id, ctx.wijk_id, call.yes, in_favour, need)
+    if in_favour >= need:
+        _execute(ctx, call.id, record)
+    elif len(wijken) - against < need:
+        rejected = msgspec.structs.replace(record, call=b"", status=REJECTED)
+        FED_MATTERS.put(ctx.state, rejected, call.id)
+        ctx.emit("wijk.FedRejected", call.id)
+    else:
+        FED_MATTERS.put(ctx.state, record, call.id)
+
+
+def _get_active(ctx: Context) -> list[str]:
+    """Return the wijken that take part: W of economy B5 counts those that were not removed."""
+    active = []
+    for wijk in FEDERATION_WIJKEN.get(ctx.state) or ():
+        record = WIJKEN.get(ctx.state, wijk)
+        if record is not None and record.status == ACTIVE:
+            active.append(wijk)
+    return active
+
+
+def _execute(ctx: Context, matter: bytes, record: FedMatter) -> None:
+    """Run the call of a matter once, as if the board sent it that proposed it.
+
+    A refusal writes nothing and closes the matter with its code, as for B6.
+    """
+    closed = msgspec.structs.replace(record, call=b"", status=EXECUTED)
+    FED_MATTERS.put(ctx.state, closed, matter)
+    refusal = ctx.run(record.call, record.board, (), fed=True)
+    code = 0 if refusal is None else refusal.code.number
+    if refusal is not None:
+        closed = msgspec.structs.replace(closed, status=REFUSED, code=code)
+        FED_MATTERS.put(ctx.state, closed, matter)
+    ctx.emit("wijk.FedExecuted", matter, code)
 
 
 CONTRACT = Contract(
@@ -393,7 +496,12 @@ CONTRACT = Contract(
     calls=(
         Call(Found, (Word.FED,), found),
         Call(SetParam, (Word.EFFECT, Word.FED), set_param),
-        Call(RegisterRole, (Word.BOARD, Word.BOARD23, Word.EFFECT, Word.FED), register_role),
+        Call(
+            RegisterRole,
+            (Word.BOARD, Word.BOARD23, Word.EFFECT, Word.FED),
+            register_role,
+            narrow=get_role_words,
+        ),
         Call(FedPropose, (Word.BOARD,), fed_propose),
         Call(FedEndorse, (Word.BOARD,), fed_endorse),
     ),

@@ -14,12 +14,15 @@ from wallet.terminal import Terminal
 
 if TYPE_CHECKING:
     from wallet.contacts import Party
+    from wallet.keystore import KeyFile
     from wallet.order import Order
     from wallet.outbox import Sent
     from wallet.send import Result
 
 _LINK_MARK = "/p#r="
 _EXIT_REFUSED = 5
+_NOT_ALLOWED = 3006
+_OTHER_WIJK = "WIJK-2125"
 
 
 class Payment(NamedTuple):
@@ -85,7 +88,8 @@ def pay(
     cents, memo, payee_text = _what_to_pay(terminal, who, amount, memo)
     key_file = own_key(terminal, from_)
     party = _payee(terminal, who, payee_text)
-    payment = _look_up(terminal, find_account(terminal, [key_file]), party, cents, memo)
+    payer = find_account(terminal, [key_file])
+    payment = _look_up(terminal, payer, key_file, party, cents, memo)
     memo_key = None if memo is None else secrets.token_bytes(32)
     order = prepare_order(
         terminal, payment.payer, [key_file], make_call(payment, memo_key), valid_ms
@@ -215,16 +219,48 @@ def _payee(terminal: Terminal, who: str, account: str | None) -> "Party":
 
 
 def _look_up(
-    terminal: Terminal, payer: dict[str, Any], party: "Party", cents: int, memo: str | None
+    terminal: Terminal,
+    payer: dict[str, Any],
+    key: "KeyFile",
+    party: "Party",
+    cents: int,
+    memo: str | None,
 ) -> Payment:
     from chain.address import account_text
     from chain.texts import Problem
 
     payee_id = account_text(party.account)
-    payee = terminal.client.find_account(payee_id)
+    try:
+        payee = terminal.client.find_account(payee_id)
+    except Problem as problem:
+        if problem.number != _NOT_ALLOWED:
+            raise
+        payee = _try_wijk(terminal, payer, key, party, cents)
     if payee is None:
         raise Problem(2008, account=payee_id)
     return Payment(payer, payee, party, cents, memo)
+
+
+def _try_wijk(
+    terminal: Terminal, payer: dict[str, Any], key: "KeyFile", party: "Party", cents: int
+) -> dict[str, Any]:
+    """Return what can be known of a payee that only members may look up: its wijk.
+
+    A payment inside the wijk is tried out, and refused with the payee's wijk if it is another.
+    """
+    from chain.address import account_text
+    from wallet.order import prepare_order, sign_order
+
+    wijk = payer["wijk"]
+    payee = {"account": account_text(party.account), "wijk": wijk, "keys": []}
+    order = prepare_order(
+        terminal, payer, [key], make_call(Payment(payer, payee, party, cents, None), None)
+    )
+    if order.is_complete:
+        problem = terminal.client.check(sign_order(terminal, order))["problem"]
+        if problem is not None and problem["code"] == _OTHER_WIJK:
+            wijk = problem["params"]["wijk"]
+    return payee | {"wijk": wijk}
 
 
 def _preview(terminal: Terminal, payment: Payment) -> None:
@@ -288,6 +324,8 @@ def _sealed(payment: Payment, envelope: bytes, memo_key: bytes | None) -> "Sent"
 
     if payment.memo is None or memo_key is None:
         return Sent(envelope, None, None, None)
+    if not payment.payee["keys"]:  # only members may look it up: the memo stays in the receipt
+        return Sent(envelope, None, memo_key, payment.memo)
     payee_key = bytes.fromhex(payment.payee["keys"][0]["public_key"])
     return Sent(envelope, seal_memo(payee_key, memo_key, payment.memo), memo_key, payment.memo)
 

@@ -14,10 +14,11 @@ import msgspec
 from chain.address import parse_account
 from chain.call_json import call_to_json
 from chain.contract import Table, Word
-from chain.crypto import sha256
+from chain.crypto import sha256, sign
 from chain.texts import Problem
 from chain.validators import quorum
 from contracts import CONTRACTS
+from node.client import Sign, make_sign
 from wallet.files import write_new
 from wallet.keystore import KeyFile, disable_core_dumps, load_key, unlock
 from wallet.outbox import Sent
@@ -61,6 +62,7 @@ def find_account(terminal: "Terminal", keys: Sequence[KeyFile]) -> dict[str, Any
 
     Raise `Problem` 2008 where the chain knows none, 2002 where the keys are of several.
     """
+    terminal.reader = keys[0]
     seen: set[str] = set()
     for key_file in keys:
         if key_file.account in seen:
@@ -141,20 +143,36 @@ def _number_of(terminal: "Terminal", account: dict[str, Any], word: Word) -> int
 def unlock_keys(
     terminal: "Terminal", policy: "Policy", keys: Sequence[KeyFile]
 ) -> dict[str, bytes]:
-    """Return the seeds of keys by name; asks a passphrase each, or reads it once."""
+    """Return the seeds of keys by name; asks a passphrase each, or reads it once a run."""
     disable_core_dumps()
     live = any(key.test_only for key in keys) and is_live(terminal, policy)
     settings = terminal.settings
     shared: str | None = None
-    seeds: dict[str, bytes] = {}
     for key in keys:
+        if key.name in terminal.seeds:
+            continue
         word = shared
         if word is None:
             word = terminal.passphrase(f"Wachtzin van {key.name}", f"Passphrase of {key.name}")
         if settings.passphrase_fd is not None or settings.passphrase_file is not None:
             shared = word
-        seeds[key.name] = unlock(key, word, live=live)
-    return seeds
+        terminal.seeds[key.name] = unlock(key, word, live=live)
+    return {key.name: terminal.seeds[key.name] for key in keys}
+
+
+def reading_sign(terminal: "Terminal") -> Sign:
+    """Return what signs this person's questions to a node that asks who reads (interfaces 2.3)."""
+    key = terminal.reader or own_key(terminal)
+    account, index = key.account, 0
+    for wijk in terminal.client.wijken():
+        board = terminal.client.board(wijk["slug"])
+        seats = [seat["public_key"] for seat in board["seats"]]
+        if key.public_key in seats:
+            account, index = board["account"], seats.index(key.public_key)
+    seed = unlock_keys(terminal, trusted_policy(terminal), [key])[key.name]
+    return make_sign(
+        account, index, lambda message: sign(seed, message), now_s, lambda: secrets.token_hex(16)
+    )
 
 
 def sign_order(terminal: "Terminal", order: Order) -> bytes:

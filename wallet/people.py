@@ -25,8 +25,13 @@ def resolve_who(terminal: "Terminal", who: str) -> Party:
             raise
         return [(found["name"], parse_account(found["account"]))]
 
-    keys = ((one.name, one.account) for one in list_keys(terminal.home))
-    return resolve(who, load_contacts(terminal.home), keys, lookup)
+    own = list_keys(terminal.home)
+    keys = ((one.name, one.account) for one in own)
+    party = resolve(who, load_contacts(terminal.home), keys, lookup)
+    if terminal.reader is None:  # one's own account is read as oneself, where a node asks
+        account = account_text(party.account)
+        terminal.reader = next((one for one in own if one.account == account), None)
+    return party
 
 
 def own_key(terminal: "Terminal", name: str | None = None) -> KeyFile:

@@ -6,6 +6,7 @@ from bank.reference import electronic, is_iban
 from chain.books import Redemption
 from chain.codec import decode
 from chain.crypto import blake2b
+from chain.errors import Malformed
 from chain.proof import verify_state_proof
 from chain.strict_json import canonical_json
 from chain.texts import Problem
@@ -29,10 +30,16 @@ def payout_commitment(iban: str, salt: bytes) -> bytes:
 
 
 def due_on(terminal: "Terminal", policy: "Policy", redemption_id: str) -> str | None:
-    """Return the last day of a redemption, proven from state; None while its clock stands still."""
-    proof = terminal.client.state_proof(f"redeem/{redemption_id}")
-    verdict = verify_state_proof(canonical_json(proof), policy)
-    if not verdict.ok or verdict.key != f"redeem/{redemption_id}" or verdict.value is None:
-        raise Problem(5001, cause=verdict.reason or "redeem", nothing_sent=False)
-    due = decode(Redemption, verdict.value).due
+    """Return the last day of a redemption, proven from state; None where it cannot be had now.
+
+    The request itself is final already: what fails here must not look as if it were not.
+    """
+    key = f"redeem/{redemption_id}"
+    try:
+        verdict = verify_state_proof(canonical_json(terminal.client.state_proof(key)), policy)
+        if not verdict.ok or verdict.key != key or verdict.value is None:
+            return None
+        due = decode(Redemption, verdict.value).due
+    except (Malformed, Problem):
+        return None
     return f"{due // 10_000:04}-{due // 100 % 100:02}-{due % 100:02}" if due else None

@@ -3,26 +3,50 @@
 A thin door to `node/client.py`: an answer is the tree of the route; a refusal is a `Problem`.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+from urllib.parse import quote
 
 from chain.texts import Problem
-from node.client import Client
+from node.client import Client, Sign
 
-NOT_FOUND = 3007
+NOT_FOUND, SIGNATURE_REQUIRED = 3007, 3005
 PAGE_ITEMS = 500  # interfaces 2.1: the most that a page may hold
 
 Tree = dict[str, Any]
+T = TypeVar("T")
 
 
 class Remote:
-    """The nodes of a profile, tried in their order."""
+    """The nodes of a profile, tried in their order.
 
-    def __init__(self, urls: Sequence[str], timeout_s: float, lang: str) -> None:
+    `make_sign` is asked for a signer once a node wants to know who reads (interfaces 2.3).
+    """
+
+    def __init__(
+        self, urls: Sequence[str], timeout_s: float, lang: str, make_sign: Callable[[], Sign]
+    ) -> None:
         self._urls = tuple(urls)
         self._timeout_s = timeout_s
         self._lang = lang
-        self._client = Client(urls, timeout_s=timeout_s, lang=lang)
+        self._make_sign = make_sign
+        self._sign: Sign | None = None
+        self._client = self._connect()
+
+    def _connect(self) -> Client:
+        return Client(self._urls, timeout_s=self._timeout_s, lang=self._lang, sign=self._sign)
+
+    def _reading(self, read: Callable[[Client], T]) -> T:
+        """Read, and if a node asks who we are, read again with a signature."""
+        try:
+            return read(self._client)
+        except Problem as problem:
+            if problem.number != SIGNATURE_REQUIRED or self._sign is not None:
+                raise
+        self._sign = self._make_sign()
+        self._client.close()
+        self._client = self._connect()
+        return read(self._client)
 
     def status(self) -> Tree:
         """Return block B."""
@@ -55,8 +79,6 @@ class Remote:
 
     def public_name(self, name: str) -> Tree:
         """Return who has a registered public name; `Problem` 3007 where nobody has."""
-        from urllib.parse import quote  # noqa: PLC0415
-
         return self._get(f"/v1/names/{quote(name, safe='')}")
 
     def wijken(self) -> list[Tree]:
@@ -102,15 +124,15 @@ class Remote:
 
     def receipt(self, tx: str) -> str:
         """Return the receipt of an included transaction; nothing about it is checked here."""
-        return self._client.receipt(tx)
+        return self._reading(lambda client: client.receipt(tx))
 
     def sealed(self, tx: str) -> bytes:
         """Return the sealed memo of a transaction; `Problem` 3007 where it has none."""
-        return self._client.get_bytes(f"/v1/txs/{tx}/sealed")
+        return self._reading(lambda client: client.get_bytes(f"/v1/txs/{tx}/sealed"))
 
     def check(self, envelope: bytes) -> Tree:
         """Return what an order would do now; nothing is kept."""
-        return self._client.check(envelope)
+        return self._reading(lambda client: client.check(envelope))
 
     def submit(self, envelope: bytes, *, sealed: bytes | None, wait: str, wait_ms: int) -> Tree:
         """Post an order, the same bytes as often as needed (2.2).
@@ -122,11 +144,11 @@ class Remote:
         except Problem:
             self._urls = (*self._urls[1:], self._urls[0])
             self._client.close()
-            self._client = Client(self._urls, timeout_s=self._timeout_s, lang=self._lang)
+            self._client = self._connect()
             raise
 
     def _get(self, route: str, **asked: str | int | bool | None) -> Tree:
-        found: Tree = self._client.get(route, **_spelled(asked))
+        found: Tree = self._reading(lambda client: client.get(route, **_spelled(asked)))
         return found
 
     def _one(self, route: str, wijk: str) -> Tree:

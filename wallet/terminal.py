@@ -17,6 +17,7 @@ import click
 
 if TYPE_CHECKING:
     from wallet.config import Settings
+    from wallet.keystore import KeyFile
     from wallet.remote import Remote
 
 EXIT_BUG = 1
@@ -55,6 +56,8 @@ class Terminal:
         self.given: dict[str, Any] = {}
         self.line: list[str] = []
         self.tries: dict[int, Sequence[str]] = {}  # WIJK code -> commands that would help
+        self.reader: KeyFile | None = None  # who asks, where a node wants to know
+        self.seeds: dict[str, bytes] = {}  # keys unlocked in this run, by name
         self._settings: Settings | None = None
         self._client: Remote | None = None
 
@@ -78,10 +81,13 @@ class Terminal:
     def client(self) -> "Remote":
         """Return the nodes of this profile; nothing is asked yet."""
         if self._client is None:
+            from wallet.order import reading_sign
             from wallet.remote import Remote
 
             timeout_s = self.settings.timeout_ms / 1000
-            self._client = Remote(self.settings.nodes, timeout_s, self.lang)
+            self._client = Remote(
+                self.settings.nodes, timeout_s, self.lang, lambda: reading_sign(self)
+            )
         return self._client
 
     @property

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import threading
 import time
@@ -482,3 +483,39 @@ def test_without_a_quorum_nothing_is_sent(home: Path, network: Network) -> None:
     assert problem["nothing_sent"] is True
     assert unwell["health"] == "down"
     assert not list((home / "outbox").iterdir())
+
+
+# ------------------------------------------------------------------------------ private chains
+
+
+def test_where_only_members_may_read_the_wallet_says_who_it_is(
+    home: Path, network: Network, tmp_path: Path
+) -> None:
+    """interfaces 2.3: own accounts are read with a signature, others only paid."""
+    alone = tmp_path / "alone"
+    shutil.copytree(home, alone, ignore=lambda _, names: {n for n in names if "dev2" in n})
+    run("config", "set", "key", "dev1", "--home", str(alone))
+    config = Path(network.node("v4").home) / "node.toml"
+    config.write_text(config.read_text().replace('privacy = "auto"', 'privacy = "members"'))
+    network.restart("v4")
+    network.wait_in_sync()
+    node = ("--node", network.node("v4").api)
+    try:
+        refused(3006, "account", "balance", load_key(home, "dev2").account, "--home",
+                str(alone), *node)  # fmt: skip
+        own = ask("account balance", "account", "balance", "dev1", *node)
+        within = ask("pay", "pay", "dev5", "1,00", "--from", "dev1", "--yes", *node)
+        across = ask("pay", "pay", "dev2", "1,00", "--from", "dev1", "--memo", "x", "--yes", *node)
+        ask("account history", "account", "history", "dev1", *node)
+        ask("query tx", "query", "tx", across["tx"], "--prove", "--home", str(alone), *node)
+        seat = ask("coin allowance", "coin", "allowance", "1", "--key", "board-w1-b", "--key",
+                   "board-w1-c", "--yes", *node)  # fmt: skip
+    finally:
+        config.write_text(config.read_text().replace('privacy = "members"', 'privacy = "auto"'))
+        network.restart("v4")
+        network.wait_in_sync()
+
+    assert own["account"] == within["from"]
+    assert (within["cross_wijk"], across["cross_wijk"]) == (False, True)
+    assert across["wijk_to"] == "w2"
+    assert seat["status"] == "final"

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 TABLE = Table(CONTRACTS)
 NONCE_BYTES = 16
+NOT_ALLOWED = 3006
 VALID_S_MAX = 600  # interfaces 4: `max_validity_s`
 VALID_MS_DEFAULT = 300_000
 AMOUNTS = frozenset(  # the fields of calls that are amounts (economy section 4)
@@ -68,7 +69,7 @@ def find_account(terminal: "Terminal", keys: Sequence[KeyFile]) -> dict[str, Any
         if key_file.account in seen:
             continue
         seen.add(key_file.account)
-        account = terminal.client.find_account(key_file.account)
+        account = _look_up(terminal, key_file.account)
         if account is not None and all(holds_key(account, key) is not None for key in keys):
             return account
     for wijk in terminal.client.wijken():
@@ -79,6 +80,16 @@ def find_account(terminal: "Terminal", keys: Sequence[KeyFile]) -> dict[str, Any
     if len(keys) > 1:
         raise Problem(2002, names=", ".join(key.name for key in keys))
     raise Problem(2008, account=keys[0].account)
+
+
+def _look_up(terminal: "Terminal", account: str) -> dict[str, Any] | None:
+    """Return an account, or None where there is none that this person may see."""
+    try:
+        return terminal.client.find_account(account)
+    except Problem as problem:
+        if problem.number == NOT_ALLOWED:
+            return None
+        raise
 
 
 def prepare_order(

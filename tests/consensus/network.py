@@ -16,7 +16,12 @@ from random import Random
 from typing import assert_never
 
 from chain.codec import encode
-from chain.validators import CommitCertificate, PreparedCertificate, faulty
+from chain.validators import (
+    CommitCertificate,
+    PreparedCertificate,
+    build_prepared_certificate,
+    faulty,
+)
 from consensus import events as ev
 from consensus.events import HeightContext, OpenRecords, Timer, Timing
 from consensus.guard import Slot, judge, position
@@ -26,6 +31,7 @@ from consensus.messages import (
     DraftProposal,
     Justification,
     Message,
+    Prepare,
     Prepared,
     ProvenRoundChange,
     SignedCommit,
@@ -585,7 +591,17 @@ class Liar:
             proof = chance.choice(proofs)
             change = make_round_change(self.key, height, round_, (proof.round, proof.block_id))
             return [ProvenRoundChange(change, proof)]
-        return [make_round_change(self.key, height, round_, claim)]
+        change = make_round_change(self.key, height, round_, claim)
+        if claim is not None and chance.random() < 0.5:
+            return [ProvenRoundChange(change, self._forge(height, *claim))]
+        return [change]
+
+    def _forge(self, height: int, round_: int, block_id: bytes) -> PreparedCertificate:
+        """A certificate in due form, with signatures that nobody gave."""
+        validators = self.world.validators
+        vote = signed_bytes(CHAIN, Prepare(CHAIN.genesis_digest, height, round_, block_id))
+        signatures = {one: mac(self.key, vote) for one in validators.keys[: validators.quorum]}
+        return build_prepared_certificate(validators, height, round_, block_id, signatures)
 
     def _proposals(self, height: int, round_: int) -> list[Message]:
         world, chance = self.world, self.world.chance

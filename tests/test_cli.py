@@ -153,6 +153,16 @@ def test_version_and_completion() -> None:
         assert "_WIJK_COMPLETE" in run("completion", shell).stdout
 
 
+def test_help_and_complaints_follow_the_profile(home: Path) -> None:
+    (home / "config.toml").write_text('profile = "x"\n[profiles.x]\nlang = "en"\n')
+
+    assert run("--help").stdout.startswith("Usage:")
+    assert "did you mean pay?" in run("pya").stderr
+    assert run("--lang", "nl", "--help").stdout.startswith("Gebruik:")
+    (home / "config.toml").write_text("lang = [")
+    assert run("--help").stdout.startswith("Gebruik:")
+
+
 # ------------------------------------------------------------------------------- exit codes
 
 

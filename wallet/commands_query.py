@@ -115,6 +115,26 @@ def params(terminal: Terminal, height: int | None) -> None:
     )
 
 
+@query.command(help="Wat er gebeurt, zodra het vaststaat // What happens, once it is final")
+@click.argument("topics", default="block,tx,vote,election,health")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="stop na zoveel // stop after")
+@click.option("--after", metavar="ID", help="vervolg na dit nummer // go on after this id")
+@click.pass_obj
+def events(terminal: Terminal, topics: str, limit: int | None, after: str | None) -> None:
+    """Print events as they come, one a line, until Ctrl-C or `--limit`."""
+    seen = 0
+    while limit is None or seen < limit:
+        for event in terminal.client.stream(topics, after):
+            after = event.id or after
+            item = {"id": event.id, "topic": event.topic, **event.data}
+            terminal.show(item, [f"{event.topic}  {json.dumps(event.data, ensure_ascii=False)}"])
+            seen += 1
+            if seen == limit:
+                return
+        if after is None:
+            return  # the node ended the stream before anything came
+
+
 def show_tx(terminal: Terminal, tx_id: str, *, prove: bool) -> None:
     """Print `query tx`; also what `tx show` does."""
     from wallet.send import check_receipt

@@ -3,12 +3,12 @@
 A thin door to `node/client.py`: an answer is the tree of the route; a refusal is a `Problem`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 from chain.texts import Problem
-from node.client import Client, Sign
+from node.client import Client, Event, Sign
 
 NOT_FOUND, SIGNATURE_REQUIRED = 3007, 3005
 PAGE_ITEMS = 500  # interfaces 2.1: the most that a page may hold
@@ -129,6 +129,10 @@ class Remote:
     def sealed(self, tx: str) -> bytes:
         """Return the sealed memo of a transaction; `Problem` 3007 where it has none."""
         return self._reading(lambda client: client.get_bytes(f"/v1/txs/{tx}/sealed"))
+
+    def stream(self, topics: str, last_id: str | None) -> Iterator[Event]:
+        """Yield committed facts as they come, until the node ends the stream (2.4)."""
+        return self._client.stream(topics, last_id)
 
     def check(self, envelope: bytes) -> Tree:
         """Return what an order would do now; nothing is kept."""

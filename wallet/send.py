@@ -49,8 +49,26 @@ def send(
     What may have reached a node stays in the outbox until its outcome is known.
     """
     started = time.monotonic()
-    deadline = started + terminal.settings.timeout_ms / 1000
     keep(terminal.home, sent)
+    try:
+        return _send(terminal, policy, sent, wait, started, receipt_file)
+    except KeyboardInterrupt:
+        terminal.say(
+            f"Misschien is de opdracht verstuurd. Vraag na: wijk tx wait {sent.tx}",
+            f"The order may have been sent. Ask: wijk tx wait {sent.tx}",
+        )
+        raise
+
+
+def _send(
+    terminal: "Terminal",
+    policy: "Policy",
+    sent: Sent,
+    wait: str,
+    started: float,
+    receipt_file: Path | None,
+) -> Result:
+    deadline = started + terminal.settings.timeout_ms / 1000
     if wait != "final":
         answer = _submit(terminal, sent, deadline, "accepted")
         if answer is not None and answer["status"] == "pending":

@@ -93,7 +93,7 @@ class Terminal:
     @property
     def lang(self) -> str:
         """Return the language: settings that cannot be read must not stop the complaint."""
-        return str(self._early("lang", "WIJK_LANG", LANGS, DUTCH))
+        return str(self._early("lang", "WIJK_LANG", LANGS, "")) or self._profile_lang()
 
     @property
     def output(self) -> str:
@@ -107,6 +107,22 @@ class Terminal:
             return str(getattr(self._settings, name))
         named = os.environ.get(variable, "")
         return named if named in allowed else default
+
+    def _profile_lang(self) -> str:
+        """Return the language of the profile, read apart: help needs no other setting."""
+        import tomllib
+
+        from platformdirs import user_data_dir
+
+        named = self.given.get("home") or os.environ.get("WIJK_HOME") or user_data_dir("wijk")
+        try:
+            with (Path(named) / "config.toml").open("rb") as file:
+                tree = tomllib.load(file)
+            profile = self.given.get("profile") or os.environ.get("WIJK_PROFILE")
+            lang = tree["profiles"][profile or tree.get("profile", "default")]["lang"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return DUTCH
+        return str(lang) if lang in LANGS else DUTCH
 
     def flag(self, name: str) -> bool:
         """Say whether a global switch such as `yes` or `quiet` was given."""

@@ -199,6 +199,8 @@ def test_accepted_is_not_paid(home: Path) -> None:
 
 def test_history_has_names_and_the_memos_of_this_home(home: Path) -> None:
     """A memo that came in is opened with the payee's key, once its receipt was verified."""
+    ask("pay", "pay", "dev5", "0,05", "--from", "dev1", "--yes")
+    ask("pay", "pay", "dev2", "0,05", "--from", "dev1", "--yes")
     paid = ask("pay", "pay", "dev1", "3,00", "--from", "dev5", "--memo", "Voor de fiets", "--yes")
     (home / paid["receipt"]).unlink()  # as in another person's home
 
@@ -212,7 +214,7 @@ def test_history_has_names_and_the_memos_of_this_home(home: Path) -> None:
     assert page["next"] is not None
     more = ask("account history", "account", "history", "dev1", "--after", page["next"])
     assert page["items"][0] not in more["items"]
-    assert all(item["counterparty_name"] == "dev2" for item in json.loads(other.stdout)["items"])
+    assert {item["counterparty_name"] for item in json.loads(other.stdout)["items"]} == {"dev2"}
     assert "Voor de fiets" in run("account", "history", "dev1").stdout
 
 
@@ -245,6 +247,19 @@ def test_limits_validators_params_blocks_and_accounts(home: Path) -> None:
     assert board["kind"] == "board"
     refused(3007, "query", "tx", "ab" * 32)
     refused(3007, "query", "block", "999999")
+
+
+def test_events_come_in_order_and_go_on_after_an_id(home: Path) -> None:
+    paid = ask("pay", "pay", "dev5", "0,60", "--from", "dev1", "--yes")
+    first = json.loads(run("query", "events", "block", "--limit", "1", "--after", "0.0", "-o",
+                           "jsonl").stdout)  # fmt: skip
+    lines = run("query", "events", "tx", "--limit", "2", "--after", "0.0", "-o", "jsonl").stdout
+
+    assert first["topic"] == "block"
+    assert first["height"] == 1
+    ids = [tuple(map(int, json.loads(line)["id"].split("."))) for line in lines.splitlines()]
+    assert ids == sorted(ids)
+    assert len(ids) == 2 or paid["height"] == 1
 
 
 def test_a_policy_of_another_chain_proves_nothing(home: Path, tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
+from msgspec import structs
+
 from consensus import events as ev
 from consensus.events import OpenRecords, Timer, Timing
 from consensus.guard import Slot, judge, position
@@ -74,6 +76,7 @@ class Desk:
         self.effects: list[ev.Effect] = []  # of the last command
         self.context = make_context(height, self.letters, timing=timing)
         self.timing = timing
+        self.applied: ev.Apply | None = None
         self.replica = self._make()
 
     def _make(self) -> Replica:
@@ -250,6 +253,8 @@ class Desk:
                 self.timers[effect.timer] = effect.at_ms
             case ev.CancelTimer():
                 self.timers.pop(effect.timer, None)
+            case ev.Apply():
+                self.applied = effect
             case _ if type(effect) in self.hold:
                 return None
             case ev.Propose():
@@ -292,4 +297,8 @@ class Desk:
         self.height += 1
         self.records = OpenRecords()
         self.context = make_context(self.height, self.letters, timing=self.timing)
+        if self.applied is not None and self.applied.certificate.height == self.height - 1:
+            self.context = structs.replace(
+                self.context, parent_id=self.applied.block_id, tip=self.applied.certificate
+            )
         return self.tell(ev.NewHeight(self.context, work, *self.now))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from consensus import events as ev
-from consensus.events import Timer
+from consensus.events import Timer, Timing
 from consensus.messages import (
     Commit,
     CompactBlock,
@@ -22,6 +22,8 @@ from consensus.messages import (
 )
 from tests.consensus.desk import Desk
 from tests.consensus.made import key, make_block, make_prepared_certificate, make_round_change
+
+SLOW = Timing(round_ms=4_000)  # so that words are said again within a round
 
 
 def reasons(
@@ -124,7 +126,7 @@ def test_r7_an_unproven_claim_is_not_counted() -> None:
 
 def test_r7_without_the_body_of_the_carried_block_the_leader_asks_for_it_and_stays_silent() -> None:
     """consensus R7, F18: never an own value."""
-    desk = Desk("B").watch()
+    desk = Desk("B", timing=SLOW).watch()
     block = desk.block("b1")
     claim = ProvenRoundChange(desk.changes("C", 1, (0, block))[0], desk.proof(0, block, "ACD"))
     desk.hear("C", claim)
@@ -540,7 +542,7 @@ def test_r5_the_round_is_left_with_the_prepared_block_in_hand() -> None:
 
 def test_m13_the_proof_goes_to_the_new_leader_alone() -> None:
     """consensus M13; without a link to it, to all who may pass it on."""
-    desk = Desk().watch()
+    desk = Desk(timing=SLOW).watch()
     block = desk.block("b1")
     desk.hear("A", desk.proposal(block), *desk.prepares("ABC", 0, block))
     desk.time_out()

@@ -63,6 +63,11 @@ class GuardFile:
         """The last slot, or None where the key has not signed yet."""
         return self._slots[-1] if self._slots else None
 
+    @property
+    def height(self) -> int:
+        """The highest height this key signed at; 0 before the first."""
+        return self._slots[-1].position.height if self._slots else 0
+
     def slots(self, height: int) -> tuple[Slot, ...]:
         """Return what was signed at `height`, in order; nothing below the last compaction."""
         return tuple(slot for slot in self._slots if slot.position.height == height)

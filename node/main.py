@@ -28,7 +28,7 @@ from consensus.guard import GuardDamaged, GuardForeign
 from contracts import CONTRACTS
 from node.admin import serve_admin
 from node.api import Node, make_api
-from node.chainstore import TIP, ChainStore, Tip
+from node.chainstore import TIP, ChainStore, Tip, create_chain
 from node.config import Config, ConfigInvalid, Value, load_config
 from node.disk import Busy, StorageError, StoreDamaged, StoreFailed
 from node.guard_file import GuardFile, GuardMissing, open_guard
@@ -36,6 +36,7 @@ from node.head_file import (
     HeadBinding,
     HeadFile,
     HeadVerdict,
+    compute_silence,
     judge_head,
     open_head_file,
     read_heads,
@@ -49,7 +50,7 @@ from node.ports import Store
 from node.runtime import Halted, Runtime
 from node.setup import check_genesis, load_node_key
 from node.signatures import SignaturePool
-from node.store import choose_kind, open_store, recover_torn_tail
+from node.store import choose_kind, create_store, open_store, recover_torn_tail
 from node.timers import LoopTimers
 
 OK, CRASHED, INTEGRITY, BAD_CONFIG = 0, 1, 70, 78
@@ -132,7 +133,7 @@ async def serve(
     seed = load_node_key(home.root / config.text("signer.key"))
     own_key = public_key(seed)
     doc = find_validator(genesis.doc, own_key)
-    store, heads, behind_head = open_chain(home, config, genesis)
+    store, heads = open_chain(home, config, genesis)
     chain = genesis.chain(Table(CONTRACTS))
     chain_store = ChainStore(store)
     guard = _open_guard(home, config, own_key, genesis, seed)
@@ -162,7 +163,9 @@ async def serve(
         verifier,
         make_remembering_verify(),
         own_key if doc is not None else None,
-        withheld=guard is None or behind_head,
+        silent_until=compute_silence(
+            chain_store.tip.height, heads.last.height, 0 if guard is None else guard.height
+        ),
     )
     loop.set_exception_handler(lambda _loop, context: _fail(stop, context))
     links.set_peers([_peer_info(validator) for validator in genesis.doc.validators])
@@ -210,10 +213,11 @@ async def serve(
     return int(code)
 
 
-def open_chain(home: Home, config: Config, genesis: Genesis) -> tuple[Store, HeadFile, bool]:
+def open_chain(home: Home, config: Config, genesis: Genesis) -> tuple[Store, HeadFile]:
     """Open store and head file, mending a torn tail, and compare them (reliability Y20, Y22).
 
-    The third value says that acked blocks are missing: the node must fetch them and not sign.
+    A store that was taken away as a whole begins again at height 0 and fetches every block from
+    the peers; head file and guard still know how far this node was (reliability Y23).
     """
     kind = choose_kind(config.text("node.storage"), home.store)
     heads_read = read_heads(home.head.read_bytes()) if home.head.exists() else None
@@ -225,6 +229,11 @@ def open_chain(home: Home, config: Config, genesis: Genesis) -> tuple[Store, Hea
         tip = decode(Tip, raw)
         return judge_head(tip.height, tip.block_id, heads_read.heads) is HeadVerdict.OK
 
+    if not home.store.exists():
+        _log.warning("store.missing", extra={"why": f"{home.store} is gone: fetching every block"})
+        store = create_store(home.store, kind)
+        create_chain(store, genesis)
+        store.close()
     try:
         store = open_store(home.store, kind)
     except StoreDamaged:
@@ -241,7 +250,7 @@ def open_chain(home: Home, config: Config, genesis: Genesis) -> tuple[Store, Hea
         raise StoreDamaged(f"{home.head} and the store tell different stories (reliability Y20)")
     if verdict is HeadVerdict.OK and tip.height > heads.last.height:
         heads.append(tip.height, tip.block_id, tip.log_root, tip.state_root)
-    return store, heads, verdict is HeadVerdict.LOST
+    return store, heads
 
 
 def find_validator(doc: GenesisDoc, key: bytes) -> ValidatorDoc | None:

@@ -114,8 +114,20 @@ class Signer(Protocol):
         """Return the signature once its slot is durable; raise `GuardRefused` if it may not."""
 
 
+class Acked(Protocol):
+    """A head that was acked: no client may ever hear of less."""
+
+    @property
+    def height(self) -> int:
+        """The height of the block."""
+
+
 class Heads(Protocol):
     """The watermark of acked blocks outside the store (reliability Y19)."""
+
+    @property
+    def last(self) -> Acked:
+        """The highest acked head."""
 
     def append(self, height: int, block_id: bytes, log_root: bytes, state_root: bytes) -> None:
         """Make the head durable; its block is already."""

@@ -93,7 +93,7 @@ class Runtime:
         verify: Verify,
         own_key: bytes | None,
         *,
-        withheld: bool = False,
+        silent_until: int = 0,
     ) -> None:
         self.chain = chain
         self.store = store
@@ -102,7 +102,7 @@ class Runtime:
         self._links = links
         self._timers = timers
         self._own_key = own_key if signer is not None else None
-        self._withheld = withheld
+        self._silent_until = silent_until
         self._queue: deque[events.Event] = deque()
         self._stepping = False
         self._watchers: dict[bytes, list[Watcher]] = {}
@@ -118,6 +118,7 @@ class Runtime:
         self.sync = Sync(chain, store, links, timers, verify, self._apply_fetched)
         self.replica = Replica(ChainName(chain.digest, chain.chain_id), self._own_key, verify)
         self._work = False
+        self._silent = False  # signing is withheld below `silent_until`, where blocks were lost
 
     # ------------------------------------------------------------------------------- doors
 
@@ -138,8 +139,9 @@ class Runtime:
         if not slots and self._signer is not None and self._signer.last is not None:
             slots = (self._signer.last,)
         self._work = len(self.intake.mempool) > 0
+        self._silent = self.store.tip.height < self._silent_until
         self._feed(
-            events.Start(self._context(), records, slots, self._work, self._withheld, *self._now())
+            events.Start(self._context(), records, slots, self._work, self._silent, *self._now())
         )
 
     def on_message(self, peer: Peer, message: Record) -> None:
@@ -354,7 +356,8 @@ class Runtime:
     def _apply(self, block: Fetched, executed: Executed) -> None:
         """One synced batch, then the head slot, and only then does anybody hear of it (D3, Y16)."""
         tip = self.store.apply(block.header, block.body, block.certificate, block.txs, executed)
-        self._heads.append(tip.height, tip.block_id, tip.log_root, tip.state_root)
+        if tip.height > self._heads.last.height:  # else it was acked before it was lost
+            self._heads.append(tip.height, tip.block_id, tip.log_root, tip.state_root)
         self.candidates.clear()
         expired = self.intake.on_block(block.txs, tip.time_ms // 1000)
         outcomes = executed.outcomes
@@ -380,7 +383,15 @@ class Runtime:
             watcher(place)
 
     def _new_height(self) -> events.Event:
+        """Open the next height; a node that has fetched back what it lost may sign again."""
         self._work = len(self.intake.mempool) > 0
+        if self._silent and self.store.tip.height >= self._silent_until:
+            self._silent = False
+            slots = (
+                () if self._signer is None or self._signer.last is None else (self._signer.last,)
+            )
+            context, records = self._context(), OpenRecords()
+            return events.Start(context, records, slots, self._work, False, *self._now())
         return events.NewHeight(self._context(), self._work, *self._now())
 
     # ----------------------------------------------------------------------------- inside

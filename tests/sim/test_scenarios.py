@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING
 
+from chain.validators import signer_keys
 from tests.sim.world import Faults, World, node_start
 
 if TYPE_CHECKING:
@@ -214,6 +215,31 @@ def test_f39_a_node_many_blocks_behind_catches_up_under_load() -> None:
 
     assert len(set(heights(world))) == 1
     assert heights(world)[3] > behind
+
+
+def test_f24_a_lost_store_is_fetched_again_and_signs_nothing_it_may_have_signed() -> None:
+    """consensus F24, D10, reliability Y23: the store is gone, guard and head file are kept."""
+    world = make_world(4)
+    pay(world, count=30, every=500)
+    lost = world.nodes[2]
+    stop(lost)
+    lost.wipe()
+    pay(world, count=5, every=500)
+    acked = max(heights(world))
+
+    start(world, lost)
+    pay(world, count=10, every=1_000)
+    world.run(world.now + 5 * SECOND)
+
+    assert len(set(heights(world))) == 1
+    assert heights(world)[2] > acked
+    signers = set()
+    store = world.nodes[0].runtime.store  # type: ignore[union-attr]
+    for height in range(acked + 2, store.tip.height + 1):
+        certificate = store.certificate(height)
+        assert certificate is not None
+        signers.update(signer_keys(certificate, store.validators_at(height)))
+    assert lost.key in signers, "it votes again once it has caught up"
 
 
 def test_f45_an_idle_day_brings_heartbeats_only_and_then_a_payment_is_final_at_once() -> None:

@@ -25,7 +25,14 @@ from contracts import CONTRACTS
 from contracts.coin import Leg, Transfer
 from node.chainstore import ChainStore, TxPlace, create_chain
 from node.guard_file import create_guard, open_guard
-from node.head_file import HeadBinding, HeadVerdict, create_head_file, judge_head, open_head_file
+from node.head_file import (
+    HeadBinding,
+    HeadVerdict,
+    compute_silence,
+    create_head_file,
+    judge_head,
+    open_head_file,
+)
 from node.intake import Verdict
 from node.runtime import Runtime
 from node.store_memory import MemoryStore
@@ -169,6 +176,7 @@ class SimNode:
         self.root = Path("/") / name
         self.instance = sha256(name.encode()).digest()[:16]
         self.armed = False
+        self.wiped = False
         create_chain(MemoryStore(self.pairs), world.genesis)
         tip = ChainStore(MemoryStore(self.pairs)).tip
         binding = HeadBinding(world.genesis.digest, self.instance)
@@ -200,7 +208,9 @@ class SimNode:
         heads = open_head_file(self.root / "head.bin", binding, self.disk)
         tip = chain_store.tip
         verdict = judge_head(tip.height, tip.block_id, heads.heads)
-        assert verdict is HeadVerdict.OK, f"{self.name}: acked blocks are missing (J17)"
+        wanted = HeadVerdict.LOST if self.wiped else HeadVerdict.OK
+        assert verdict is wanted, f"{self.name}: acked blocks are missing (J17)"
+        self.wiped = False
         if tip.height > heads.last.height:
             heads.append(tip.height, tip.block_id, tip.log_root, tip.state_root)
         guard = open_guard(
@@ -216,11 +226,19 @@ class SimNode:
             SimVerifier(world, self),
             world.verify,
             self.key,
+            silent_until=compute_silence(tip.height, heads.last.height, guard.height),
         )
         self.runtime.on_applied.append(lambda applied: world.checks.on_applied(self, applied))
         self.armed = True
         self.runtime.start()
         world.trace(self, f"start at {tip.height}")
+
+    def wipe(self) -> None:
+        """Lose the store of a node that is down; guard and head file are kept."""
+        assert self.runtime is None
+        self.pairs.clear()
+        create_chain(MemoryStore(self.pairs), self.world.genesis)
+        self.wiped = True
 
     def crash(self) -> None:
         """End the process; the disk loses what was not synced."""

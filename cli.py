@@ -134,8 +134,19 @@ def end(terminal: Terminal, error: Exception) -> int:
         return exit_code(1001)
     if terminal.given.get("verbose"):
         sys.excepthook(type(error), error, error.__traceback__)
-    terminal.report(9001, {"error": type(error).__name__}, nothing_sent=False, tx=None)
+    params = {"error": type(error).__name__, "where": _where(error)}
+    terminal.report(9001, params, nothing_sent=False, tx=None)
     return EXIT_BUG
+
+
+def _where(error: Exception) -> str:
+    """Return file and line of a bug; its words stay out, they may hold anything."""
+    step = error.__traceback__
+    while step is not None and step.tb_next is not None:
+        step = step.tb_next
+    if step is None:
+        return ""
+    return f"{Path(step.tb_frame.f_code.co_filename).name}:{step.tb_lineno}"
 
 
 # ------------------------------------------------------------------------------ two languages

@@ -281,6 +281,7 @@ def test_a_first_visit_makes_a_policy_from_genesis(
     home: Path, network: Network, tmp_path: Path
 ) -> None:
     """interfaces 3.5: on a chain for tests the digest is shown and the policy is made."""
+    ask("pay", "pay", "dev5", "0,70", "--from", "dev1", "--yes")  # nothing is proven before block 1
     fresh = tmp_path / "fresh"
     node = network.file.nodes[0].api
     account = load_key(home, "dev1").account

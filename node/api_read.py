@@ -339,7 +339,7 @@ class ReadRoutes:
         scope = f"block/{height}/txs"
         place = read_cursor(request, scope)
         start = 0 if place is None else decode(int, place)
-        items = block_txs_json(node.store, node.chain, height, start, limit)
+        items = block_txs_json(node.store, node.chain, height, start, limit, read_language(request))
         before = node.store.header(height - 1) if height > 1 else None
         total = header.log_size - (0 if before is None else before.log_size)
         end = start + len(items)
@@ -367,11 +367,7 @@ class ReadRoutes:
         if place is None:
             return answer_json(self._not_included(request, tx_id))
         self._readers.require_tx(request, place)
-        tree = included_tx_json(node.store, node.chain, place)
-        tree["problem"] = None
-        if place.code:
-            lang = read_language(request)
-            tree["problem"] = problem(place.code, dict(place.params), lang, tx=tx_id.hex())
+        tree = included_tx_json(node.store, node.chain, place, read_language(request))
         if prove:
             envelope = node.store.envelope(place)
             text = receipt_text(node.store, node.chain.chain_id, envelope, place)
@@ -384,7 +380,7 @@ class ReadRoutes:
         pending = node.runtime.intake.mempool.get(tx_id)
         if pending is not None:
             self._readers.require(request, parties_of(pending.tx))
-            return {**tx_json(node.chain, pending.tx, "pending", None, None), "problem": None}
+            return tx_json(node.chain, pending.tx, "pending", None, None, lang)
         status, why = "pending", None
         if not node.runtime.intake.is_pending(tx_id):
             code = node.runtime.intake.refusals.get(tx_id)

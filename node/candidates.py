@@ -78,6 +78,7 @@ class Candidates:
         self._on_whole = on_whole
         self._blocks: dict[bytes, Candidate] = {}
         self._wants: dict[bytes, _Want] = {}
+        self.executed_ms = 0  # how long the newest execution took
 
     def get(self, block_id: bytes) -> Candidate | None:
         """Return a whole block of the open height."""
@@ -87,7 +88,9 @@ class Candidates:
         """Build and execute a fresh block from the mempool (consensus R1, T9, B5)."""
         base = self._store.base()
         time_ms = max(wall_ms, base.time_ms + 1)
+        started_ms = self._timers.mono_ms()
         choice = propose(base, self._chain, time_ms, self._intake.mempool.txs(), self._intake.check)
+        self.executed_ms = self._timers.mono_ms() - started_ms
         self._intake.drop(choice.refused)
         last = self._store.certificate(base.height) if base.height else None
         body = BlockBody(last, (), tuple(tx.id for tx in choice.txs))
@@ -169,7 +172,9 @@ class Candidates:
         check_header(base, self._chain, header, body)
         if body.tx_ids != tuple(tx.id for tx in txs):
             raise Malformed("transactions differ from the ids of the body")
+        started_ms = self._timers.mono_ms()
         executed = apply_block(base, self._chain, header.time_ms, txs, self._intake.check)
+        self.executed_ms = self._timers.mono_ms() - started_ms
         check_results(header, executed, base)
         return executed
 

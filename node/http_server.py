@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from aiohttp import web
+from aiohttp import HttpVersion10, HttpVersion11, web
 from aiohttp.web_protocol import RequestHandler
 
 from chain.texts import RETRY_AFTER_S_DEFAULT, Problem, http_status, problem
@@ -35,6 +35,7 @@ LANGUAGE_BYTES_MAX = 256
 PROBLEM_TYPE = "application/problem+json"
 INTERNAL = 9001
 
+_VERSIONS = (HttpVersion10, HttpVersion11)
 _log = logging.getLogger("wijk.http")
 _TOO_MANY = (
     b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 5\r\nContent-Length: 0\r\n"
@@ -138,16 +139,21 @@ async def answer_errors(
 ) -> web.StreamResponse:
     """Turn every exception into problem+json with a stable code (A7)."""
     lang = read_language(request)
+    needs_host = request.version == HttpVersion11 and "Host" not in request.headers
+    if needs_host or request.version not in _VERSIONS:
+        refused = answer_problem(Problem(3009, name="Host"), request.path, lang)
+        refused.force_close()
+        return refused
     try:
-        if request.version >= (1, 1) and "Host" not in request.headers:
-            raise Problem(3009, name="Host")
         response: web.StreamResponse = await handler(request)
         return response
     except Problem as error:
         return answer_problem(error, request.path, lang)
     except web.HTTPMethodNotAllowed as error:
         refusal = Problem(3008, method=error.method)
-        return answer_problem(refusal, request.path, lang, Allow=", ".join(error.allowed_methods))
+        return answer_problem(
+            refusal, request.path, lang, Allow=", ".join(sorted(error.allowed_methods))
+        )
     except web.HTTPException as error:
         return answer_problem(Problem(_number_of(error), what=request.path), request.path, lang)
     except ConnectionError:

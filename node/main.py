@@ -45,6 +45,7 @@ from node.home import Home, Space, get_free_bytes, judge_space, lock_home
 from node.http_server import Serving, serve_tcp
 from node.identity import load_identity
 from node.links import PeerInfo, PeerLinks
+from node.meters import Meters
 from node.metrics import make_metrics
 from node.ports import Store
 from node.runtime import Halted, Runtime
@@ -138,7 +139,8 @@ async def serve(
     chain_store = ChainStore(store)
     guard = _open_guard(home, config, own_key, genesis, seed)
     identity = load_identity(home.transport_key)
-    verifier = SignaturePool(os.cpu_count() or 1)
+    meters = Meters()
+    verifier = SignaturePool(os.cpu_count() or 1, meters.verify_seconds.observe)
     loop = asyncio.get_running_loop()
 
     timers = LoopTimers(lambda name: runtime.fire(name))  # noqa: PLW0108
@@ -174,6 +176,7 @@ async def serve(
         runtime=runtime,
         links=links,
         timers=timers,
+        meters=meters,
         genesis=genesis,
         config=config,
         name=doc.name if doc is not None else config.text("node.name") or "follower",

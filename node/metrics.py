@@ -53,6 +53,9 @@ class BlockMeter:
         meters.transactions.labels("final").inc(done)
         meters.transactions.labels("failed").inc(len(applied.codes) - done)
         meters.block_transactions.observe(len(applied.codes))
+        meters.block_bytes.observe(applied.bytes)
+        meters.execute_seconds.observe(applied.execute_ms / 1000)
+        meters.store_commit_seconds.observe(applied.commit_ms / 1000)
         if self._creator is not None:
             meters.block_interval.observe((header.time_ms - self._time_ms) / 1000)
         validators = node.store.validators_at(header.height)

@@ -69,13 +69,18 @@ class Halted(Exception):
 
 
 class Applied(msgspec.Struct, frozen=True):
-    """A block became durable; told to whoever follows the chain (streams, metrics)."""
+    """A block became durable; told to whoever follows the chain (streams, metrics).
+
+    `bytes` are those of its envelopes; the times are of its execution here and of its batch.
+    """
 
     header: Header
     certificate: CommitCertificate
     tx_ids: tuple[bytes, ...]
     codes: tuple[int, ...]
+    bytes: int
     execute_ms: int
+    commit_ms: int
 
 
 class Runtime:
@@ -355,9 +360,12 @@ class Runtime:
 
     def _apply(self, block: Fetched, executed: Executed) -> None:
         """One synced batch, then the head slot, and only then does anybody hear of it (D3, Y16)."""
+        started_ms = self._timers.mono_ms()
         tip = self.store.apply(block.header, block.body, block.certificate, block.txs, executed)
         if tip.height > self._heads.last.height:  # else it was acked before it was lost
             self._heads.append(tip.height, tip.block_id, tip.log_root, tip.state_root)
+        commit_ms = self._timers.mono_ms() - started_ms
+        execute_ms = self.candidates.executed_ms
         self.candidates.clear()
         expired = self.intake.on_block(block.txs, tip.time_ms // 1000)
         outcomes = executed.outcomes
@@ -366,7 +374,9 @@ class Runtime:
             block.certificate,
             tuple(outcome.tx_id for outcome in outcomes),
             tuple(outcome.code for outcome in outcomes),
-            0,
+            sum(len(tx.raw) for tx in block.txs),
+            execute_ms,
+            commit_ms,
         )
         first = tip.log_size - len(outcomes)
         if self._watchers:

@@ -1,6 +1,7 @@
 """Signature checks in threads: libsodium lets go of the interpreter lock (reliability MC2)."""
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -14,13 +15,17 @@ JOB_MAX = 64
 class SignaturePool:
     """The production adapter of the Verifier port: a thread per core, jobs of 16 to 64 checks."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, on_job: Callable[[float], None] | None = None) -> None:
+        """`on_job` is told how many seconds a job that was started took, waiting included."""
         self._threads = threads
+        self._on_job = on_job
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="verify")
 
     def start(self, checks: Sequence[Check], done: Callable[[list[bool]], None]) -> None:
         """Check in the background; `done` runs on the event loop with the verdicts in order."""
         loop = asyncio.get_running_loop()
+        if self._on_job is not None:
+            done = _timed(done, self._on_job)
         if len(checks) < JOB_MIN:
             loop.call_soon(done, _verify_all(checks))
             return
@@ -55,6 +60,18 @@ class SignaturePool:
     def close(self) -> None:
         """Let the threads end."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _timed(
+    done: Callable[[list[bool]], None], told: Callable[[float], None]
+) -> Callable[[list[bool]], None]:
+    started = time.perf_counter()
+
+    def finish(verdicts: list[bool]) -> None:
+        told(time.perf_counter() - started)
+        done(verdicts)
+
+    return finish
 
 
 def _verify_all(checks: Sequence[Check]) -> list[bool]:

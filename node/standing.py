@@ -63,6 +63,7 @@ class Node:
         runtime: Runtime,
         links: PeerLinks,
         timers: Timers,
+        meters: Meters,
         genesis: Genesis,
         config: Config,
         name: str,
@@ -85,7 +86,7 @@ class Node:
         self.signer = signer
         self.refuses_work = False
         self.started_ms = timers.mono_ms()
-        self.meters = Meters()
+        self.meters = meters
         self.signers = Signers(runtime.store)
         self.finality = Finality(self.meters)
         self.fail: Callable[[BaseException], None] = _raise

@@ -48,6 +48,7 @@ from chain.params import FEDERAL
 from chain.proof import Receipt, write_receipt, write_state_proof
 from chain.records import BlockBody, Header, Tx, decode_tx
 from chain.state import State
+from chain.texts import problem
 from chain.tree import prove
 from chain.validators import (
     CommitCertificate,
@@ -154,8 +155,10 @@ def receipt_text(
     return write_receipt(Receipt(envelope, place.code, place.log_index, tuple(path), note))
 
 
-def tx_json(chain: Chain, tx: Tx, status: str, place: TxPlace | None, at: str | None) -> Json:
-    """Return `query tx` of interfaces 1.8, its proof left out."""
+def tx_json(
+    chain: Chain, tx: Tx, status: str, place: TxPlace | None, at: str | None, lang: str
+) -> Json:
+    """Return `query tx` of interfaces 1.8 without its proof; `problem` says why one failed."""
     return {
         "tx": tx.id.hex(),
         "status": status,
@@ -169,17 +172,20 @@ def tx_json(chain: Chain, tx: Tx, status: str, place: TxPlace | None, at: str | 
         "call": call_to_json(chain.table, tx.call),
         "bytes": len(tx.raw),
         "proof": None,
+        "problem": problem(place.code, dict(place.params), lang, tx=tx.id.hex())
+        if place is not None and place.code
+        else None,
     }
 
 
-def included_tx_json(store: ChainStore, chain: Chain, place: TxPlace) -> Json:
+def included_tx_json(store: ChainStore, chain: Chain, place: TxPlace, lang: str) -> Json:
     """Return `query tx` of an included transaction."""
     tx = decode_tx(store.envelope(place), chain.table.union)
-    return tx_json(chain, tx, status_of(place), place, at_height(store, place.height))
+    return tx_json(chain, tx, status_of(place), place, at_height(store, place.height), lang)
 
 
 def block_txs_json(
-    store: ChainStore, chain: Chain, height: int, start: int, limit: int
+    store: ChainStore, chain: Chain, height: int, start: int, limit: int, lang: str
 ) -> list[Json]:
     """Return `query tx` objects of a block from transaction `start` on."""
     raw = store.store.get(ENVELOPES + height.to_bytes(8, "big"))
@@ -190,7 +196,7 @@ def block_txs_json(
         tx = decode_tx(envelope, chain.table.union)
         place = store.place(tx.id)
         assert place is not None, "a transaction of a block has a place"
-        found.append(tx_json(chain, tx, status_of(place), place, at))
+        found.append(tx_json(chain, tx, status_of(place), place, at, lang))
     return found
 
 

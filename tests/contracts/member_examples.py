@@ -1,0 +1,205 @@
+"""One example of each call and state value of accounts, wijk and members.
+
+Run `python -m tests.contracts.member_examples` only when a call or a value is added: it writes
+tests/vectors/calls_members.json, and what stands there is what chains hold.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from chain.call_json import call_to_json
+from chain.codec import encode
+from chain.contract import Table
+from chain.keyspaces import (
+    ACCOUNTS,
+    FEDERATION_WIJKEN,
+    MEMBERS,
+    NEXT_KEY,
+    PARAMS,
+    ROLES,
+    SEATS,
+    WIJKEN,
+    AccountKey,
+    AccountRecord,
+    Member,
+    RoleVersion,
+    Seat,
+    Wijk,
+)
+from chain.state import Keyspace
+from contracts import accounts, coin, members, wijk
+from contracts.accounts import (
+    PROPOSALS,
+    Approve,
+    Cancel,
+    NewKey,
+    Proposal,
+    Propose,
+    SetKeys,
+)
+from contracts.coin import SetMinter
+from contracts.members import Admit, Attach, NewAccount, Place, SetLimits
+from contracts.wijk import (
+    FED_MATTERS,
+    FedEndorse,
+    FedMatter,
+    FedPropose,
+    Found,
+    HeldKey,
+    NodeKeys,
+    RegisterRole,
+    SetParam,
+)
+
+TABLE = Table((accounts.CONTRACT, wijk.CONTRACT, members.CONTRACT, coin.CONTRACT))
+VECTORS = Path(__file__).parents[1] / "vectors" / "calls_members.json"
+
+ACCOUNT = bytes(range(20))
+OBJECT = bytes(range(32))
+KEYS = tuple(bytes([number]) * 32 for number in range(1, 8))
+PROOF = bytes(range(64))
+MINTER = encode(SetMinter("delfshaven:EUR", 100_000))
+SECONDERS = SetParam("seconders", msgspec.Raw(encode(7)), 20_460)
+UNTIL_S = 1_798_761_600
+RESERVES = SetParam("reserves", msgspec.Raw(encode(((OBJECT, "delfshaven"),))), 20_460)
+
+CALLS: tuple[Any, ...] = (
+    SetKeys((NewKey(KEYS[0], KEYS[1], PROOF),), (KEYS[2],), (KEYS[3], KEYS[4]), 2),
+    SetKeys((), (), (), 1),
+    Propose(MINTER, UNTIL_S),
+    Approve(OBJECT),
+    Cancel(OBJECT),
+    Found(
+        "overschie",
+        "WK059904",
+        2014,
+        "EUR",
+        "Zwethmunt",
+        "ZWE",
+        "Zwethmunten",
+        OBJECT,
+        "DEMO",
+        tuple(HeldKey(key, key) for key in KEYS[:3]),
+        2,
+        (HeldKey(KEYS[3], KEYS[0]), HeldKey(KEYS[4], KEYS[4])),
+        KEYS[5],
+        PROOF,
+    ),
+    SECONDERS,
+    RESERVES,
+    SetParam("coin.name", msgspec.Raw(encode("Schiemunt")), 20_460),
+    RegisterRole("VALIDATOR", ACCOUNT, 20_460, UNTIL_S, NodeKeys(KEYS[0], KEYS[1], PROOF)),
+    RegisterRole("TREASURY", ACCOUNT, 20_460, UNTIL_S, None),
+    FedPropose(encode(SECONDERS)),
+    FedEndorse(OBJECT, 1),
+    Admit(KEYS[0], "PERSON", "BU05990310", 2014, ("VOTE", "STAND"), 15_000),
+    Attach((NewAccount(KEYS[0], "PERSON", 15_000), NewAccount(KEYS[1], "TEAM", 10**13))),
+    SetLimits(
+        ACCOUNT,
+        ("VOTE",),
+        15_000,
+        1,
+        560,
+        21_000,
+        210_000,
+        0,
+        "G47",
+        "C01",
+        (Place("WK059903", 2014, None), Place("BU05990310", 2014, UNTIL_S)),
+    ),
+    SetLimits(ACCOUNT, (), 10**13, 0, 0, 0, 0, 0, None, None, ()),
+)
+
+STATES: tuple[tuple[Keyspace[Any], tuple[bytes | str | int, ...], Any], ...] = (
+    (
+        ACCOUNTS,
+        (ACCOUNT,),
+        AccountRecord(
+            "BOARD", "delfshaven", "ACTIVE", 2,
+            (AccountKey(0, KEYS[0], KEYS[1], 0), AccountKey(16, KEYS[2], KEYS[3], 9)),
+            (KEYS[4],),
+        ),
+    ),
+    (NEXT_KEY, (ACCOUNT,), 17),
+    (PROPOSALS, (OBJECT,), Proposal(ACCOUNT, MINTER, UNTIL_S, 0, (0, 16), "OPEN", 0)),
+    (PROPOSALS, (KEYS[0],), Proposal(ACCOUNT, b"", UNTIL_S, 0, (0, 1), "REFUSED", 2104)),
+    (
+        WIJKEN,
+        ("overschie",),
+        Wijk("WK059904", 2014, "EUR", ACCOUNT, "DEMO", OBJECT, "ACTIVE", 12),
+    ),
+    (FEDERATION_WIJKEN, (), ("delfshaven", "overschie")),
+    (
+        PARAMS,
+        ("-", "seconders"),
+        ((0, msgspec.Raw(encode(5))), (20_460, msgspec.Raw(encode(7)))),
+    ),
+    (PARAMS, ("delfshaven", "coin.name"), ((0, msgspec.Raw(encode("Schiemunt"))),)),
+    (
+        ROLES,
+        ("overschie", "VALIDATOR"),
+        (
+            RoleVersion(3, ACCOUNT, UNTIL_S, (KEYS[5], None)),
+            RoleVersion(9, ACCOUNT, UNTIL_S, (KEYS[5], KEYS[6])),
+        ),
+    ),
+    (ROLES, ("-", "AUDITOR"), (RoleVersion(3, ACCOUNT, UNTIL_S, None),)),
+    (SEATS, ("delfshaven", 1), Seat(KEYS[0], KEYS[1], 1_767_225_600, UNTIL_S, "ACTIVE")),
+    (
+        FED_MATTERS,
+        (OBJECT,),
+        FedMatter(encode(SECONDERS), ACCOUNT, UNTIL_S, ("noord",), ("charlois",), "OPEN", 0),
+    ),
+    (
+        MEMBERS,
+        (ACCOUNT,),
+        Member(
+            1, "BU05990310", ("VOTE", "STAND"), 15_000, 1, 560, 21_000, 210_000, 0, "G47", "C01",
+            (("WK059903", 2014, None), ("BU05990310", 2014, UNTIL_S)),
+        ),
+    ),
+    (MEMBERS, (KEYS[0][:20],), Member(0, None, (), 0, 0, 0, 0, 0, 0, None, None, ())),
+)  # fmt: skip
+
+
+def plain(value: Any) -> Any:
+    """Return the array of a record as JSON can hold it: bytes are `{"bin": hex}`."""
+    if isinstance(value, msgspec.Raw):
+        return plain(msgspec.msgpack.decode(value))
+    if isinstance(value, bytes):
+        return {"bin": value.hex()}
+    if isinstance(value, msgspec.Struct):
+        tag = value.__struct_config__.tag
+        fields = [plain(field) for field in msgspec.structs.astuple(value)]
+        return fields if tag is None else [tag, *fields]
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    return value
+
+
+def describe() -> dict[str, Any]:
+    """Return what the file holds."""
+    return {
+        "calls": [
+            {"fields": call_to_json(TABLE, call), "array": plain(call), "bytes": encode(call).hex()}
+            for call in CALLS
+        ],
+        "state": [
+            {
+                "key": plain([space.name, *parts]),
+                "key_bytes": space.key(*parts).hex(),
+                "value": plain(value),
+                "value_bytes": encode(value).hex(),
+            }
+            for space, parts, value in STATES
+        ],
+    }
+
+
+if __name__ == "__main__":
+    VECTORS.write_text(json.dumps(describe(), indent=1) + "\n", encoding="utf-8")

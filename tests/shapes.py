@@ -359,6 +359,26 @@ SHAPES: dict[str, Any] = {
     },
     "problem": PROBLEM,
 }
+SHAPES["node status"] = {
+    **SHAPES["status"],
+    "storage": ("leveldb", "sqlite"),
+    "store_bytes": "int",
+    "disk_free_bytes": "int",
+    "rss_mb": "number",
+    "uptime_s": "int",
+    "signing": "bool",
+    "guard": Maybe({"height": "int", "round": "int", "step": "text"}),
+    "peers": [
+        {
+            "name": "text",
+            "address": "text",
+            "direction": ("in", "out"),
+            "rtt_ms": Maybe("number"),
+            "height": Maybe("int"),
+            "version": Maybe("text"),
+        }
+    ],
+}
 
 _FORMS = {
     "hex": re.compile(r"[0-9a-f]{64}"),

@@ -293,6 +293,7 @@ def _suggest(terminal: Terminal, payment: Payment) -> None:
 def _try_out(terminal: Terminal, payment: Payment, order: "Order") -> None:
     """`--dry-run`: the node runs it and keeps nothing; exit 0 or 5."""
     from wallet.order import sign_order
+    from wallet.people import label
 
     if not order.is_complete:
         terminal.fail(2002, {"have": len(order.keys), "need": order.need})
@@ -311,7 +312,7 @@ def _try_out(terminal: Terminal, payment: Payment, order: "Order") -> None:
         "problem": problem,
     }
     said = terminal.text("Dit kan. Er is niets verstuurd.", "This works. Nothing was sent.")
-    lines = [found["preview"][terminal.lang]]
+    lines = [found["preview"][terminal.lang].replace(tree["to"], label(payment.party))]
     terminal.show(tree, [*lines, said] if found["allowed"] else lines)
     if not found["allowed"]:
         number = int(problem["code"].removeprefix("WIJK-"))

@@ -324,6 +324,8 @@ class Client:
                 return self._talk(kept, url, method, route, body, headers, seconds)
             except (ConnectionError, http.client.HTTPException):
                 pass
+        if kept is not None:
+            kept.close()
         connection = self._connect(url, seconds)
         _open(connection, url)
         return self._talk(connection, url, method, route, body, headers, seconds)
@@ -347,6 +349,8 @@ class Client:
             connection.request(method, route, body, asked)
             answer = connection.getresponse()
             data = answer.read(ANSWER_BYTES_MAX + 1)
+            if answer.length and len(data) <= ANSWER_BYTES_MAX:  # a read with a size tells nothing
+                raise http.client.IncompleteRead(data, answer.length)
         except BaseException:
             connection.close()
             raise

@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "audit": ("audit.commands", "Controleer de keten zelf // Check the chain yourself"),
     "demo": ("testnet.commands", "Vier wijken op deze machine // Four wijken on this machine"),
     "testnet": ("testnet.commands", "Een proefnetwerk // A test network"),
+    "bench": ("testnet.commands_bench", "Meet hoe snel het is // Measure how fast it is"),
     "node": ("node.commands", "Een node van een wijk // A node of a wijk"),
     "config": ("wallet.commands_config", "Instellingen // Settings"),
     "completion": ("wallet.commands_config", "Aanvullen met Tab // Completion with Tab"),

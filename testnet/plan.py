@@ -60,6 +60,14 @@ class PersonPlan(msgspec.Struct, frozen=True):
     shown: str = ""
 
 
+class Crowd(msgspec.Struct, frozen=True):
+    """Persons of one wijk with raw keys, in no client home: ten thousand cost a second."""
+
+    wijk: str
+    count: int
+    balance_cents: int
+
+
 class Plan(msgspec.Struct, frozen=True):
     """A whole network. `secret` is what all keys are derived from."""
 
@@ -74,6 +82,7 @@ class Plan(msgspec.Struct, frozen=True):
     closing_on: str
     wait_s: int
     params: dict[str, int]
+    crowd: Crowd | None = None
 
     def seed(self, name: str) -> bytes:
         """Return 32 secret bytes for a purpose of this network."""
@@ -82,6 +91,10 @@ class Plan(msgspec.Struct, frozen=True):
     def key(self, name: str) -> bytes:
         """Return the public key of a key of the client home."""
         return public_key(derive_seed(self.seed(name), 0))
+
+    def crowd_seeds(self) -> list[bytes]:
+        """Return the signing seeds of the crowd, in the order of its accounts."""
+        return [self.seed(f"crowd {i}") for i in range(self.crowd.count if self.crowd else 0)]
 
     def account(self, name: str) -> bytes:
         """Return the account whose first key is that of `name`."""
@@ -181,11 +194,22 @@ def make_document(plan: Plan, addresses: Sequence[str]) -> dict[str, Any]:
     for slug in slugs:
         accounts.append(_shared(plan, slug, "board", [f"board-{slug}-{x}" for x in "abc"]))
         accounts.append(_shared(plan, slug, "role", [f"registrar-{slug}-{x}" for x in "ab"]))
-    accounts += [_person(plan, person) for person in plan.people if person.in_genesis]
+    accounts += [
+        _person(plan.key(person.key), person.wijk, person.kind, person.balance_cents)
+        for person in plan.people
+        if person.in_genesis
+    ]
     sums = {
         slug: sum(p.balance_cents for p in plan.people if p.in_genesis and p.wijk == slug)
         for slug in slugs
     }
+    if plan.crowd is not None:
+        crowd = plan.crowd
+        accounts += [
+            _person(public_key(seed), crowd.wijk, "person", crowd.balance_cents)
+            for seed in plan.crowd_seeds()
+        ]
+        sums[crowd.wijk] += crowd.count * crowd.balance_cents
     params: dict[str, int] = {"quota_person": 0, "quota_business": 0, "quota_role": 0}
     params |= dict.fromkeys(WAITING, plan.wait_s) | plan.params
     return {
@@ -268,15 +292,14 @@ def _shared(plan: Plan, slug: str, kind: str, names: list[str]) -> dict[str, Any
     }
 
 
-def _person(plan: Plan, person: PersonPlan) -> dict[str, Any]:
-    key = plan.key(person.key)
+def _person(key: bytes, wijk: str, kind: str, balance_cents: int) -> dict[str, Any]:
     return {
         "id": account_text(account_id(key)),
-        "wijk": person.wijk,
-        "kind": person.kind,
+        "wijk": wijk,
+        "kind": kind,
         "threshold": 1,
         "keys": [{"key": key.hex(), "holder": sha256(key).hex()}],
-        "flags": ["VOTE", "STAND"] if person.kind == "person" else [],
+        "flags": ["VOTE", "STAND"] if kind == "person" else [],
         "limit_cents": None,
-        "balance_cents": person.balance_cents,
+        "balance_cents": balance_cents,
     }

@@ -1,0 +1,104 @@
+"""`wijk bench`: how fast a network on this machine is, measured honestly (interfaces 1.7, 1.8)."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wallet.terminal import Terminal
+
+
+class Rate(click.ParamType[int]):
+    """`max`, or how many transactions per second; 0 stands for `max`."""
+
+    name = "rate"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return transactions per second."""
+        if value == "max":
+            return 0
+        return click.IntRange(1, 100_000).convert(value, param, ctx)
+
+
+@click.command(help="Meet hoe snel een netwerk hier is // Measure a network on this machine")
+@click.option("--nodes", type=click.IntRange(1, 100), default=4, help="validators")
+@click.option("--seconds", type=click.IntRange(1, 300), default=20, help="meettijd // window")
+@click.option("--rate", type=Rate(), default="max", metavar="max|N", help="tx/s")
+@click.option("--dead", type=click.IntRange(0, 99), default=0, help="dood vooraf // killed first")
+@click.option("--accounts", type=click.IntRange(2, 10_000), default=10_000, help="accounts")
+@click.option("--warmup", default="3s", metavar="T", help="aanloop // warm-up")
+@click.option("--profile", "profiled", is_flag=True, help="kosten per stap // cost per stage")
+@click.option(
+    "--dir",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="bewaar het netwerk hier // keep the network here",
+)
+@click.pass_obj
+def bench(
+    terminal: Terminal,
+    nodes: int,
+    seconds: int,
+    rate: int,
+    dead: int,
+    accounts: int,
+    warmup: str,
+    profiled: bool,
+    folder: Path | None,
+) -> None:
+    """Show object G; fail where something was lost."""
+    import shutil
+    import tempfile
+
+    from chain.texts import Problem
+    from chain.validators import quorum
+    from testnet.bench import Setting, run_bench
+    from wallet.amounts import parse_duration_ms
+
+    if dead > nodes - quorum(nodes):
+        raise Problem(1001, cause=f"--dead > {nodes - quorum(nodes)}")
+    if folder is not None and folder.exists() and any(folder.iterdir()):
+        raise Problem(1002, errors=[f"{folder}: is niet leeg // is not empty"])
+    setting = Setting(
+        nodes, seconds, rate or None, dead, accounts, parse_duration_ms(warmup) / 1000
+    )
+    place = folder or Path(tempfile.mkdtemp(prefix="wijk-bench-")) / "net"
+    try:
+        result = run_bench(setting, place, lambda step: _tell(terminal, step))
+    finally:
+        if folder is None:
+            shutil.rmtree(place.parent, ignore_errors=True)
+    tree = result.tree | ({"profile": result.profile} if profiled else {})
+    for code, count in sorted(result.refused.items()):
+        terminal.say(f"Geweigerd: {count} x {code}", f"Refused: {count} x {code}")
+    terminal.show(tree, _lines(terminal, tree))
+    if result.broken:
+        terminal.fail(5004, {"broken": ", ".join(result.broken)})
+
+
+STEPS = {
+    "sign": ("Transacties tekenen ...", "Signing transactions ..."),
+    "start": ("Nodes starten ...", "Starting nodes ..."),
+    "load": ("Meten ...", "Measuring ..."),
+}
+
+
+def _tell(terminal: Terminal, step: str) -> None:
+    terminal.say(*STEPS[step])
+
+
+def _lines(terminal: Terminal, tree: dict[str, Any]) -> list[str]:
+    latency = tree["latency_ms"]
+    lines = [
+        terminal.text(
+            f"{tree['tps']} transacties per seconde, {tree['ratio_to_cap']} van wat kan",
+            f"{tree['tps']} transactions per second, {tree['ratio_to_cap']} of the cap",
+        ),
+        "  " + "  ".join(f"{name} {value} ms" for name, value in latency.items()),
+        terminal.text(
+            f"  {tree['blocks']} blokken van {tree['tx_per_block']} transacties",
+            f"  {tree['blocks']} blocks of {tree['tx_per_block']} transactions",
+        ),
+    ]
+    lines += [f"  {name:<16}{value}" for name, value in tree.get("profile", {}).items()]
+    return lines

@@ -170,7 +170,7 @@ def _measure(
 ) -> Result:
     live = network.file.nodes[: setting.nodes - setting.dead]
     client = Client([live[0].api])
-    before, supply = client.status(), client.supply()["items"]
+    before, supply = client.status(), _read_supply(client)
     load = Load([entry.api for entry in live], envelopes, before["height"])
     readings: list[Reading] = []
 
@@ -179,15 +179,21 @@ def _measure(
             await asyncio.sleep(wait_s)
             readings.append(await asyncio.to_thread(_read, live))
 
+    began: list[float] = []
+
     async def work() -> None:
         async with asyncio.TaskGroup() as group:
             begun = asyncio.Event()
-            sending = load.run(setting.warmup_s + setting.seconds, setting.rate, begun.set)
+
+            def note() -> None:
+                began.append(time.monotonic())
+                begun.set()
+
+            sending = load.run(setting.warmup_s + setting.seconds, setting.rate, note)
             group.create_task(sending)
             await begun.wait()
             group.create_task(read_at_window())
 
-    began = time.monotonic()
     try:
         asyncio.run(work())
     except ExceptionGroup as group:
@@ -196,9 +202,11 @@ def _measure(
     first, last = readings
     peak_mb = max(_peak_rss_mb(entry) for entry in live)
     tree, profile = make_object(
-        setting, load, codes, (began + setting.warmup_s, first, last), machine, peak_mb
+        setting, load, codes, (began[0] + setting.warmup_s, first, last), machine, peak_mb
     )
-    broken = check_books(load, codes, before, client.status(), supply == client.supply()["items"])
+    broken = check_books(
+        load, codes, before, client.status(), same_supply=supply == _read_supply(client)
+    )
     client.close()
     return Result(tree, profile, load.refused, broken)
 
@@ -253,6 +261,7 @@ def check_books(
     codes: Mapping[bytes, int],
     before: Mapping[str, Any],
     after: Mapping[str, Any],
+    *,
     same_supply: bool,
 ) -> tuple[str, ...]:
     """Return the names of what does not hold after the load; nothing may be lost or made."""
@@ -263,6 +272,12 @@ def check_books(
     if any(tx_id not in codes for tx_id in acknowledged):
         broken.append("acknowledged")
     return tuple(broken)
+
+
+def _read_supply(client: Client) -> list[dict[str, int]]:
+    """Return every amount of every coin; the height beside them moves on."""
+    items = client.supply()["items"]
+    return [{k: v for k, v in item.items() if k.endswith("_cents")} for item in items]
 
 
 def _first(error: Exception) -> Exception:

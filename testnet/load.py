@@ -62,19 +62,21 @@ class Load:
         """
         timeout = aiohttp.ClientTimeout(total=DRAIN_S)
         connector = aiohttp.TCPConnector(limit=0)
-        async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
-            async with asyncio.TaskGroup() as group:
-                watching = group.create_task(self._watch(session))
-                begun()
-                end = time.monotonic() + seconds
-                if rate is None:
-                    async with asyncio.TaskGroup() as senders:
-                        for url in self._urls:
-                            senders.create_task(self._send_closed(session, url, end))
-                else:
-                    await self._send_open(session, rate, end)
-                await self._drain()
-                watching.cancel()
+        async with (
+            aiohttp.ClientSession(timeout=timeout, connector=connector) as session,
+            asyncio.TaskGroup() as group,
+        ):
+            watching = group.create_task(self._watch(session))
+            begun()
+            end = time.monotonic() + seconds
+            if rate is None:
+                async with asyncio.TaskGroup() as senders:
+                    for url in self._urls:
+                        senders.create_task(self._send_closed(session, url, end))
+            else:
+                await self._send_open(session, rate, end)
+            await self._drain()
+            watching.cancel()
 
     # ------------------------------------------------------------------------------ sending
 

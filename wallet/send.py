@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from chain.errors import Malformed
 from chain.proof import REFUSED, read_receipt, verify_receipt, write_receipt
 from chain.texts import Problem
 from wallet.outbox import Sent, find, keep, settle
@@ -94,7 +95,11 @@ def conclude(
             return Result(make_tx(sent.tx, status), (2004, {}, None))
         failure = (_NO_ANSWER, {"tx": sent.tx}, EXIT_UNKNOWN)
         return Result(make_tx(sent.tx, "unknown"), failure)
-    receipt = with_memo(answer["proof"]["receipt"], sent)
+    try:
+        receipt = with_memo(answer["proof"]["receipt"], sent)
+        place = {name: answer[name] for name in ("height", "index", "log_index", "at")}
+    except (Malformed, KeyError, TypeError) as error:
+        raise Problem(5001, nothing_sent=False, tx=sent.tx, reason="unreadable") from error
     code = check_receipt(receipt, sent.tx, policy)
     path = store_receipt(terminal.home, sent.tx, receipt, receipt_file)
     settle(terminal.home, sent.tx)
@@ -103,10 +108,7 @@ def conclude(
         sent.tx,
         "final" if done else "failed",
         code=code,
-        height=answer["height"],
-        index=answer["index"],
-        log_index=answer["log_index"],
-        at=answer["at"],
+        **place,
         finality_ms=round((time.monotonic() - started) * 1000, 1),
         receipt=str(path if receipt_file else path.relative_to(terminal.home)),
         verified=True,

@@ -97,7 +97,8 @@ def conclude(
         return Result(make_tx(sent.tx, "unknown"), failure)
     try:
         receipt = with_memo(answer["proof"]["receipt"], sent)
-        place = {name: answer[name] for name in ("height", "index", "log_index", "at")}
+        place = {name: answer[name] for name in ("height", "index", "at")}
+        place["log_index"] = read_receipt(receipt).index  # this one the receipt proves
     except (Malformed, KeyError, TypeError) as error:
         raise Problem(5001, nothing_sent=False, tx=sent.tx, reason="unreadable") from error
     code = check_receipt(receipt, sent.tx, policy)

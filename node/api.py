@@ -14,6 +14,7 @@ import msgspec
 from aiohttp import web
 
 from node.api_auth import Readers
+from node.api_load import Load
 from node.api_log import LogRoutes
 from node.api_read import ReadRoutes
 from node.api_request import Rates, check_names
@@ -40,7 +41,8 @@ Middleware = Any
 class Route(msgspec.Struct, frozen=True):
     """One route: where, what it does, which parameters it has, and how it is counted.
 
-    `private`: under `members` it needs a signed request (interfaces 2.3).
+    `private`: under `members` it needs a signed request (interfaces 2.3). `kind` is how soon it is
+    refused under load (A13); health is asked most when it matters most, and never refused.
     """
 
     method: str
@@ -49,11 +51,13 @@ class Route(msgspec.Struct, frozen=True):
     names: frozenset[str] = frozenset()
     counted: str = READ
     private: bool = False
+    kind: str | None = "read"
 
 
 def make_api(node: Node) -> web.Application:
     """Return the application that serves `node`; raise `ConfigInvalid` for a setting it forbids."""
     rates = make_rates(node)
+    load = Load()
     readers = Readers(node)
     streams = Streams(node, readers)
     routes = {
@@ -64,14 +68,19 @@ def make_api(node: Node) -> web.Application:
         middlewares=[make_meter(node), answer_errors],
     )
     for route in routes.values():
-        app.router.add_route(route.method, route.path, _guarded(route, node, rates, readers))
-        if route.method == "GET":
-            app.router.add_route("HEAD", route.path, _guarded(route, node, rates, readers))
+        app.router.add_route(route.method, route.path, _guarded(route, node, rates, readers, load))
+        if route.method == "GET" and route.kind != "stream":  # a stream has no end to leave out
+            app.router.add_route("HEAD", route.path, _guarded(route, node, rates, readers, load))
 
-    async def close_streams(_app: web.Application) -> None:
+    async def start(_app: web.Application) -> None:
+        load.start()
+
+    async def stop(_app: web.Application) -> None:
+        load.stop()
         streams.close()
 
-    app.on_shutdown.append(close_streams)
+    app.on_startup.append(start)
+    app.on_shutdown.append(stop)
     node.stream_clients = lambda: streams.clients
     return app
 
@@ -87,14 +96,14 @@ def make_routes(node: Node, rates: Rates, readers: Readers, streams: Streams) ->
         return Route("GET", path, handler, frozenset(names), private=private)
 
     def post(path: str, handler: Handler, *names: str, counted: str = WRITE) -> Route:
-        return Route("POST", path, handler, frozenset(names), counted)
+        return Route("POST", path, handler, frozenset(names), counted, kind="write")
 
     async def get_sealed(request: web.Request) -> web.StreamResponse:
         return read.sealed(request, submission.get_sealed)
 
     return (
-        Route("GET", "/healthz", read.healthz, counted=OWN),
-        Route("GET", "/readyz", read.readyz, counted=OWN),
+        Route("GET", "/healthz", read.healthz, counted=OWN, kind=None),
+        Route("GET", "/readyz", read.readyz, counted=OWN, kind=None),
         get("/v1/status", read.status),
         get("/v1/params", read.params, "at"),
         get("/v1/genesis", read.genesis),
@@ -130,7 +139,7 @@ def make_routes(node: Node, rates: Rates, readers: Readers, streams: Streams) ->
         get("/v1/proofs/consistency", log.consistency, "from", "to"),
         get("/v1/proofs/state", log.state, "key", "height"),
         get("/v1/receipts/{name}", log.receipt, private=True),
-        get("/v1/stream", streams.get, "topics"),
+        Route("GET", "/v1/stream", streams.get, frozenset({"topics"}), kind="stream"),
         get("/openapi.yaml", openapi),
         get("/docs", make_docs(node)),
     )
@@ -146,11 +155,13 @@ def make_rates(node: Node) -> Rates:
     return Rates(int(text.partition("/")[0]))
 
 
-def _guarded(route: Route, node: Node, rates: Rates, readers: Readers) -> Handler:
-    """Return the handler behind rate, privacy and parameter checks, with the usual headers."""
+def _guarded(route: Route, node: Node, rates: Rates, readers: Readers, load: Load) -> Handler:
+    """Return the handler behind the checks of load, rate, parameters and privacy."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         now, who = time.monotonic(), request.remote or ""
+        if route.kind is not None:
+            load.check(route.kind)
         if route.counted == READ:
             rates.take_read(who, now)
         elif route.counted == WRITE:

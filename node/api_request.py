@@ -148,6 +148,11 @@ class Rates:
         self._writes = per_second / WRITE_SHARE
         self._buckets: OrderedDict[tuple[str, str | bytes], Bucket] = OrderedDict()
 
+    @property
+    def limited(self) -> bool:
+        """Whether there is a rate at all."""
+        return self._reads > 0
+
     def take_read(self, who: str | bytes, now: float) -> None:
         """Count one read; raise `Problem` 3004 above the rate."""
         self._take("read", who, now, 1, self._reads, READ_BURST_S)

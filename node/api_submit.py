@@ -165,8 +165,9 @@ class Submission:
         node = self._node
         mono_ms = node.timers.mono_ms()
         self._rates.take_write(request.remote or "", mono_ms / 1000, len(envelopes))
-        for sender, count in _senders(envelopes).items():
-            self._rates.take_write(sender, mono_ms / 1000, count)
+        if self._rates.limited:
+            for sender, count in _senders(envelopes).items():
+                self._rates.take_write(sender, mono_ms / 1000, count)
         closed = node.refusal()
         verdicts: list[Verdict | None] = [None] * len(envelopes)
         waiting = 0

@@ -577,6 +577,16 @@ async def test_a_stream_tells_what_comes_and_only_what_was_asked(live: Live, ann
 
 
 @pytest.mark.asyncio
+async def test_a_node_that_stops_ends_its_streams(live: Live) -> None:
+    waiting = asyncio.create_task(ask(take, live.client, "block", 99))
+    await until(lambda: live.node.stream_clients() == 1)
+
+    async with asyncio.timeout(10):
+        assert await live.end() == 0
+        assert await waiting == []
+
+
+@pytest.mark.asyncio
 async def test_health_is_told_at_once(live: Live) -> None:
     events = await ask(take, live.client, "health", 1)
 

@@ -8,6 +8,8 @@ import re
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -15,10 +17,14 @@ import pytest_asyncio
 from chain.address import account_text
 from chain.texts import Problem
 from node import http_server, streams
+from node.api import make_rates
+from node.api_load import Load
 from node.api_request import Caps, Rates
 from node.client import ClientProblem
+from node.config import Config, ConfigInvalid
 from node.http_server import CONNECTIONS_PER_ADDRESS_MAX, Connections, is_loopback
-from tests.federation import account
+from node.standing import Node
+from tests.federation import account, make_document, make_genesis
 from tests.live import Live, Payer, ask, live_network, until
 
 BALANCES = {"delfshaven/anna": 10_000, "delfshaven/bob": 5_000}
@@ -271,6 +277,12 @@ async def test_other_methods_are_405_and_say_which_are_allowed(live: Live, metho
 
 
 @pytest.mark.asyncio
+async def test_a_stream_has_no_head(live: Live) -> None:
+    assert status_of(await send(live, request("HEAD /v1/stream HTTP/1.1"))) == 405
+    assert status_of(await send(live, request("HEAD /v1/status HTTP/1.1"))) == 200
+
+
+@pytest.mark.asyncio
 async def test_a_state_changing_route_has_no_get(live: Live) -> None:
     """reliability A8."""
     for route in ("/v1/txs", "/v1/txs:batch", "/v1/txs:check"):
@@ -328,6 +340,48 @@ async def test_a_batch_that_is_none_is_400(live: Live, body: bytes) -> None:
 
 
 # ------------------------------------------------------------------------ rates and caps
+
+
+def test_under_load_streams_go_first_then_reads_then_transactions() -> None:
+    """reliability A13. One late turn, as after a large block, refuses nobody."""
+    load = Load()
+    refused = []
+
+    load.note(4.0)
+    for _ in range(3):
+        load.check("stream")
+    for _ in range(60):
+        load.note(4.0)
+        for kind in ("stream", "read", "write"):
+            try:
+                load.check(kind)
+            except Problem as error:
+                assert error.number == 3004  # noqa: PT017
+                if kind not in refused:
+                    refused.append(kind)
+    for _ in range(100):
+        load.note(0.0)
+
+    assert refused == ["stream", "read", "write"]
+    load.check("stream")
+
+
+def test_a_live_chain_is_never_without_rates_and_its_accounts_are_private() -> None:
+    """interfaces 2.1, 2.3."""
+    options: dict[str, Any] = {"purpose": "live", "params": {"epoch_s": 86_400}}
+    document = make_document(4, validators=4, **options)
+    for name in ("quota_person", "quota_business", "quota_role"):
+        document["params"].pop(name)
+    live_chain = make_genesis(document)
+    config = Config({"api.rate": "off", "api.privacy": "auto"}, {})
+    node: Any = SimpleNamespace(genesis=live_chain, config=config)
+
+    with pytest.raises(ConfigInvalid):
+        make_rates(node)
+    assert Node.is_private.fget(node) is True  # type: ignore[attr-defined]
+    test_chain: Any = SimpleNamespace(genesis=make_genesis(), config=config)
+    assert make_rates(test_chain).limited is False
+    assert Node.is_private.fget(test_chain) is False  # type: ignore[attr-defined]
 
 
 @pytest.mark.asyncio

@@ -13,7 +13,7 @@ from chain.proof import verify_receipt
 from node.client import Client, ClientProblem
 from node.standing import can_lose
 from tests.federation import account
-from tests.live import Live, Payer, ask, live_network, until
+from tests.live import Live, Payer, ask, get_free_ports, live_network, make_home, until
 
 BALANCES = {"delfshaven/anna": 10_000, "delfshaven/bob": 5_000, "noord/carl": 0}
 BOB = account_text(account("bob"))
@@ -174,6 +174,26 @@ async def test_a_node_short_of_disk_takes_nothing_new(nodes: list[Live]) -> None
 
     assert (caught.value.number, caught.value.tree["status"]) == (4004, 503)
     assert again["status"] == "final"
+
+
+@pytest.mark.asyncio
+async def test_a_node_that_the_chain_does_not_name_answers_and_takes_nothing(
+    nodes: list[Live], tmp_path: Path
+) -> None:
+    port = get_free_ports(1)[0]
+    stranger = make_home(tmp_path / "stranger", nodes[0].genesis, "stranger", port)
+    await stranger.start()
+    envelope = Payer(nodes[0].genesis, "anna").pay("bob", 1, expires=soon())
+    try:
+        status = await ask(stranger.client.status)
+        with pytest.raises(ClientProblem) as caught:
+            await ask(stranger.client.submit, envelope)
+    finally:
+        assert await stranger.end() == 0
+
+    assert (status["node"], status["sync"], status["health"]) == ("follower", "offline", "down")
+    assert status["validators"]["online"] == 0
+    assert caught.value.number == 4001
 
 
 def test_how_many_may_be_lost() -> None:

@@ -28,7 +28,7 @@ from wallet.sign import build_body, sign_body
 SECRET = b"bench"  # the keys of every run are the same; nothing of worth is behind them
 ACCOUNTS_MAX = 10_000  # what genesis holds (interfaces 3.6)
 VALIDITY_S = 590  # under the 600 s that a node accepts, by the clock of the last block
-SIGN_SHARE = 0.8  # of the cap: more than this no network reaches, so signing it is enough
+SIGN_SHARE = 0.6  # of the cap; the budget of architecture section 4 ends at 0.50
 VERIFY_SAMPLES = 2_000
 VERIFY_BYTES = 200
 US = 1_000_000

@@ -23,6 +23,8 @@ from consensus.round_change import Choice, RoundChanges
 from consensus.timers import round_timeout_ms
 from consensus.votes import COMMIT_ROUNDS_MAX, PREPARE_ROUNDS_MAX, Tally
 
+SIGNED_MAX = 256  # own signatures remembered: more than 60 rounds of an outage (D14)
+
 
 class BlockState(IntEnum):
     """How far this node is with a block; it only goes up, and `VALID` and `INVALID` are final."""
@@ -72,7 +74,7 @@ class OpenHeight:
     heartbeat_ms: int  # when an empty block is due (T8)
     work: bool
     round: int = 0
-    entered_ms: int | None = None  # T2; nil in round 0 while there is no work (T4)
+    clock_ms: int | None = None  # since when this round's clock runs, if it does (T2, T4, T5)
     accepted: SignedProposal | None = None  # in this round (R2)
     prepared: Prepared | None = None  # in this round or an earlier one (R3)
     decided: CommitCertificate | None = None  # R4; the block may still be missing
@@ -86,7 +88,7 @@ class OpenHeight:
     choice: Choice | None = None  # what the own proposal of this round carries (R7)
     drafted: DraftProposal | None = None  # the own proposal last stored (D3)
     own: dict[Step, SignedMessage] = field(default_factory=dict)  # the latest of each kind (T6)
-    signed: dict[Position, bytes] = field(default_factory=dict)  # all the guard was asked (D14)
+    signed: dict[Position, bytes] = field(default_factory=dict)  # what the guard was asked (D14)
     left_early: bool = False  # L7: once a height
     suspicion_ms: int | None = None  # what the SUSPICION timer is set to
     heartbeat_due: bool = False  # T8
@@ -103,14 +105,26 @@ class OpenHeight:
 
     @property
     def deadline_ms(self) -> int | None:
-        """When this round has taken too long: a pure function of round and entry (T3)."""
-        if self.entered_ms is None:
+        """When this round has taken too long: a pure function of round and clock (T3)."""
+        if self.clock_ms is None:
             return None
-        return self.entered_ms + round_timeout_ms(self.round, self.context.timing)
+        return self.clock_ms + round_timeout_ms(self.round, self.context.timing)
 
     def mark(self, signer: bytes, round_: int) -> None:
         """Note the highest round seen in a valid signed message of this validator (R6)."""
         self.marks[signer] = max(self.marks.get(signer, 0), round_)
+
+    def note_signed(self, where: Position, signed: bytes) -> None:
+        """Remember what this key signed here, the latest first of all (D14, B9)."""
+        self.signed[where] = signed
+        if len(self.signed) > SIGNED_MAX:
+            del self.signed[min(self.signed)]
+
+    def may_have_signed(self, where: Position, signed: bytes) -> bool:
+        """Say whether the guard was asked for this, or so long ago that nobody here knows."""
+        if where in self.signed:
+            return self.signed[where] == signed
+        return len(self.signed) >= SIGNED_MAX and where < min(self.signed)
 
     def may_accept(self, candidate: Candidate) -> bool:
         """Say whether this proposal would be accepted if its block is valid (R2b, R2e)."""

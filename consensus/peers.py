@@ -82,6 +82,11 @@ class Peers:
             if key in validators and mono_ms - heard <= IN_TOUCH_MS
         ]
 
+    def has_reached(self, key: bytes, height: int, round_: int) -> bool:
+        """Say whether this validator's last status is of that height and round, or higher."""
+        status = self._statuses.get(key)
+        return status is not None and (status.height, status.round) >= (height, round_)
+
     def count_answered(self, validators: ValidatorSet, certified: int) -> int:
         """Count the validators whose claim is no higher than what certificates show here (D9)."""
         return sum(

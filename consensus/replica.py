@@ -86,6 +86,7 @@ EXITS: tuple[tuple[str, str], ...] = (
     ("a decided block made durable", "NewHeight answers Apply"),
     ("start gate: q - 1 statuses", "RESEND of our own status, answered by theirs; LinkUp (D9)"),
     ("out of touch: a quorum", "RESEND looks at the deadline again (T5); R6, R2"),
+    ("ahead of the others: a quorum in this round", "they get here by ROUND or R6 (T5, T6)"),
     ("behind: a certificate", "relay (T7), CertificateKnown, NewHeight by sync (D13)"),
 )
 
@@ -239,7 +240,8 @@ class Replica:
 
     def _restore(self, at: OpenHeight, event: ev.Start) -> None:
         slots = [slot for slot in event.slots if slot.position.height == at.height]
-        at.signed = {slot.position: slot.signed for slot in slots}
+        for slot in slots:
+            at.note_signed(slot.position, slot.signed)
         drafted, accepted, prepared = _of_height(event.records, at.height)
         at.drafted, at.prepared = drafted, prepared
         rounds = [slot.position.round for slot in slots]
@@ -416,12 +418,14 @@ class Replica:
     def _meet_own(self, message: SignedMessage) -> None:
         """D14: a signature of the own key, where it has signed, that the guard does not hold."""
         at, draft = self._open, unseal(message)
-        is_ours = at.signed.get(position(draft)) == signed_bytes(self._chain, draft)
-        if self._spoken.height < at.height or is_ours:
+        where = position(draft)
+        if self._spoken.height < at.height:
+            return
+        if at.may_have_signed(where, signed_bytes(self._chain, draft)):
             return
         self._check_signature(message)
-        where = (("height", message.record.height), ("round", message.record.round))
-        self._stop(Silence.FOREIGN_SIGNATURE, "key-in-use-elsewhere", *where)
+        told = (("height", where.height), ("round", where.round))
+        self._stop(Silence.FOREIGN_SIGNATURE, "key-in-use-elsewhere", *told)
 
     def _keep_early(self, event: ev.Received, message: SignedMessage) -> None:
         """B7: of h + 1 what is verified, of h + 2 what the end of the link signed itself."""
@@ -659,10 +663,17 @@ class Replica:
             at.accepted = best.message
 
     def _run_clock(self) -> None:
-        """T2, T4: the clock of round 0 runs from the first work on, never while idle."""
+        """T2, T4, T5: the clock of a round runs from the first work on, and from when a quorum is
+        in the round.
+
+        Else a node one round ahead would stay so for ever once the timeouts stop growing (T1):
+        all wait equally long, and the others follow a round late.
+        """
         at = self._open
-        if at.entered_ms is None and at.has_work:
-            self._start_clock()
+        if at.clock_ms is None and at.has_work and (at.round == 0 or self._has_company()):
+            at.clock_ms = self._mono_ms
+            assert at.deadline_ms is not None
+            self._do(ev.SetTimer(Timer.ROUND, at.deadline_ms))
 
     def _suspect(self) -> None:
         """L7: a leader without a link for 1 s, and nothing accepted: do not wait for the timer."""
@@ -670,7 +681,7 @@ class Replica:
         since_ms = self._peers.unlinked_since_ms(leader)
         if leader == self._own or since_ms is None or at.accepted is not None:
             return
-        if at.entered_ms is None or not self._may_leave_early or at.left_early:
+        if not at.has_work or not self._may_leave_early or at.left_early:
             return
         due_ms = since_ms + SUSPICION_MS
         if self._mono_ms < due_ms:
@@ -794,11 +805,22 @@ class Replica:
 
     def _may_raise(self) -> bool:
         """Say whether this node may raise its round by itself (R5, T5)."""
-        at = self._open
-        if at.decided is not None or self._silence() is not None:
-            return False
-        others = self._peers.in_touch(at.context.validators, self._mono_ms)
-        return len(others) + 1 >= at.context.validators.quorum
+        is_open = self._open.decided is None and self._silence() is None
+        return is_open and self._has_company()
+
+    def _has_company(self) -> bool:
+        """T5: a quorum, this node included, was heard lately, in this round or a higher one.
+
+        If so, w honest validators are there, and take all others along (R6): no honest node gets
+        further ahead than one message brings the rest.
+        """
+        at, validators = self._open, self._open.context.validators
+        near = [
+            key
+            for key in self._peers.in_touch(validators, self._mono_ms)
+            if at.marks.get(key, 0) >= at.round or self._peers.has_reached(key, at.height, at.round)
+        ]
+        return len(near) + 1 >= validators.quorum
 
     def _may_suspect(self) -> bool:
         """Say whether this node may leave early: once a height, and if the switch is on (L7)."""
@@ -822,14 +844,9 @@ class Replica:
         at.round = round_
         at.accepted = None
         at.choice = None
+        at.clock_ms = None
         at.prepares.forget_below(round_)
-        self._start_clock()
-
-    def _start_clock(self) -> None:
-        at = self._open
-        at.entered_ms = self._mono_ms
-        assert at.deadline_ms is not None
-        self._do(ev.SetTimer(Timer.ROUND, at.deadline_ms))
+        self._do(ev.CancelTimer(Timer.ROUND))
 
     # -------------------------------------------------------------------- speaking and silence
 
@@ -841,7 +858,7 @@ class Replica:
         if first is not None:
             self._do(first)  # D3
         self._spoken = where
-        self._open.signed[where] = signed_bytes(self._chain, draft)
+        self._open.note_signed(where, signed_bytes(self._chain, draft))
         self._do(ev.SignAndSend(draft))
 
     def _may_say(self, where: Position) -> bool:

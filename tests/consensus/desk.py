@@ -153,12 +153,13 @@ class Desk:
         return self.tell(ev.TimerFired(timer, *self.now))
 
     def in_touch(self) -> None:
-        """Let a status of every other validator come in (T5)."""
+        """Let a status of every other validator come in, of this very round (T5)."""
         for one in self.others:
-            self.hear(one, self.status(height=self.replica.status().height))
+            self.hear(one, self.status(round_=self.round))
 
     def time_out(self) -> list[ev.Effect]:
         """Let the round's timer go off while this node is in touch (R5)."""
+        self.in_touch()
         at_ms = self.timers[Timer.ROUND]
         self.mono_ms = max(self.mono_ms, at_ms)
         self.in_touch()

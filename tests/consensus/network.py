@@ -68,6 +68,14 @@ FAULTS_MS = 25_000
 HEAL_MS = 120_000  # I9
 HEIGHTS_AFTER = 2
 WORK_MS = 1_500
+CLOGS: tuple[tuple[type, ...], ...] = (
+    (),
+    (),
+    (SignedCommit, CommitCertificate),
+    (SignedPrepare,),
+    (SignedProposal,),
+    (SignedRoundChange, ProvenRoundChange),
+)
 
 
 @dataclass
@@ -85,6 +93,7 @@ class Dice:
     """What may go wrong in one run, drawn once from its seed."""
 
     loss: float
+    clogged: tuple[type, ...]  # kinds of which most are lost
     doubles: float
     delay_ms: int
     jitter_ms: int
@@ -99,11 +108,12 @@ class Dice:
 
         return Dice(
             loss=maybe(chance.uniform(0, 0.3)),
+            clogged=chance.choice(CLOGS),
             doubles=maybe(chance.uniform(0, 0.5)),
             delay_ms=chance.choice((1, 20, 100, 400)),
             jitter_ms=chance.choice((0, 50, 500, 1_500)),
             crashes=int(maybe(chance.randrange(1, 8))),
-            partitions=int(maybe(chance.randrange(1, 4))),
+            partitions=int(maybe(chance.randrange(1, 8))),
             lies=chance.choice((0.02, 0.1, 0.5)),
         )
 
@@ -199,7 +209,8 @@ class Network:
             return
         copies = 1
         if not self.healed:
-            if self.chance.random() < self.dice.loss:
+            clogged = isinstance(message, self.dice.clogged)
+            if self.chance.random() < (0.8 if clogged else self.dice.loss):
                 return
             copies += self.chance.random() < self.dice.doubles
         for _ in range(copies):

@@ -409,6 +409,7 @@ def test_t1_each_round_waits_longer() -> None:
     desk = Desk(early=False).watch(work=True)
     waits = []
     for _ in range(4):
+        desk.in_touch()
         waits.append(desk.timers[Timer.ROUND] - desk.mono_ms)
         desk.time_out()
 
@@ -439,6 +440,18 @@ def test_t5_out_of_touch_the_round_stays_and_goes_on_as_soon_as_a_quorum_is_hear
     desk.hear("B", desk.status(round_=frozen))
     desk.wait(RESEND_MS)
     assert desk.round == frozen + 1
+
+
+def test_t5_the_clock_of_a_round_waits_for_a_quorum_in_it() -> None:
+    """consensus T5, P4: equal timeouts would keep a node that is ahead there for ever."""
+    desk = Desk(early=False).watch(work=True)
+    desk.time_out()
+    for one in "ABC":
+        desk.hear(one, desk.status(round_=0))
+    assert Timer.ROUND not in desk.timers
+    desk.mono_ms += 5_000
+    desk.in_touch()
+    assert desk.timers[Timer.ROUND] == desk.mono_ms + 1_500
 
 
 def test_t5_a_status_of_a_lower_height_is_no_touch() -> None:

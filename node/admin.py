@@ -12,7 +12,6 @@ import os
 import resource
 import socket
 import struct
-import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,8 +23,9 @@ from chain.errors import Malformed
 from chain.strict_json import parse_json
 from chain.texts import Problem
 from node.api_read import status_json
+from node.disk import StorageError
 from node.guard_file import GuardFile
-from node.home import get_free_bytes
+from node.home import get_free_bytes, socket_path
 from node.http_server import (
     Serving,
     answer_errors,
@@ -37,7 +37,6 @@ from node.http_server import (
 from node.standing import Node
 from node.views import time_text
 
-SOCKET_PATH_MAX = 100  # interfaces 2.5: a longer one does not fit everywhere
 SOCKET_MODE = 0o660
 BODY_BYTES_MAX = 64 * 1024
 GROUPS_MAX = 100
@@ -72,13 +71,13 @@ async def serve_admin(node: Node, stop: "asyncio.Future[int]") -> Serving:
 
 
 def choose_path(node: Node) -> Path:
-    """Return where the socket goes: the setting, or a short path where that is too long."""
-    path = node.home.root / node.config.text("admin.socket")
-    if len(os.fsencode(path.absolute())) <= SOCKET_PATH_MAX:
-        return path
-    base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
-    folder = Path(tempfile.mkdtemp(prefix="wijk-", dir=base))  # mode 0700, ours
-    return folder / "admin.sock"
+    """Return where the socket goes; a folder outside the home is made, and must be ours alone."""
+    path = socket_path(node.home.root, node.config.text("admin.socket"))
+    if path.parent != (node.home.root / node.config.text("admin.socket")).parent:
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        if path.parent.is_symlink() or path.parent.stat().st_uid != os.getuid():
+            raise StorageError(f"{path.parent} belongs to somebody else")
+    return path
 
 
 def _give_to_group(path: Path, name: str) -> None:

@@ -218,13 +218,13 @@ def _ask_admin(terminal: Terminal, root: Path, route: str) -> dict[str, Any]:
     import socket
 
     from node.config import ConfigInvalid, load_config
-    from node.home import Home
+    from node.home import Home, socket_path
 
     try:
         config = load_config(Home(root).config, os.environ)
     except ConfigInvalid as error:
         terminal.fail(1002, {"errors": error.faults}, exit_code=EXIT_CONFIGURATION)
-    path = root / config.text("admin.socket")
+    path = socket_path(root, config.text("admin.socket"))
 
     class Connection(http.client.HTTPConnection):
         def connect(self) -> None:

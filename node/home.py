@@ -4,9 +4,11 @@ Folders are mode 0700 and key files 0600; small files are replaced as a whole (r
 process holds a home (Y29). A ballast file keeps space back for the recovery of a full disk (Y28).
 """
 
+import hashlib
 import os
 import shutil
 import stat
+import tempfile
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -18,6 +20,7 @@ BALLAST_TEST_BYTES = 8 << 20  # test networks: a hundred homes on one disk
 FREE_WARN_BYTES = 5 << 30  # start values of reliability Y28
 FREE_REFUSE_BYTES = 1 << 30
 FREE_STOP_BYTES = 512 << 20
+SOCKET_PATH_MAX = 100  # bytes; the system allows 107
 _PID_BYTES = 20
 _FOLDERS = ("keys", "blobs", "backups", "snapshots")  # `store` is made by the store itself
 
@@ -100,6 +103,19 @@ class Home:
     @property
     def lock(self) -> Path:
         return self.root / "lock"
+
+
+def socket_path(root: Path, setting: str) -> Path:
+    """Return where the admin socket of a home lies: the same at every start (interfaces 2.5).
+
+    A Unix socket's path holds about 100 bytes; for a longer one a short folder is named after it.
+    """
+    path = root / setting
+    if len(os.fsencode(path.absolute())) <= SOCKET_PATH_MAX:
+        return path
+    base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
+    digest = hashlib.sha256(os.fsencode(path.absolute())).hexdigest()
+    return Path(base) / f"wijk-{digest[:16]}" / "admin.sock"
 
 
 def make_home(root: Path, disk: Disk = DISK) -> Home:

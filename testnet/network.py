@@ -35,7 +35,6 @@ PORTS_PER_NODE = 10
 START_S = 60.0  # a node that is not ready by then is reported
 STOP_S = 10.0  # SIGTERM, then SIGKILL
 POLL_S = 0.02
-SOCKET_PATH_MAX = 100
 
 
 class NodeEntry(msgspec.Struct):

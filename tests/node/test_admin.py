@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from node.admin import SOCKET_PATH_MAX
+from node.home import SOCKET_PATH_MAX
 from tests.live import Live, ask, live_network, until
 
 BALANCES = {"delfshaven/anna": 10_000}

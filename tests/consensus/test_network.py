@@ -16,6 +16,7 @@ import pytest
 
 import chain.validators
 from chain.validators import ValidatorSet
+from consensus import events as ev
 from consensus import replica, round_change
 from consensus.replica import Replica
 from tests.consensus.network import Network, play
@@ -165,12 +166,21 @@ def prepared_dropped_with_the_round(patch: pytest.MonkeyPatch) -> None:
 
 def clock_runs_from_entering_the_round(patch: pytest.MonkeyPatch) -> None:
     """T5 without its second half: with equal timeouts nodes stay a round apart for ever (P4)."""
-    patch.setattr(Replica, "_has_company", _has_touch)
+    patch.setattr(Replica, "_has_company", _is_in_touch)
+    patch.setattr(Replica, "_run_clock", _run_clock_from_entry)
 
 
-def _has_touch(self: Replica) -> bool:
+def _is_in_touch(self: Replica) -> bool:
     validators = self._open.context.validators
     return len(self._peers.in_touch(validators, self._mono_ms)) + 1 >= validators.quorum
+
+
+def _run_clock_from_entry(self: Replica) -> None:
+    at = self._open
+    if at.clock_ms is None and at.has_work:
+        at.clock_ms = self._mono_ms
+        assert at.deadline_ms is not None
+        self._do(ev.SetTimer(ev.Timer.ROUND, at.deadline_ms))
 
 
 def guard_refusals(patch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,7 @@ from chain.errors import Malformed
 from chain.execute import (
     Base,
     Executed,
+    Preamble,
     apply_block,
     check_header,
     check_results,
@@ -128,7 +129,10 @@ class Replay:
         header = block.header
         self.walk.check(block)
         check_header(self.base, self.chain, header, block.body)
-        executed = apply_block(self.base, self.chain, header.time_ms, txs, self._check_signatures)
+        preamble = Preamble(header.creator, block.body.last_commit)
+        executed = apply_block(
+            self.base, self.chain, header.time_ms, preamble, txs, self._check_signatures
+        )
         check_results(header, executed, self.base)
         coming = get_set_after(executed, self.base)
         if coming.validators_hash != self.walk.trusted.validators.validators_hash:

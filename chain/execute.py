@@ -31,6 +31,7 @@ from chain.keyspaces import (
     FREE_CALLS,
     HOUSEHOLD,
     INSTITUTION,
+    LEADERS,
     PERSON,
     SEAT_TERM_S,
     SEATS,
@@ -44,9 +45,16 @@ from chain.keyspaces import (
     AccountRecord,
     SetMember,
 )
+from chain.leaders import Verdict, advance, get_order
 from chain.records import PROTOCOL_VERSION, BlockBody, Header, Outcome, Tx
 from chain.state import Read, State, over
-from chain.validators import Validator, ValidatorSet, validator_set
+from chain.validators import (
+    CommitCertificate,
+    Validator,
+    ValidatorSet,
+    signer_keys,
+    validator_set,
+)
 from chain.window import Included, Window
 
 FREE_CALLS_PER_DAY = 3  # economy B3: a full quota never blocks redeeming or voting
@@ -66,6 +74,13 @@ class Base(msgspec.Struct, frozen=True):
     read_node: GetTreeNode
     frontier: log.Frontier
     window: Window
+
+
+class Preamble(msgspec.Struct, frozen=True):
+    """What a block says before its transactions: who made it, and the certificate of its parent."""
+
+    creator: bytes
+    last_commit: CommitCertificate | None
 
 
 class Executed(msgspec.Struct, frozen=True):
@@ -90,7 +105,10 @@ def check_signatures(tx: Tx, keys: tuple[bytes, ...]) -> bool:
 
 
 class BlockRun:
-    """One block being executed: transactions go in one by one, `finish` gives the roots."""
+    """One block being executed: transactions go in one by one, `finish` gives the roots.
+
+    Without a preamble it is a trial: no block of the chain, and the leader schedule stays.
+    """
 
     def __init__(
         self,
@@ -98,13 +116,15 @@ class BlockRun:
         chain: Chain,
         time_ms: int,
         check: CheckSignatures = check_signatures,
+        *,
+        preamble: Preamble | None = None,
     ) -> None:
         self.state = State(base.read)
         self._base = base
         self._chain = chain
         self._check = check
         height = base.height + 1
-        self._start(height, time_ms // 1000)
+        self._start(height, time_ms // 1000, preamble)
         self.clock = Clock(chain, self.state, height, time_ms // 1000)
         self._tx_bytes_max = self.clock.number("max_tx_bytes")
         self._validity_s = self.clock.number("max_validity_s")
@@ -176,15 +196,30 @@ class BlockRun:
             log_root=log.root(frontier),
         )
 
-    def _start(self, height: int, time_s: int) -> None:
+    def _start(self, height: int, time_s: int, preamble: Preamble | None) -> None:
         """What happens at the start of a block, before its transactions."""
+        judged = get_set_keys(self.state, SET_LAST)
         for which, follows in ((SET_LAST, SET_NOW), (SET_NOW, SET_NEXT)):
             coming = VALIDATOR_SETS.get(self.state, follows)
             assert coming is not None, "genesis sets all three"
             if VALIDATOR_SETS.get(self.state, which) != coming:
                 VALIDATOR_SETS.put(self.state, coming, which)
+        if preamble is not None:
+            self._lead(height, preamble, judged)
         if height == 1:
             self._start_terms(time_s)
+
+    def _lead(self, height: int, preamble: Preamble, judged: Sequence[bytes]) -> None:
+        """Move the leader schedule on by one block; `judged` are the keys of Set(h-1) (L3, L4)."""
+        leaders = LEADERS.get(self.state)
+        assert leaders is not None, "genesis sets the schedule"
+        verdict, last = None, preamble.last_commit
+        if last is not None:
+            signers = signer_keys(last, get_set(self._base.read, SET_LAST))
+            verdict = Verdict(last.round, frozenset(signers))
+        coming = get_set_keys(self.state, SET_NOW)
+        moved = advance(leaders, height, judged, verdict, preamble.creator, coming)
+        LEADERS.put(self.state, moved)
 
     def _start_terms(self, time_s: int) -> None:
         """The founders' seats of genesis sit until 365 days after block 1 (interfaces 3.6)."""
@@ -302,11 +337,12 @@ def propose(
     base: Base,
     chain: Chain,
     time_ms: int,
+    preamble: Preamble,
     pending: Iterable[Tx],
     check: CheckSignatures = check_signatures,
 ) -> Choice:
     """Choose and execute transactions in order of arrival up to the caps (consensus B5)."""
-    run = BlockRun(base, chain, time_ms, check)
+    run = BlockRun(base, chain, time_ms, check, preamble=preamble)
     limits = get_limits(run)
     chosen: list[Tx] = []
     refused: list[tuple[Tx, Reject]] = []
@@ -328,11 +364,12 @@ def apply_block(
     base: Base,
     chain: Chain,
     time_ms: int,
+    preamble: Preamble,
     txs: Sequence[Tx],
     check: CheckSignatures = check_signatures,
 ) -> Executed:
     """Execute `txs` in order on `base`; raise `Malformed` if one may not be in a block."""
-    run = BlockRun(base, chain, time_ms, check)
+    run = BlockRun(base, chain, time_ms, check, preamble=preamble)
     limits = get_limits(run)
     if len(txs) > limits.txs or sum(len(tx.raw) for tx in txs) > limits.bytes:
         raise Malformed("block above its caps")
@@ -422,6 +459,27 @@ def get_set(read: Read, which: str) -> ValidatorSet:
     """Return Set(h), Set(h+1) or Set(h+2) (last, now, next) of the state after block h (V1)."""
     members = get_set_members(read, which)
     return validator_set(Validator(member.name, member.key) for member in members)
+
+
+def get_set_keys(state: State, which: str) -> tuple[bytes, ...]:
+    """Return the keys of a validator set in state."""
+    members = VALIDATOR_SETS.get(state, which)
+    assert members is not None, "genesis sets all three"
+    return tuple(member.key for member in members)
+
+
+def get_leaders(read: Read) -> tuple[bytes, ...]:
+    """Return order(h+1) of the state after block h: who leads which round (consensus L2)."""
+    leaders = LEADERS.get(State(read))
+    assert leaders is not None, "genesis sets the schedule"
+    return get_order(leaders.now, get_set(read, SET_NOW).keys)
+
+
+def get_leaders_of_tip(read: Read, keys: Sequence[bytes]) -> tuple[bytes, ...]:
+    """Return order(h) of the state after block h, whose set has these keys."""
+    leaders = LEADERS.get(State(read))
+    assert leaders is not None, "genesis sets the schedule"
+    return get_order(leaders.before, keys)
 
 
 def get_set_members(read: Read, which: str) -> tuple[SetMember, ...]:

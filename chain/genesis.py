@@ -27,6 +27,7 @@ from chain.keyspaces import (
     FEDERATION_WIJKEN,
     ISSUERS,
     KINDS,
+    LEADERS,
     MEMBER_KINDS,
     MEMBERS,
     NO_END_S,
@@ -62,6 +63,7 @@ from chain.keyspaces import (
     Supply,
     Wijk,
 )
+from chain.leaders import start_leaders
 from chain.params import FEDERAL, FEDERATION, WIJK, Number, compute_default, is_within
 from chain.records import Posting
 from chain.state import State
@@ -578,6 +580,7 @@ def _put_sets(state: State, doc: GenesisDoc) -> None:
     )
     for which in (SET_LAST, SET_NOW, SET_NEXT):
         VALIDATOR_SETS.put(state, members, which)
+    LEADERS.put(state, start_leaders([member.key for member in members]))
     for wijk in doc.wijken:
         nodes = [member for member in members if member.wijk == wijk.slug]
         if nodes:

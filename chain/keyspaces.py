@@ -7,6 +7,7 @@ untagged arrays: the keyspace tells their kind (interfaces 5.5).
 import msgspec
 
 from chain.codec import Account, Digest, PublicKey, Record, Uint
+from chain.leaders import Leaders
 from chain.params import Value, decode_value
 from chain.state import Keyspace, State
 
@@ -280,6 +281,7 @@ OWED: Keyspace[Owed] = Keyspace("owed", Owed, 2)
 FREEZES: Keyspace[Freeze] = Keyspace("freeze", Freeze, 1)
 FREE_CALLS: Keyspace[tuple[int, int]] = Keyspace("free", tuple[Uint, Uint], 1)
 VALIDATOR_SETS: Keyspace[tuple[SetMember, ...]] = Keyspace("set", tuple[SetMember, ...], 1)
+LEADERS: Keyspace[Leaders] = Keyspace("leaders", Leaders, 0)
 # After block h: Set(h), Set(h+1) and Set(h+2) (consensus V1).
 SET_LAST, SET_NOW, SET_NEXT = "last", "now", "next"
 

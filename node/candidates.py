@@ -14,6 +14,7 @@ from chain.errors import Malformed
 from chain.execute import (
     Base,
     Executed,
+    Preamble,
     apply_block,
     check_header,
     check_results,
@@ -89,10 +90,11 @@ class Candidates:
         base = self._store.base()
         time_ms = max(wall_ms, base.time_ms + 1)
         started_ms = self._timers.mono_ms()
-        choice = propose(base, self._chain, time_ms, self._intake.mempool.txs(), self._intake.check)
+        last = self._store.certificate(base.height) if base.height else None
+        pending, check = self._intake.mempool.txs(), self._intake.check
+        choice = propose(base, self._chain, time_ms, Preamble(creator, last), pending, check)
         self.executed_ms = self._timers.mono_ms() - started_ms
         self._intake.drop(choice.refused)
-        last = self._store.certificate(base.height) if base.height else None
         body = BlockBody(last, (), tuple(tx.id for tx in choice.txs))
         header = make_header(base, self._chain, choice.executed, body, creator, time_ms)
         compact = make_compact(header, body)
@@ -173,7 +175,8 @@ class Candidates:
         if body.tx_ids != tuple(tx.id for tx in txs):
             raise Malformed("transactions differ from the ids of the body")
         started_ms = self._timers.mono_ms()
-        executed = apply_block(base, self._chain, header.time_ms, txs, self._intake.check)
+        preamble = Preamble(header.creator, body.last_commit)
+        executed = apply_block(base, self._chain, header.time_ms, preamble, txs, self._intake.check)
         self.executed_ms = self._timers.mono_ms() - started_ms
         check_results(header, executed, base)
         return executed

@@ -10,8 +10,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from chain.execute import get_leaders_of_tip
 from chain.keyspaces import SetMember
-from consensus.schedule import proposer, ring
+from consensus.schedule import proposer
 from node.admin import get_size
 from node.home import get_free_bytes
 from node.http_server import Answer, answer_errors
@@ -37,13 +38,12 @@ def make_metrics(node: Node) -> web.Application:
 
 
 class BlockMeter:
-    """Counts what each decided block says. Holds the time and creator of the block before."""
+    """Counts what each decided block says. Holds the time of the block before."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
         tip = node.store.tip
         self._time_ms = tip.time_ms
-        self._creator = tip.creator if tip.height else None
 
     def count(self, applied: Applied) -> None:
         """Take in a block that became durable."""
@@ -56,17 +56,17 @@ class BlockMeter:
         meters.block_bytes.observe(applied.bytes)
         meters.execute_seconds.observe(applied.execute_ms / 1000)
         meters.store_commit_seconds.observe(applied.commit_ms / 1000)
-        if self._creator is not None:
+        if header.height > 1:
             meters.block_interval.observe((header.time_ms - self._time_ms) / 1000)
         validators = node.store.validators_at(header.height)
         if node.signer is not None and node.own_key in validators:
             signed = node.signers.last_height(node.own_key) == header.height
             (meters.signed if signed else meters.missed).inc()
         names = {validator.key: validator.name for validator in validators.validators}
-        order = ring(validators.keys, self._creator)
+        order = get_leaders_of_tip(node.store.read_state, validators.keys)
         for round_ in range(certificate.round):
             meters.rounds_failed.labels(names[proposer(order, round_)]).inc()
-        self._time_ms, self._creator = header.time_ms, header.creator
+        self._time_ms = header.time_ms
 
 
 class Gauges(Collector):

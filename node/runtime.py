@@ -13,7 +13,7 @@ import msgspec
 from chain.codec import Record, decode, encode
 from chain.contract import Chain, Clock
 from chain.errors import Malformed
-from chain.execute import Executed, get_set
+from chain.execute import Executed, get_leaders, get_set
 from chain.keyspaces import SET_NEXT, SET_NOW
 from chain.records import Header
 from chain.state import State
@@ -37,7 +37,6 @@ from consensus.messages import (
     signed_bytes,
 )
 from consensus.replica import Replica
-from consensus.schedule import ring
 from node import candidates, intake, sync
 from node.candidates import Candidates
 from node.chainstore import ChainStore, TxPlace
@@ -429,7 +428,7 @@ class Runtime:
             parent_time_ms=tip.time_ms,
             validators=validators,
             next_validators=get_set(store.read_state, SET_NEXT),
-            order=ring(validators.keys, tip.creator if tip.height else None),
+            order=get_leaders(store.read_state),
             tip=store.certificate(tip.height) if tip.height else None,
             timing=Timing(
                 clock.number("round_timeout_ms"),

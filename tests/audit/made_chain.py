@@ -13,7 +13,7 @@ import msgspec
 from audit.blocks import RawBlock
 from chain.codec import encode
 from chain.crypto import sha256, sign
-from chain.execute import BlockRun, Executed, get_set, make_header
+from chain.execute import BlockRun, Executed, Preamble, get_set, make_header
 from chain.keyspaces import SET_NOW
 from chain.records import BlockBody, Header, Outcome, Tx, block_id
 from chain.validators import (
@@ -63,6 +63,11 @@ class MadeChain(Ledger):
         self.decided: list[Decided] = []
         self._last: CommitCertificate | None = None
 
+    @property
+    def preamble(self) -> Preamble:
+        keys = get_set(self.base.read, SET_NOW).keys
+        return Preamble(keys[self.base.height % len(keys)], self._last)
+
     def add(self, txs: list[Tx], *, round_: int = 0, count: int = 99) -> Executed:
         """Decide a block of `txs`."""
         run = self.run()
@@ -77,8 +82,8 @@ class MadeChain(Ledger):
 
     def _decide(self, run: BlockRun, txs: list[Tx], round_: int, count: int) -> Executed:
         validators = get_set(self.base.read, SET_NOW)
-        creator = validators.keys[self.base.height % len(validators)]
-        body = BlockBody(self._last, (), tuple(tx.id for tx in txs))
+        creator, last = self.preamble.creator, self.preamble.last_commit
+        body = BlockBody(last, (), tuple(tx.id for tx in txs))
         time_ms = run.clock.time_s * 1000
         header = make_header(self.base, self.chain, run.finish(), body, creator, time_ms)
         certificate = certify(header, validators, self.chain.chain_id, round_=round_, count=count)

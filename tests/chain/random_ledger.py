@@ -16,7 +16,7 @@ from chain import tree
 from chain.codec import digest, encode
 from chain.contract import Table
 from chain.errors import Reject
-from chain.execute import Base, Executed, apply_block
+from chain.execute import Base, Executed, Preamble, apply_block
 from chain.genesis import load_genesis
 from chain.keyspaces import ACCOUNTS, AccountRecord
 from chain.log import EMPTY_FRONTIER
@@ -191,7 +191,7 @@ def replay(written: Written) -> Replayed:
     for block_time_ms, raws in written.blocks:
         base = Base(height, bytes(32), time_ms, state.get, nodes.get, frontier, window)
         txs = [decode_tx(raw, chain.table.union) for raw in raws]
-        done = apply_block(base, chain, block_time_ms, txs)
+        done = apply_block(base, chain, block_time_ms, Preamble(bytes(32), None), txs)
         _put(state, done.changes)
         _put(nodes, done.tree_nodes)
         window.add_block(block_time_ms // 1000, done.included)

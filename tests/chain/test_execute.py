@@ -674,13 +674,15 @@ def test_propose_takes_in_order_up_to_the_caps(ledger: Ledger) -> None:
     bad = ledger.tx(pay(), ANNA, [(0, "dirk")])
     pending = [txs[0], bad, txs[0], txs[1], txs[2]]
 
-    choice = propose(ledger.base, ledger.chain, (START_S + 1) * 1000, pending)
+    choice = propose(ledger.base, ledger.chain, (START_S + 1) * 1000, ledger.preamble, pending)
 
     assert choice.txs == tuple(txs)
     assert [(tx, refusal.code) for tx, refusal in choice.refused] == [
         (bad, Code.TX_SIGNATURES), (txs[0], Code.TX_REPLAYED),
     ]  # fmt: skip
-    again = apply_block(ledger.base, ledger.chain, (START_S + 1) * 1000, choice.txs)
+    again = apply_block(
+        ledger.base, ledger.chain, (START_S + 1) * 1000, ledger.preamble, choice.txs
+    )
     assert again == choice.executed
 
 
@@ -690,22 +692,22 @@ def test_propose_and_apply_block_keep_to_the_caps(ledger: Ledger) -> None:
     time_ms = (ledger.time_s + 1) * 1000
     assert get_limits(BlockRun(ledger.base, ledger.chain, time_ms)).txs == 2
 
-    assert propose(ledger.base, ledger.chain, time_ms, txs).txs == tuple(txs[:2])
+    assert propose(ledger.base, ledger.chain, time_ms, ledger.preamble, txs).txs == tuple(txs[:2])
     with pytest.raises(Malformed, match="caps"):
-        apply_block(ledger.base, ledger.chain, time_ms, txs)
+        apply_block(ledger.base, ledger.chain, time_ms, ledger.preamble, txs)
     put_param(ledger, "max_block_txs", 3)
     put_param(ledger, "max_block_bytes", len(txs[0].raw) + len(txs[1].raw))
     time_ms = (ledger.time_s + 1) * 1000
-    assert propose(ledger.base, ledger.chain, time_ms, txs).txs == tuple(txs[:2])
+    assert propose(ledger.base, ledger.chain, time_ms, ledger.preamble, txs).txs == tuple(txs[:2])
     with pytest.raises(Malformed, match="caps"):
-        apply_block(ledger.base, ledger.chain, time_ms, txs)
+        apply_block(ledger.base, ledger.chain, time_ms, ledger.preamble, txs)
 
 
 def test_a_block_with_a_transaction_that_may_not_be_in_it_is_malformed(ledger: Ledger) -> None:
     bad = ledger.tx(pay(), ANNA, [(0, "dirk")])
 
     with pytest.raises(Malformed, match=r"tx\.signatures"):
-        apply_block(ledger.base, ledger.chain, (START_S + 1) * 1000, [bad])
+        apply_block(ledger.base, ledger.chain, (START_S + 1) * 1000, ledger.preamble, [bad])
 
 
 def test_outcomes_are_the_leaves_of_the_log(ledger: Ledger) -> None:
@@ -730,7 +732,9 @@ def test_the_order_of_transactions_matters_and_is_kept(ledger: Ledger) -> None:
     back = ledger.tx(pay(1, ANNA), DIRK, [(0, "dirk")])
 
     def codes(*txs: Tx) -> list[int]:
-        executed = apply_block(ledger.base, ledger.chain, (START_S + 1) * 1000, txs)
+        executed = apply_block(
+            ledger.base, ledger.chain, (START_S + 1) * 1000, ledger.preamble, txs
+        )
         return [outcome.code for outcome in executed.outcomes]
 
     assert codes(there, back) == [0, 0]
@@ -793,7 +797,7 @@ def headed(ledger: Ledger) -> tuple[Any, ...]:
     base = ledger.base
     time_ms = (START_S + 1) * 1000
     tx = ledger.tx(pay(), ANNA, [(0, "anna")])
-    executed = apply_block(base, ledger.chain, time_ms, [tx])
+    executed = apply_block(base, ledger.chain, time_ms, ledger.preamble, [tx])
     body = BlockBody(None, (), (tx.id,))
     creator = get_set(base.read, SET_NOW).keys[0]
     header = make_header(base, ledger.chain, executed, body, creator, time_ms)

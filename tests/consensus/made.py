@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 
 from chain.crypto import sha256
+from chain.leaders import ring
 from chain.records import Header
 from chain.validators import (
     CommitCertificate,
@@ -41,7 +42,6 @@ from consensus.messages import (
     seal,
     signed_bytes,
 )
-from consensus.schedule import ring
 
 LETTERS = "ABCDEFGHIJ"
 CHAIN = ChainName(sha256(b"genesis"), "demo-1")

@@ -16,6 +16,7 @@ from random import Random
 from typing import assert_never
 
 from chain.codec import encode
+from chain.leaders import ring
 from chain.validators import (
     CommitCertificate,
     PreparedCertificate,
@@ -44,7 +45,6 @@ from consensus.messages import (
     signed_bytes,
 )
 from consensus.replica import Replica
-from consensus.schedule import ring
 from tests.consensus.culprits import find_culprits
 from tests.consensus.made import (
     CHAIN,

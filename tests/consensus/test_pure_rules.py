@@ -6,12 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chain.crypto import sha256
+from chain.leaders import ring
 from chain.validators import quorum, weak_quorum
 from consensus.events import Timing
 from consensus.messages import SignedCommit, SignedPrepare, Status
 from consensus.peers import Peers
 from consensus.round_change import compute_jump
-from consensus.schedule import proposer, ring
+from consensus.schedule import proposer
 from consensus.timers import (
     DELAY_MS_MAX,
     IN_TOUCH_MS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chain.execute import make_header, propose
+from chain.execute import Preamble, make_header, propose
 from chain.log import frontier_at, inclusion_path, root, tx_leaf_hash, verify_inclusion
 from chain.records import BlockBody, block_id
 from chain.validators import CommitCertificate
@@ -45,8 +45,9 @@ class Chain:
     def add(self, *txs: Tx) -> None:
         self.time_s += 10
         base = self.store.base()
-        choice = propose(base, self.ledger.chain, self.time_s * 1000, txs)
         last = self.store.certificate(base.height) if base.height else None
+        preamble = Preamble(key("node"), last)
+        choice = propose(base, self.ledger.chain, self.time_s * 1000, preamble, txs)
         body = BlockBody(last, (), tuple(tx.id for tx in choice.txs))
         header = make_header(
             base, self.ledger.chain, choice.executed, body, key("node"), self.time_s * 1000

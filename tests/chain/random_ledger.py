@@ -191,7 +191,7 @@ def replay(written: Written) -> Replayed:
     for block_time_ms, raws in written.blocks:
         base = Base(height, bytes(32), time_ms, state.get, nodes.get, frontier, window)
         txs = [decode_tx(raw, chain.table.union) for raw in raws]
-        done = apply_block(base, chain, block_time_ms, Preamble(bytes(32), None), txs)
+        done = apply_block(base, chain, block_time_ms, Preamble(key("node-delfshaven"), None), txs)
         _put(state, done.changes)
         _put(nodes, done.tree_nodes)
         window.add_block(block_time_ms // 1000, done.included)

@@ -289,7 +289,10 @@ def test_get_keys_are_those_of_the_indexes(ledger: Ledger) -> None:
 
 
 def test_what_is_refused_for_inclusion_changes_nothing(ledger: Ledger) -> None:
-    run, clean = ledger.run(), BlockRun(ledger.base, ledger.chain, (ledger.time_s) * 1000)
+    run, clean = (
+        ledger.run(),
+        BlockRun(ledger.base, ledger.chain, ledger.time_s * 1000, preamble=ledger.preamble),
+    )
     for tx in (
         ledger.tx(pay(), ANNA, [(0, "dirk")]),
         ledger.tx(pay(), account("nobody"), [(0, "nobody")]),
@@ -417,7 +420,10 @@ def test_b3_the_free_quota_is_for_calls_that_are_never_tripped() -> None:
 
 
 def test_try_out_tells_the_outcome_and_keeps_nothing(ledger: Ledger) -> None:
-    run, clean = ledger.run(), BlockRun(ledger.base, ledger.chain, ledger.time_s * 1000)
+    run, clean = (
+        ledger.run(),
+        BlockRun(ledger.base, ledger.chain, ledger.time_s * 1000, preamble=ledger.preamble),
+    )
     good, poor = (ledger.tx(pay(cents), ANNA, [(0, "anna")]) for cents in (10_000, 10_001))
 
     assert [run.try_out(tx, 0).code for tx in (good, good, poor)] == [

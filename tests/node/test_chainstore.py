@@ -46,7 +46,7 @@ class Chain:
         self.time_s += 10
         base = self.store.base()
         last = self.store.certificate(base.height) if base.height else None
-        preamble = Preamble(key("node"), last)
+        preamble = Preamble(self.ledger.preamble.creator, last)
         choice = propose(base, self.ledger.chain, self.time_s * 1000, preamble, txs)
         body = BlockBody(last, (), tuple(tx.id for tx in choice.txs))
         header = make_header(

@@ -277,3 +277,50 @@ def test_f31_one_fast_clock_does_not_stop_the_chain() -> None:
     pay(world, count=8, every=4 * SECOND)
 
     assert min(heights(world)) >= 6
+
+
+def test_f1_a_leader_that_stays_dead_leads_last_from_the_next_height_but_one() -> None:
+    """consensus F1, L4: after its one failed round the chain goes on as if it did not exist."""
+    world = make_world(4)
+    stop(leader(world))
+    pay(world, count=2, every=5 * SECOND)
+    failed = world.checks.rounds
+
+    pay(world, count=3, every=200)
+
+    assert heights(world) == [5, 5, 5]
+    assert world.checks.rounds == failed
+
+
+def count_failed(world: World, blocks: int) -> tuple[int, list[int]]:
+    """Let so many payments become blocks; return the failed rounds, and how long each took."""
+    node = next(node for node in world.nodes if node.runtime is not None)
+    assert node.runtime is not None
+    store, took, failed = node.runtime.store, [], 0
+    for _ in range(blocks):
+        height, before = store.tip.height, len(world.accepted)
+        while len(world.accepted) == before:  # who has too little is refused at once
+            began = world.now
+            world.pay()
+            world.run(world.now + 2)
+        while store.tip.height == height:
+            world.run(world.now + 2)
+        took.append(world.now - began)
+        certificate = store.certificate(store.tip.height)
+        assert certificate is not None
+        failed += certificate.round
+    return failed, sorted(took)
+
+
+def test_f2_g4_a_dead_validator_costs_next_to_nothing_once_it_has_its_strikes() -> None:
+    """consensus F2, G4, L6: at most 0.025 failed rounds a block, and the median stays."""
+    world = make_world(4)
+    _, sound = count_failed(world, 40)
+    stop(world.nodes[0])
+    count_failed(world, 4 + 8 + 16 + 32 + 10)  # the terms of its first four strikes
+
+    failed, took = count_failed(world, 130)
+
+    assert failed <= 0.025 * 130
+    assert took[65] <= 1.3 * sound[20]
+    assert sum(sound) / 40 >= 0.85 * sum(took) / 130

@@ -122,6 +122,7 @@ class Runtime:
         )
         self.sync = Sync(chain, store, links, timers, verify, self._apply_fetched)
         self.replica = Replica(ChainName(chain.digest, chain.chain_id), self._own_key, verify)
+        self._fault: events.Ignore | None = None  # of the message that is being judged
         self._work = False
         self._silent = False  # signing is withheld below `silent_until`, where blocks were lost
 
@@ -226,7 +227,11 @@ class Runtime:
     # ------------------------------------------------------------------------- the event loop
 
     def _receive(self, peer: Peer, message: Message) -> None:
+        """Feed a message of consensus; one that no honest peer sends ends its link (B12)."""
+        self._fault = None
         self._feed(events.Received(peer, message, *self._now()))
+        if self._fault is not None and self._fault.sender == peer:
+            raise Malformed(self._fault.why)
 
     def _feed(self, event: events.Event) -> None:
         """Queue an event and run until the queue is empty; effects never re-enter the replica."""
@@ -283,9 +288,11 @@ class Runtime:
             case events.Halt():
                 raise Halted(effect.reason)
             case events.Ignore():
-                self.ignored[effect.why] = self.ignored.get(effect.why, 0) + 1
-                if effect.fault and effect.sender != self._own_key:
-                    self.ignored["fault"] = self.ignored.get("fault", 0) + 1
+                # Peers choose the numbers in the text: only its head may name a counter (I8).
+                why = "fault" if effect.fault else effect.why.partition(":")[0]
+                self.ignored[why] = self.ignored.get(why, 0) + 1
+                if effect.fault:
+                    self._fault = effect
             case _:
                 assert_never(effect)
         return None

@@ -16,7 +16,8 @@ from click.testing import CliRunner, Result
 from chain.texts import exit_code
 from cli import wijk
 from node.client import Client
-from testnet.network import Network, create_network
+from testnet.create import create_network
+from testnet.network import Network
 from testnet.plan import SEEDED_TIME, plan_testnet
 from tests.shapes import SHAPES, check_shape
 from wallet.contacts import add_contact, load_contacts, save_contacts

@@ -14,13 +14,11 @@ import pytest_asyncio
 from chain.address import account_text
 from chain.checkpoint import read_body, read_note
 from chain.codec import decode, encode
-from chain.errors import Malformed
 from chain.log import Leaf, leaf_hash
 from chain.policy import read_policy
 from chain.proof import verify_consistency_proof, verify_receipt, verify_state_proof
 from chain.records import Header, block_id
 from contracts.coin import Leg, Transfer
-from node.api_log import parse_key
 from node.client import Client, ClientProblem, Event
 from tests.federation import account, reserve
 from tests.live import Live, Payer, ask, live_network, until
@@ -519,21 +517,6 @@ async def test_an_inclusion_proof_by_index_is_that_by_id(live: Live, anna: Payer
     assert by_id == by_index
     assert by_id["index"] == 1
     assert (older["size"], len(older["hashes"])) == (2, 1)
-
-
-def test_state_keys_have_one_text_form() -> None:
-    assert parse_key(f"bal/delfshaven:EUR/2/{ANNA}") == [
-        "bal",
-        "delfshaven:EUR",
-        "2",
-        account("anna"),
-    ]
-    assert parse_key("seat/delfshaven/1") == ["seat", "delfshaven", 1]
-    assert parse_key("supply/noord:EUR") == ["supply", "noord:EUR"]
-    mistyped = f"account/{ANNA[:-1]}q"
-    for wrong in ("", "/", "bal/", "seat/delfshaven/01", mistyped, "a/b/c/d/e/f"):
-        with pytest.raises(Malformed):
-            parse_key(wrong)
 
 
 # -------------------------------------------------------------------------------- streams

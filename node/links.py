@@ -297,6 +297,7 @@ class PeerLinks:
         except (OSError, TimeoutError, ValueError) as error:
             link.abort()
             _log.debug("cannot reach %s: %s", known.info.name, error)
+            error.__traceback__ = None  # as in `_shake_hands`
             return
         except asyncio.CancelledError:
             link.abort()
@@ -326,6 +327,7 @@ class PeerLinks:
             link = Link(self, dialled=False)
             self._waiting[link] = _Waiting(network, accepted)
             self._group.create_task(self._shake_hands(accepted, link))
+            await asyncio.sleep(0)  # a full backlog is taken one a turn: a flood starves nobody
 
     async def _shake_hands(self, accepted: socket.socket, link: Link) -> None:
         loop = asyncio.get_running_loop()
@@ -341,6 +343,7 @@ class PeerLinks:
             if self._waiting.pop(link, None) is not None:  # else it was crowded out
                 self.closed[Reason.TLS] += 1
             _log.debug("handshake failed: %s", error)
+            error.__traceback__ = None  # else 256 KiB of TLS buffer wait for the cycle collector
 
     # ---------------------------------------------------------------------- what links report
 

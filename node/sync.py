@@ -147,6 +147,8 @@ class Sync:
                 self._apply(block)
         if self._queue:
             self._timers.set(SYNC, now)
+        elif self._asked is not None:  # another's blocks woke us; whom we asked has its time still
+            self._timers.set(SYNC, self._asked[1])
         else:
             self._ask()
 

@@ -208,15 +208,19 @@ class Client:
         sealed: bytes | None = None,
         wait: str = "accepted",
         wait_ms: int = WAIT_MS_DEFAULT,
+        timeout_s: float | None = None,
     ) -> Tree:
-        """Post one transaction. `NoAnswer` after it was sent: only the same bytes may go again."""
+        """Post one transaction. `NoAnswer` after it was sent: only the same bytes may go again.
+
+        An answer has `timeout_s` to come, by default well past `wait_ms`.
+        """
         tx = sha256(envelope).hex()
         body, kind = envelope, "application/msgpack"
         if sealed is not None:
             posted = {"envelope": _base64(envelope), "sealed": _base64(sealed)}
             body, kind = json.dumps(posted).encode(), "application/json"
         route = _with("/v1/txs", {"wait": wait, "wait_ms": wait_ms})
-        seconds = max(self._timeout_s, wait_ms / 1000 + WAIT_SLACK_S)
+        seconds = timeout_s or max(self._timeout_s, wait_ms / 1000 + WAIT_SLACK_S)
         answer = _parse(self._ask("POST", route, body, {"Content-Type": kind}, seconds, tx)[1])
         return _checked(answer)
 
@@ -287,7 +291,7 @@ class Client:
     ) -> tuple[int, bytes]:
         """Ask the nodes in order until one answers; `tx` names a transaction that is being sent."""
         failure: Problem | None = None
-        for url in self._urls:
+        for place, url in enumerate(self._urls):
             try:
                 status, answer = self._ask_one(url, method, route, body, headers, seconds)
             except _NotSent as error:
@@ -298,6 +302,8 @@ class Client:
                     failure = Unreachable(UNREACHABLE, node=url)
                     continue
                 raise NoAnswer(NO_ANSWER, nothing_sent=False, tx=tx) from error
+            if url != self._urls[0]:  # those that hung are asked last from now on
+                self._urls = (*self._urls[place:], *self._urls[:place])
             if status >= BAD_REQUEST:
                 raise _problem_of(status, answer)
             return status, answer

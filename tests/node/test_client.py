@@ -109,6 +109,30 @@ def test_a_question_goes_to_the_next_node() -> None:
         assert Client([get_closed_url(), second.url]).status() == {"height": 7}
 
 
+def test_a_node_that_does_not_answer_is_asked_last_from_then_on() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as hung,
+        server([ok(b'{"height":7}'), ok(b'{"height":8}')]) as second,
+    ):
+        url = f"http://127.0.0.1:{hung.getsockname()[1]}"
+        client = Client([url, second.url], timeout_s=0.2)
+
+        assert [client.status()["height"] for _ in range(2)] == [7, 8]
+        hung.settimeout(0.2)
+        hung.accept()[0].close()
+        with pytest.raises(TimeoutError):
+            hung.accept()  # nobody came a second time
+        client.close()
+
+
+def test_a_transaction_has_the_time_that_was_given() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as hung:
+        client = Client([f"http://127.0.0.1:{hung.getsockname()[1]}"])
+
+        with pytest.raises(NoAnswer):
+            client.submit(ENVELOPE, wait="final", wait_ms=30_000, timeout_s=0.05)
+
+
 def test_a_transaction_that_got_no_answer_is_3003_and_goes_to_nobody_else() -> None:
     """interfaces 1.5: sent, outcome unknown; only the same bytes may go again."""
     with server([b""]) as first, server([ok(b"{}")]) as second:

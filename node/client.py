@@ -248,6 +248,7 @@ class Client:
             headers["Last-Event-ID"] = last_id
         for place, url in enumerate(self._urls):
             connection = self._connect(url, TIMEOUT_S)
+            answer = None
             try:
                 connection.request("GET", route, None, headers)
                 answer = connection.getresponse()
@@ -256,7 +257,8 @@ class Client:
                 yield from _events(answer)
                 return
             except (OSError, http.client.HTTPException) as error:
-                if place == len(self._urls) - 1:
+                # Once it has begun, only the caller knows where to go on.
+                if answer is not None or place == len(self._urls) - 1:
                     raise Unreachable(UNREACHABLE, node=url) from error
             finally:
                 connection.close()
@@ -325,15 +327,21 @@ class Client:
         safe for every route: the same envelope executes at most once (interfaces 2.2, Posting).
         """
         kept = self._open.pop(url, None)
+        broken: Exception | None = None
         if kept is not None and _is_alive(kept):
             try:
                 return self._talk(kept, url, method, route, body, headers, seconds)
-            except (ConnectionError, http.client.HTTPException):
-                pass
+            except (ConnectionError, http.client.HTTPException) as error:
+                broken = error
         if kept is not None:
             kept.close()
         connection = self._connect(url, seconds)
-        _open(connection, url)
+        try:
+            _open(connection, url)
+        except _NotSent:
+            if broken is not None:
+                raise broken from None  # the first attempt may have reached the node
+            raise
         return self._talk(connection, url, method, route, body, headers, seconds)
 
     def _talk(

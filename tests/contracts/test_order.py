@@ -159,7 +159,7 @@ def test_wijk_found_checks_in_the_order_of_the_catalogue_b7(ledger: Ledger) -> N
         ({"currency": "EUR"}, Code.WIJK_NO_PROOF),
         ({"proof": proof}, Code.WIJK_HOLDERS),
     ):
-        wrong = replace(wrong, **mended)  # type: ignore[arg-type]
+        wrong = replace(wrong, **mended)
         assert executed_code(endorse(ledger, wrong)) == code.number
     mended_keys = (HeldKey(key("o-r"), holder("o-a")), HeldKey(key("o-s"), holder("o-s")))
     right = replace(wrong, threshold=2, registrar_keys=mended_keys)
@@ -247,7 +247,7 @@ def test_members_admit_and_attach_check_in_the_order_of_the_catalogue_b7(ledger:
         ({"area": "BU05990311"}, Code.MEMBERS_FLAGS),
         ({"flags": ()}, Code.MEMBERS_MODE),
     ):
-        admit = replace(admit, **mended)  # type: ignore[arg-type]
+        admit = replace(admit, **mended)
         assert_refused(ledger.by_registrar("delfshaven", admit), code)
     assert_done(ledger.by_registrar("delfshaven", replace(admit, limit=20_000)))
 

@@ -93,7 +93,10 @@ def list_(terminal: Terminal) -> None:
             terminal.text("bewaard", "backed up")]  # fmt: skip
     yes, no = terminal.text("ja", "yes"), terminal.text("nee", "no")
     terminal.show_page(
-        page, head, ([one.name, one.account, yes if one.backed_up_at else no] for one in found)
+        page,
+        head,
+        ([one.name, one.account, yes if one.backed_up_at else no] for one in found),
+        ("name", "account", "public_key", "backed_up", "created_at"),
     )
     if not found:
         terminal.next_step("wijk keys add NAAM" if terminal.lang == "nl" else "wijk keys add NAME")

@@ -316,7 +316,13 @@ def _try_out(terminal: Terminal, payment: Payment, order: "Order") -> None:
     terminal.show(tree, [*lines, said] if found["allowed"] else lines)
     if not found["allowed"]:
         number = int(problem["code"].removeprefix("WIJK-"))
-        terminal.fail(number, problem["params"], exit_code=_EXIT_REFUSED)
+        terminal.fail(
+            number,
+            problem["params"],
+            exit_code=_EXIT_REFUSED,
+            tx=problem["tx"],
+            instance=problem["instance"],
+        )
 
 
 def _sealed(payment: Payment, envelope: bytes, memo_key: bytes | None) -> "Sent":

@@ -75,7 +75,7 @@ def sign(terminal: Terminal, file: Path, names: tuple[str, ...]) -> None:
     for key in keys:
         index = holds_key(account, key)
         if index is None:
-            raise Problem(2002, names=key.name)
+            raise Problem(2002, key=key.name)
         draft = sign_draft(draft, index, seeds[key.name])
     replace(file, encode_draft(draft))
     _show_draft(terminal, file)
@@ -114,6 +114,8 @@ def send(terminal: Terminal, file: Path) -> None:
     if envelope is None:
         finish(terminal, draft_result(file, len(draft.signatures), draft.need), {}, [])
         return
+    for line in _draft_lines(terminal, draft):
+        terminal.say(line, line)
     terminal.confirm("Deze opdracht versturen?", "Send this order?")
     result = send_envelope(terminal, trusted_policy(terminal), Sent(envelope, None, None, None))
     _finish(terminal, result)
@@ -232,6 +234,7 @@ def _tx_tree(body: Any, tx_id: str | None, size: int) -> dict[str, Any]:
         "call": call_bytes_to_json(TABLE, bytes(body.call)),
         "bytes": size,
         "proof": None,
+        "problem": None,
     }
 
 

@@ -17,13 +17,14 @@ from chain.records import Envelope, TxBody
 from chain.texts import Problem, parse_code
 from wallet.outbox import Sent, find, keep, settle
 from wallet.receipts import store_receipt
+from wallet.terminal import EXIT_DRAFT
 from wallet.times import time_text
 
 if TYPE_CHECKING:
     from chain.policy import Policy
     from wallet.terminal import Terminal
 
-EXIT_INCLUDED, EXIT_UNKNOWN, EXIT_DRAFT = 6, 7, 11
+EXIT_INCLUDED, EXIT_UNKNOWN = 6, 7
 RESEND_S = 0.5  # between two tries while nobody answers
 # How long one node may take before another one gets the same bytes: a node that hangs must not
 # use up all the time there is. At least the minimum, so that the last try can still be answered.

@@ -10,13 +10,18 @@ from chain.proof import verify_state_proof
 from chain.records import Header, block_id
 from chain.strict_json import canonical_json
 from chain.texts import Problem
+from wallet.times import time_text
 
 _OWN_CLASSES = {"board": "7"}  # interfaces 1.8: what `--prove` proves of an account
 _MEMBER_CLASS = "2"
 
 
-def verify_block(block: dict[str, Any], policy: Policy) -> None:
-    """Raise `Problem` 5001 or 5002 unless a quorum certified exactly this block (E of 1.8)."""
+def verify_block(block: dict[str, Any], ref: str, policy: Policy) -> None:
+    """Raise `Problem` 5001 or 5002 unless a quorum certified exactly this block (E of 1.8).
+
+    `ref` is what was asked for: its height, its id or `latest`. The list of transactions is not
+    judged here: each has its own proof.
+    """
     try:
         header = decode(Header, from_base64(block["header"], "header"))
         note = read_note(block["checkpoint"])
@@ -30,10 +35,21 @@ def verify_block(block: dict[str, Any], policy: Policy) -> None:
     if count.valid < era.quorum:
         raise Problem(5002, have=count.valid, need=era.quorum)
     own_id = block_id(header)
-    told = (block["height"], block["block_id"], block["log_size"], block["log_root"])
-    proven = (header.height, own_id.hex(), header.log_size, header.log_root.hex())
-    same = told == proven and block["state_root"] == header.state_root.hex()
-    if not same or checkpoint.block_id != own_id or checkpoint.height != header.height:
+    proven = {
+        "height": header.height,
+        "round": checkpoint.round,
+        "block_id": own_id.hex(),
+        "parent": header.parent_id.hex(),
+        "at": time_text(header.time_ms),
+        "log_size": header.log_size,
+        "log_root": header.log_root.hex(),
+        "state_root": header.state_root.hex(),
+        "validators_hash": header.validators_hash.hex(),
+        "next_validators_hash": header.next_validators_hash.hex(),
+    }
+    same = all(block.get(name) == value for name, value in proven.items())
+    asked = ref == "latest" or ref in (own_id.hex(), str(header.height))
+    if not same or not asked or checkpoint.block_id != own_id or checkpoint.height != header.height:
         raise Problem(5001, cause="block")
     if header.genesis_digest.hex() != policy.chain_digest:
         raise Problem(5001, cause="chain")
@@ -48,18 +64,21 @@ def verify_account(account: dict[str, Any], asked: str, policy: Policy) -> None:
         f"bal/{own['denom']}/{klass}/{asked}",
         own["available_cents"],
         policy,
+        account["height"],
     )
     if account["account"] != asked or not own["denom"].startswith(f"{account['wijk']}:"):
         raise Problem(5001, cause=asked)
 
 
-def verify_value(proof: dict[str, Any] | None, key: str, cents: int, policy: Policy) -> None:
-    """Raise `Problem` unless `proof` shows that `key` has `cents`; no key means 0."""
+def verify_value(
+    proof: dict[str, Any] | None, key: str, cents: int, policy: Policy, height: int
+) -> None:
+    """Raise `Problem` unless `proof` shows that `key` has `cents` at `height`; no key means 0."""
     verdict = verify_state_proof(canonical_json(proof), policy)
     if verdict.reason == "quorum" and verdict.signatures is not None:
         raise Problem(5002, have=verdict.signatures.valid, need=verdict.signatures.needed)
     if not verdict.ok:
         raise Problem(5001, cause=verdict.reason)
     value = 0 if verdict.value is None else decode(int, verdict.value)
-    if verdict.key != key or value != cents:
+    if (verdict.key, value, verdict.height) != (key, cents, height):
         raise Problem(5001, cause=key)

@@ -358,6 +358,39 @@ def test_config_set_get_and_show(run: Run) -> None:
     refused(run("config", "set", "passphrase", "x", "-o", "json"), 2, 1001)
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("lang", "fr"), ("output", "xml"), ("timeout", "soon"), ("nodes", "ftp://a"),
+     ("no_input", "maybe")],
+)  # fmt: skip
+def test_config_set_refuses_what_no_command_could_read(
+    run: Run, home: Path, key: str, value: str
+) -> None:
+    refused(run("config", "set", key, value, "-o", "json"), 2, 1001)
+
+    assert not (home / "config.toml").exists()
+
+
+def test_config_set_mends_settings_that_are_wrong(run: Run, home: Path) -> None:
+    (home / "config.toml").write_text('profile = "x"\n[profiles.x]\nlang = "fr"\n')
+
+    assert run("config", "get", "lang").stdout == "fr\n"
+    assert run("config", "set", "lang", "en").exit_code == 0
+    assert run("config", "set", "no_input", "ja").exit_code == 0
+    shown = json.loads(run("config", "show", "-o", "json").stdout)
+    assert (shown["values"]["lang"], shown["values"]["no_input"]) == ("en", True)
+
+
+def test_a_list_without_items_has_its_csv_header(run: Run) -> None:
+    """interfaces 1.3: the same fields, whatever the list holds."""
+    head = "name,account,public_key,backed_up,created_at\r\n"
+
+    assert run("keys", "list", "-o", "csv").stdout_bytes.decode() == head
+    assert run("contacts", "list", "-o", "csv").stdout.strip() == (
+        "name,account,added_at,verified_at"
+    )
+
+
 def test_errors_in_settings_come_all_at_once(run: Run, home: Path) -> None:
     (home / "config.toml").write_text(
         '[profiles.default]\nlang = "fr"\ntimeout = "soon"\nwho = 1\n'

@@ -27,6 +27,7 @@ from wallet.files import replace
 START_S = 60.0  # a node that is not ready by then is reported
 STOP_S = 10.0  # SIGTERM, then SIGKILL
 POLL_S = 0.02
+ASK_S = 10.0  # a node that has not answered by then is unreachable
 
 
 class NodeEntry(msgspec.Struct):
@@ -375,7 +376,7 @@ def call_admin(
 
 class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=10)
+        super().__init__("localhost", timeout=ASK_S)
         self._path = path
 
     def connect(self) -> None:
@@ -399,7 +400,7 @@ def get_rss_mb(pid: int) -> float | None:
 def _get(url: str, route: str) -> tuple[int, dict[str, Any]]:
     """Return (HTTP status, JSON object), or (0, {}) where nobody answers with one."""
     host = url.removeprefix("http://")
-    connection = http.client.HTTPConnection(host, timeout=10)
+    connection = http.client.HTTPConnection(host, timeout=ASK_S)
     try:
         connection.request("GET", route)
         answer = connection.getresponse()

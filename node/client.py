@@ -236,7 +236,7 @@ class Client:
     # ---------------------------------------------------------------------------- streams
 
     def stream(self, topics: str, last_id: str | None = None) -> Iterator[Event]:
-        """Yield committed facts as they come (interfaces 2.4), until the node ends the stream.
+        """Yield committed facts as they come (interfaces 2.4), until the stream ends or breaks.
 
         A caller goes on with the id of the last event it got. Nothing for 30 s ends it too.
         """
@@ -257,8 +257,9 @@ class Client:
                 yield from _events(answer)
                 return
             except (OSError, http.client.HTTPException) as error:
-                # Once it has begun, only the caller knows where to go on.
-                if answer is not None or place == len(self._urls) - 1:
+                if answer is not None:
+                    return  # it has begun: the caller knows where to go on
+                if place == len(self._urls) - 1:
                     raise Unreachable(UNREACHABLE, node=url) from error
             finally:
                 connection.close()

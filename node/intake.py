@@ -406,7 +406,9 @@ class Intake:
         self, tx_id: bytes, number: int, params: tuple[tuple[str, int | str], ...] = ()
     ) -> Verdict:
         self._count(number)
-        if number != MEMPOOL_FULL:
+        # Only a final block says that an order has expired (interfaces 2.2), not this clock:
+        # another node may hold it, and a block of before may still come.
+        if number not in (MEMPOOL_FULL, Code.TX_EXPIRED.number):
             self._remember(tx_id, number)
         return Verdict(tx_id, None, number, params)
 

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 from chain.codec import Record, decode, encode
 from chain.crypto import public_key
 from chain.errors import Malformed
+from node.addresses import get_network, join_address, split_address
 from node.flow import QUEUE_BYTES_MAX
 from node.identity import (
     Identity,
@@ -29,14 +30,7 @@ from node.identity import (
     server_context,
 )
 from node.link import LIMITS, Limits, Link
-from node.links import (
-    PeerInfo,
-    PeerLinks,
-    crowded_out,
-    get_network,
-    join_address,
-    split_address,
-)
+from node.links import PeerInfo, PeerLinks, crowded_out
 from node.messages import (
     WIRE_VERSION,
     BlockRange,

@@ -3,6 +3,7 @@
 import hashlib
 from random import Random, SystemRandom
 
+import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import example, given, settings
@@ -141,6 +142,7 @@ def mutate(random: Random, key: bytes, signature: bytes) -> tuple[bytes, bytes]:
     )
 
 
+@pytest.mark.timeout(1_200)  # for the million of "deep"
 def test_k9_many_mutated_signatures_have_the_verdict_of_the_oracle() -> None:
     """reliability K9: fresh ones on every run; a failure names the seed that reproduces it."""
     start = SystemRandom().randrange(2**32)

@@ -264,7 +264,14 @@ def _try_wijk(
 
 
 def _preview(terminal: Terminal, payment: Payment) -> None:
+    from wallet.outbox import pending
     from wallet.people import label
+
+    for tx in pending(terminal.home):  # paying again could pay twice
+        terminal.say(
+            f"Let op: van een eerdere opdracht is de uitkomst niet bekend: wijk tx wait {tx}",
+            f"Note: the outcome of an earlier order is not known: wijk tx wait {tx}",
+        )
 
     who, wijk = label(payment.party), payment.payee["wijk"]
     amount = terminal.money(payment.cents)

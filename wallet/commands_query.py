@@ -72,7 +72,7 @@ def account(terminal: Terminal, who: str | None, height: int | None, prove: bool
     asked = account_text(who_or_own(terminal, who).account)
     found = terminal.client.account(asked, at=height, prove=prove)
     if prove:
-        verify_account(found, asked, trusted_policy(terminal))
+        verify_account(found, asked, trusted_policy(terminal), terminal.client.state_proof)
     own = found["balances"][0]
     lines = [
         f"{found['account']} ({found['kind']}, {found['wijk']}, {found['status']})",
@@ -83,8 +83,8 @@ def account(terminal: Terminal, who: str | None, height: int | None, prove: bool
         ),
         *(f"  {key['index']}: {key['public_key']}" for key in found["keys"]),
     ]
-    if prove:  # keys and status are what the node says
-        lines.append(terminal.text("  saldo bewezen", "  balance proven"))
+    if prove:  # a freeze is what the node says
+        lines.append(terminal.text("  saldo en sleutels bewezen", "  balance and keys proven"))
     terminal.show(found, lines)
 
 
@@ -119,7 +119,11 @@ def params(terminal: Terminal, height: int | None) -> None:
     """Show the parameters in force."""
     found = terminal.client.params(at=height)
     terminal.show(
-        found, (f"{name} = {json.dumps(value)}" for name, value in found["params"].items())
+        found,
+        (
+            f"{name} = {terminal.money(value) if name.endswith('_cents') else json.dumps(value)}"
+            for name, value in found["params"].items()
+        ),
     )
 
 
@@ -135,12 +139,33 @@ def events(terminal: Terminal, topics: str, limit: int | None, after: str | None
         for event in terminal.client.stream(topics, after):
             after = event.id or after
             item = {"id": event.id, "topic": event.topic, **event.data}
-            terminal.show(item, [f"{event.topic}  {json.dumps(event.data, ensure_ascii=False)}"])
+            terminal.show(item, [_event_line(terminal, event.topic, event.data)])
             seen += 1
             if seen == limit:
                 return
         if after is None:
             return  # the node ended the stream before anything came
+
+
+def _event_line(terminal: Terminal, topic: str, data: dict[str, Any]) -> str:
+    """Return an event for people."""
+    if topic == "block":
+        height, count, by = data["height"], data["transactions"], data["proposer"]
+        return terminal.text(
+            f"Blok {height}, opdrachten: {count}, door {by}",
+            f"Block {height}, transactions: {count}, by {by}",
+        )
+    if topic == "tx":
+        amount = "" if data["amount_cents"] is None else " " + terminal.money(data["amount_cents"])
+        parties = " -> ".join(one for one in (data["from"], data["to"]) if one)
+        refused = f" (WIJK-{data['code']})" if data["code"] else ""
+        return f"{data['type']}{amount} {parties}{refused}  {data['tx']}"
+    if topic == "health":
+        cause = data["cause"]
+        return (
+            f"{data['health']}: {cause['code']} {cause['detail']}" if cause else str(data["health"])
+        )
+    return f"{topic}  {json.dumps(data, ensure_ascii=False)}"
 
 
 def show_tx(terminal: Terminal, tx_id: str, *, prove: bool) -> None:

@@ -53,7 +53,7 @@ def damage(data: st.DataObject, document: Any) -> Any:
         case "drop":
             del target[last]
         case "repeat" if isinstance(target, list):
-            target.append(copy.deepcopy(target[last]))
+            target.append(copy.deepcopy(target[-1]))
         case _:
             other: Any = document
             for step in data.draw(st.sampled_from(list(parts(document)))):

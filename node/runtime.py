@@ -123,6 +123,7 @@ class Runtime:
         self.sync = Sync(chain, store, links, timers, verify, self._apply_fetched)
         self.replica = Replica(ChainName(chain.digest, chain.chain_id), self._own_key, verify)
         self._fault: events.Ignore | None = None  # of the message that is being judged
+        self.saves_space = False  # propose nothing, but vote (reliability Y28)
         self._work = False
         self._silent = False  # signing is withheld below `silent_until`, where blocks were lost
 
@@ -266,6 +267,8 @@ class Runtime:
                 self._timers.set(effect.timer.value, effect.at_ms)
             case events.CancelTimer():
                 self._timers.cancel(effect.timer.value)
+            case events.Propose() if self.saves_space:
+                return None  # the round ends on its timer, and another leads
             case events.Propose():
                 assert self._own_key is not None, "only a validator proposes"
                 block = self.candidates.build(self._own_key, self._timers.wall_ms())
@@ -366,7 +369,13 @@ class Runtime:
         self._feed(self._new_height())
 
     def _apply(self, block: Fetched, executed: Executed) -> None:
-        """One synced batch, then the head slot, and only then does anybody hear of it (D3, Y16)."""
+        """One synced batch, then the head slot, and only then does anybody hear of it (D3, Y16).
+
+        A node that fetches back what it lost takes no other block where it acked one (X5).
+        """
+        acked, height = self._heads.last, block.header.height
+        if acked.height == height and acked.block_id != block.certificate.block_id:
+            raise Halted(f"another block is certified at height {height} than was acked here")
         started_ms = self._timers.mono_ms()
         tip = self.store.apply(block.header, block.body, block.certificate, block.txs, executed)
         if tip.height > self._heads.last.height:  # else it was acked before it was lost

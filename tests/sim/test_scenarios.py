@@ -5,7 +5,11 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING
 
+import pytest
+
 from chain.validators import signer_keys
+from node.head_file import HeadBinding, create_head_file
+from node.runtime import Halted
 from tests.sim.world import Faults, World, node_start
 
 if TYPE_CHECKING:
@@ -277,3 +281,45 @@ def test_f31_one_fast_clock_does_not_stop_the_chain() -> None:
     pay(world, count=8, every=4 * SECOND)
 
     assert min(heights(world)) >= 6
+
+
+def test_a_node_with_little_disk_left_proposes_nothing_and_goes_on_voting() -> None:
+    """reliability Y28: below 1 GiB; another leads in its place, and its votes count."""
+    world = make_world(4)
+    short = world.nodes[1]
+    assert short.runtime is not None
+    short.runtime.saves_space = True
+
+    pay(world, count=6, every=5 * SECOND)
+
+    store = world.nodes[0].runtime.store  # type: ignore[union-attr]
+    signers: set[bytes] = set()
+    for height in range(1, store.tip.height + 1):
+        header, certificate = store.header(height), store.certificate(height)
+        assert header is not None
+        assert certificate is not None
+        assert header.creator != short.key
+        signers.update(signer_keys(certificate, store.validators_at(height)))
+    assert store.tip.height >= 6
+    assert short.key in signers
+
+
+def test_a_node_takes_no_other_block_where_it_acked_one() -> None:
+    """reliability X5: it lost its store, and what peers certify is not what it promised to keep."""
+    world = make_world(4)
+    pay(world, count=4, every=SECOND)
+    lost = world.nodes[3]
+    height = max(heights(world))
+    stop(lost)
+    lost.wipe()
+    head, binding = lost.root / "head.bin", HeadBinding(world.genesis.digest, lost.instance)
+    lost.disk.remove(head)
+    roots = (bytes(32), bytes(32))
+    create_head_file(head, binding, height, b"\x01" * 32, roots, lost.disk).close()
+
+    world.at(world.now, None, "start", node_start(lost))
+    with pytest.raises(Halted, match="acked"):
+        world.run(world.now + 20 * SECOND)
+
+    assert lost.runtime is not None
+    assert lost.runtime.store.tip.height == height - 1

@@ -21,6 +21,7 @@ from audit.invariants import (
     find_wrong_postings,
 )
 from chain import crypto, light, tree
+from chain.codec import encode
 from chain.contract import Chain, Table
 from chain.errors import Malformed
 from chain.execute import (
@@ -130,6 +131,8 @@ class Replay:
         check_header(self.base, self.chain, header, block.body)
         executed = apply_block(self.base, self.chain, header.time_ms, txs, self._check_signatures)
         check_results(header, executed, self.base)
+        if block.outcomes is not None and block.outcomes != encode(executed.outcomes):
+            raise Malformed("the stored outcomes are not what the transactions do")
         coming = get_set_after(executed, self.base)
         if coming.validators_hash != self.walk.trusted.validators.validators_hash:
             self.sets.append((header.height + 1, coming))

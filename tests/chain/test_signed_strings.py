@@ -17,6 +17,7 @@ from contracts import CONTRACTS
 from contracts.accounts import Approve, proof_bytes
 from contracts.wijk import key_proof_bytes, node_proof_bytes
 from node.request_signature import signature_base
+from wallet.file_signature import file_bytes
 
 digests = st.binary(min_size=32, max_size=32)
 accounts = st.binary(min_size=20, max_size=20)
@@ -47,6 +48,7 @@ SIGNED: dict[str, st.SearchStrategy[bytes]] = {
     "possession": st.builds(possession_bytes, chain_ids, digests, digests),
     "new key": st.builds(proof_bytes, digests, accounts, digests),
     "node": st.builds(node_proof_bytes, digests, digests, digests),
+    "file": st.builds(file_bytes, digests),
     "request": st.builds(
         lambda body, params: signature_base("POST", "/v1/txs", "", body, params),
         st.none() | st.binary(max_size=9),

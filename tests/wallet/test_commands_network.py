@@ -472,6 +472,24 @@ def test_any_call_can_be_built_signed_apart_and_combined(home: Path, tmp_path: P
     assert ask("query tx", "tx", "show", sent["tx"])["call"] == call
 
 
+def test_a_key_is_added_with_the_proof_that_it_makes(home: Path, tmp_path: Path) -> None:
+    """interfaces 4: any call can be sent, so what a call needs can be made."""
+    word = home / "passphrase"
+    made = ask("keys add", "keys", "add", "tweede", "--passphrase-file", str(word))
+    shown = json.loads(run("keys", "show", "tweede", "--proof", "dev3", "-o", "json").stdout)
+    new = {"key": made["public_key"], "holder": "07" * 32, "proof": shown["proof"]}
+    call = {"type": "accounts.set_keys", "add": [new], "revoke": [], "guardians": [],
+            "threshold": 1}  # fmt: skip
+    Path("call.json").write_text(json.dumps(call))
+    built = ask("tx draft", "tx", "build", "call.json", "--key", "dev3")
+    ask("tx draft", "tx", "sign", built["draft"], "--key", "dev3", "--yes")
+    ask("tx send", "tx", "send", built["draft"], "--yes")
+
+    keys = ask("query account", "query", "account", "dev3")["keys"]
+
+    assert [key["public_key"] for key in keys][1:] == [made["public_key"]]
+
+
 def test_a_file_with_a_wrong_call_names_the_field(home: Path, tmp_path: Path) -> None:
     Path("call.json").write_text('{"type": "coin.set_minter", "denom": "w2:EUR", "allowance": "1"}')
 

@@ -1,5 +1,6 @@
 """The program against a network of real processes: shapes, money, drafts, exit codes (1.4-1.8)."""
 
+import base64
 import json
 import os
 import shutil
@@ -461,6 +462,10 @@ def test_any_call_can_be_built_signed_apart_and_combined(home: Path, tmp_path: P
     ask("tx draft", "tx", "sign", str(draft), "--key", "board-w2-a", "--yes")
     ask("tx draft", "tx", "sign", "copy.json", "--key", "board-w2-b", "--yes")
     refused(2002, "tx", "sign", "copy.json", "--key", "dev1", "--yes")
+    forged = json.loads(Path("copy.json").read_text())
+    forged["signatures"][0]["signature"] = base64.b64encode(bytes(64)).decode()
+    Path("forged.json").write_text(json.dumps(forged))
+    refused(2002, "tx", "sign", "forged.json", "--key", "board-w2-a", "--yes")
     joined = ask("tx draft", "tx", "combine", str(draft), "copy.json")
     decoded = ask("tx show", "tx", "decode", str(draft))
     asked = run("tx", "send", str(draft), "--no-input")

@@ -14,7 +14,15 @@ from typing import Any
 
 import click
 
-from wallet.terminal import EXIT_BUG, LANGS, OUTPUTS, Failed, Terminal
+from wallet.terminal import (
+    EXIT_BUG,
+    EXIT_DECLINED,
+    EXIT_DRAFT,
+    LANGS,
+    OUTPUTS,
+    Failed,
+    Terminal,
+)
 
 EXIT_INTERRUPTED = 130
 NAMES_LISTED_MAX = 3
@@ -39,6 +47,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "node": ("node.commands", "Een node van een wijk // A node of a wijk"),
     "config": ("wallet.commands_config", "Instellingen // Settings"),
     "completion": ("wallet.commands_config", "Aanvullen met Tab // Completion with Tab"),
+    "openapi": ("wallet.commands_config", "De beschrijving van de API // The API described"),
     "version": ("wallet.commands_config", "De versie // The version"),
 }
 
@@ -114,7 +123,15 @@ def end(terminal: Terminal, error: Exception) -> int:
     if isinstance(error, click.exceptions.Abort):
         return EXIT_INTERRUPTED
     if isinstance(error, Failed):
-        terminal.report(error.number, error.params, nothing_sent=error.nothing_sent, tx=error.tx)
+        # A no, or a draft that others must sign: what was said is enough, nothing went wrong.
+        if terminal.output != "text" or error.exit_code not in (EXIT_DECLINED, EXIT_DRAFT):
+            terminal.report(
+                error.number,
+                error.params,
+                nothing_sent=error.nothing_sent,
+                tx=error.tx,
+                instance=error.instance,
+            )
         return exit_code(error.number) if error.exit_code is None else error.exit_code
     if isinstance(error, Problem):
         told = getattr(error, "tree", {})  # what a node answered, with its route
@@ -129,6 +146,9 @@ def end(terminal: Terminal, error: Exception) -> int:
     if isinstance(error, Malformed):  # a node that talks nonsense
         terminal.report(5001, {"cause": str(error)}, nothing_sent=False, tx=None)
         return exit_code(5001)
+    if (amount := below_zero(terminal, error)) is not None:
+        terminal.report(1005, {"text": amount}, nothing_sent=True, tx=None)
+        return exit_code(1005)
     if isinstance(error, click.ClickException):
         cause = usage_text(error, terminal.lang)
         terminal.report(1001, {"cause": cause}, nothing_sent=True, tx=None)
@@ -222,8 +242,46 @@ def usage_text(error: click.ClickException, lang: str) -> str:
             if isinstance(error.param, click.Option)
             else error.param.human_readable_name
         )
-        return f"{name} kan zo niet: {error.message}" if dutch else f"{name}: {error.message}"
-    return error.format_message()
+        said = asked_for(error.param.type, lang) or error.message.rstrip(".")
+        return f"{name} kan zo niet: {said}" if dutch else f"{name}: {said}"
+    if isinstance(error, click.BadOptionUsage):
+        name = error.option_name
+        return f"de optie {name} is zo niet goed" if dutch else error.format_message().rstrip(".")
+    if dutch and error.message.startswith("Got unexpected extra argument"):
+        return f"er staat te veel: {error.message.partition('(')[2].rstrip(')')}"
+    return error.format_message().rstrip(".")
+
+
+def asked_for(kind: Any, lang: str) -> str:
+    """Return what an option takes, where click says it in English only; else nothing."""
+    dutch = lang == "nl"
+    if isinstance(kind, click.Choice):
+        names = ", ".join(kind.choices)
+        return f"kies uit {names}" if dutch else f"choose from {names}"
+    if isinstance(kind, click.IntRange):
+        bounds = [
+            word
+            for word, bound in (
+                ("vanaf" if dutch else "from", kind.min),
+                ("tot en met" if dutch else "up to", kind.max),
+            )
+            if bound is not None
+            for word in (word, str(bound))
+        ]
+        return " ".join(("een heel getal" if dutch else "a whole number", *bounds))
+    if isinstance(kind, click.types.IntParamType):
+        return "een heel getal" if dutch else "a whole number"
+    return ""
+
+
+def below_zero(terminal: Terminal, error: Exception) -> str | None:
+    """Return the amount below zero that click took for an option, if that is what is wrong."""
+    if not isinstance(error, click.NoSuchOption) or error.ctx is None:
+        return None
+    takes_amount = any(param.name == "amount" for param in error.ctx.command.params)
+    if not takes_amount or not error.option_name[1:2].isdigit():
+        return None
+    return next((word for word in terminal.line if word.startswith(error.option_name)), None)
 
 
 def did_you_mean(names: Iterable[str], lang: str) -> str:
@@ -329,10 +387,10 @@ def _explain(ctx: click.Context, _param: click.Parameter, value: str | None) -> 
         for number in numbers():
             click.echo(f"{code_text(number)}  {title(number, lang)}")
         ctx.exit()
-    number = parse_code(value) or 0
-    if not number:
-        raise Problem(1001, cause=value)
-    click.echo(explain(number, lang))
+    chosen = parse_code(value)
+    if chosen is None:
+        raise Problem(1001, cause=pick(f"onbekende code {value} // unknown code {value}", lang))
+    click.echo(explain(chosen, lang))
     ctx.exit()
 
 
@@ -340,7 +398,7 @@ def _glean(terminal: Terminal) -> None:
     """Find -o and --lang in a line that was not read to its end: help, or wrong usage."""
     line = terminal.line
     for name, option in (("output", "-o"), ("output", "--output"), ("lang", "--lang")):
-        for word, after in zip(line, [*line[1:], ""], strict=True):
+        for word, after in zip(line, [*line[1:], ""], strict=False):
             value = after if word == option else word.partition(f"{option}=")[2]
             if value in (OUTPUTS if name == "output" else LANGS):
                 terminal.given.setdefault(name, value)

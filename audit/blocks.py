@@ -15,12 +15,16 @@ from chain.validators import CommitCertificate, ValidatorSet, Verify, check_comm
 
 
 class RawBlock(msgspec.Struct, frozen=True):
-    """A block as a source gives it: canonical bytes, nothing judged yet."""
+    """A block as a source gives it: canonical bytes, nothing judged yet.
+
+    `outcomes`: what a node keeps of what became of its transactions; only a home shows them.
+    """
 
     header: bytes
     body: bytes
     certificate: bytes
     envelopes: tuple[bytes, ...]
+    outcomes: bytes | None = None
 
 
 class Block(msgspec.Struct, frozen=True):
@@ -30,6 +34,7 @@ class Block(msgspec.Struct, frozen=True):
     body: BlockBody
     certificate: CommitCertificate
     envelopes: tuple[bytes, ...]
+    outcomes: bytes | None = None
 
 
 def decode_block(raw: RawBlock) -> Block:
@@ -41,7 +46,7 @@ def decode_block(raw: RawBlock) -> Block:
         raise Malformed("the body is not that of the header")
     if body.tx_ids != tuple(sha256(envelope) for envelope in raw.envelopes):
         raise Malformed("the transactions are not those of the body")
-    return Block(header, body, certificate, raw.envelopes)
+    return Block(header, body, certificate, raw.envelopes, raw.outcomes)
 
 
 class Walk:

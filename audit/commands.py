@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -87,8 +87,9 @@ def verify(terminal: Terminal, first: int, last: int | None, folder: Path | None
         if folder is None:
             from audit.node_source import NodeSource
 
-            with _client(terminal) as client:
-                source = NodeSource(client, terminal.settings.nodes[0])
+            url = _choose_node(terminal)
+            with _client(terminal, url) as client:
+                source = NodeSource(client, url)
                 verdict = verifying.verify(source, terminal.home, **options)
         else:
             from audit.home import open_home
@@ -101,6 +102,11 @@ def verify(terminal: Terminal, first: int, last: int | None, folder: Path | None
     terminal.show(verdict.tree, _verdict_lines(terminal, verdict))
     if verdict.ok:
         return
+    if verdict.tree["first_bad"] == 0 and verdict.tree["policy"]:
+        terminal.say(
+            f"{terminal.home} vertrouwt al een keten; geef een andere keten een eigen --home.",
+            f"{terminal.home} trusts a chain already; give another chain a --home of its own.",
+        )
     broken = verdict.tree["invariants"]
     if isinstance(broken, list):
         terminal.fail(INVARIANT_BROKEN, {"invariant": ", ".join(broken)})
@@ -220,15 +226,40 @@ def checkpoint_diff(terminal: Terminal, file: Path) -> None:
 
 
 @contextmanager
-def _client(terminal: Terminal) -> Iterator["Client"]:
+def _client(terminal: Terminal, *urls: str) -> Iterator["Client"]:
+    """Give a client of these nodes, or of all that this home knows."""
     from node.client import Client
 
     settings = terminal.settings
-    client = Client(settings.nodes, timeout_s=settings.timeout_ms / 1000, lang=terminal.lang)
+    client = Client(
+        urls or settings.nodes, timeout_s=settings.timeout_ms / 1000, lang=terminal.lang
+    )
     try:
         yield client
     finally:
         client.close()
+
+
+def _choose_node(terminal: Terminal) -> str:
+    """Return the first node that answers, or the last one.
+
+    A verdict names the node that it is about, so it is not made from two of them.
+    """
+    from chain.errors import Malformed
+    from chain.texts import Problem
+    from node.client import Unreachable
+
+    *others, last = terminal.settings.nodes
+    for url in others:
+        try:
+            with suppress(Malformed), _client(terminal, url) as client:
+                client.status()
+        except Unreachable:
+            continue
+        except Problem:
+            return url  # it answers; what it says is judged later
+        return url
+    return last
 
 
 @contextmanager

@@ -14,11 +14,22 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from audit.blocks import RawBlock
+from chain import log
 from chain.codec import decode
 from chain.errors import Malformed
 from chain.genesis import GENESIS_BYTES_MAX
+from chain.records import Header, block_id
 from chain.texts import Problem
-from node.chainstore import BODY, CERTIFICATE, ENVELOPES, HEADER, TIP, Envelopes, Tip
+from node.chainstore import (
+    BODY,
+    CERTIFICATE,
+    ENVELOPES,
+    HEADER,
+    OUTCOMES,
+    TIP,
+    Envelopes,
+    Tip,
+)
 from node.disk import StorageError
 from node.home import Home
 from node.ports import Store
@@ -50,15 +61,23 @@ class HomeSource:
         return decode(Tip, self._get(TIP, "tip")).height
 
     def read_blocks(self, first: int, last: int) -> Iterator[RawBlock]:
-        """Yield blocks from the store, each read with its checksum."""
+        """Yield blocks from the store, each read with its checksum.
+
+        With the newest one the tip is judged: a node goes on from it.
+        """
+        tip = decode(Tip, self._get(TIP, "tip"))
         for height in range(first, last + 1):
             at = height.to_bytes(8, "big")
-            yield RawBlock(
+            block = RawBlock(
                 self._get(HEADER + at, "header"),
                 self._get(BODY + at, "body"),
                 self._get(CERTIFICATE + at, "certificate"),
                 decode(Envelopes, self._get(ENVELOPES + at, "transactions")),
+                self._get(OUTCOMES + at, "outcomes"),
             )
+            if height == tip.height:
+                _check_tip(tip, decode(Header, block.header))
+            yield block
 
     def _get(self, key: bytes, what: str) -> bytes:
         try:
@@ -68,6 +87,21 @@ class HomeSource:
         if value is None:
             raise Malformed(f"the store has no {what}")
         return value
+
+
+def _check_tip(tip: Tip, header: Header) -> None:
+    """Raise `Malformed` unless what the store says of its newest block is that block."""
+    after = log.Frontier(tip.log_size, tip.frontier)
+    told = (
+        (tip.block_id, tip.time_ms, tip.creator, tip.state_root),
+        (tip.log_size, tip.log_root, log.root(after), len(tip.frontier)),
+    )
+    is_so = (
+        (block_id(header), header.time_ms, header.creator, header.state_root),
+        (header.log_size, header.log_root, header.log_root, header.log_size.bit_count()),
+    )
+    if told != is_so:
+        raise Malformed("the tip of the store is not its newest block")
 
 
 @contextmanager

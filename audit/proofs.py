@@ -21,12 +21,12 @@ from chain.checkpoint import (
 )
 from chain.codec import decode
 from chain.errors import Malformed
+from chain.key_text import key_text
 from chain.keyspaces import ACCOUNTS, BALANCES, BOARD, WIJKEN, AccountRecord, Wijk
 from chain.policy import Policy, era_at, era_keys
 from chain.proof import (
     REFUSED,
     StateVerdict,
-    key_text,
     verify_consistency_proof,
     verify_receipt,
     verify_state_proof,

@@ -21,6 +21,7 @@ from audit.invariants import (
     find_wrong_postings,
 )
 from chain import crypto, light, tree
+from chain.codec import encode
 from chain.contract import Chain, Table
 from chain.errors import Malformed
 from chain.execute import (
@@ -134,6 +135,8 @@ class Replay:
             self.base, self.chain, header.time_ms, preamble, txs, self._check_signatures
         )
         check_results(header, executed, self.base)
+        if block.outcomes is not None and block.outcomes != encode(executed.outcomes):
+            raise Malformed("the stored outcomes are not what the transactions do")
         coming = get_set_after(executed, self.base)
         if coming.validators_hash != self.walk.trusted.validators.validators_hash:
             self.sets.append((header.height + 1, coming))

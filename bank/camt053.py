@@ -124,11 +124,13 @@ class Statement:
     """In the order of the file."""
 
 
-def parse(data: bytes, reserve: bytes) -> tuple[Statement, ...]:
+def parse(data: bytes, reserve: bytes, currency: str = "EUR") -> tuple[Statement, ...]:
     """Return the statements in the file `data`, in its order, or raise `bank.faults.BankFileError`.
 
-    `reserve` is the random id, 32 bytes, of the reserve account; entry ids are made with it. A
-    file may hold several accounts: use only the statements whose `iban` is that reserve's.
+    `reserve` is the random id, 32 bytes, of the reserve account; entry ids are made with it.
+    `currency` (ISO 4217) is that of the reserve: on the chain a cent is a cent of it, so an
+    account in another one is refused (C1, C6). A file may hold several accounts: use only the
+    statements whose `iban` is that reserve's.
     """
     assert len(reserve) == RESERVE_BYTES, "a reserve id has 32 bytes"
     namespace, root = read_document(data, _NAMESPACES)
@@ -137,12 +139,18 @@ def parse(data: bytes, reserve: bytes) -> tuple[Statement, ...]:
 
     statements: list[Statement] = []
     known: set[tuple[str, str]] = set()
+    newest: dict[str, Statement] = {}
     used: set[tuple[str, bytes]] = set()
     for element in message.every("Stmt"):
         statement = _read_statement(element, namespace, reserve, used)
         if (statement.iban, statement.id) in known:
             element.refuse(Fault.SAME_STATEMENT)
+        if statement.currency != currency:
+            element.refuse(Fault.OTHER_CURRENCY, f"{statement.currency} ≠ {currency}")
+        if statement.iban in newest:
+            _check_follows(newest[statement.iban], statement, element)
         known.add((statement.iban, statement.id))
+        newest[statement.iban] = statement
         statements.append(statement)
     if not statements:
         message.refuse(Fault.MISSING, "Stmt")
@@ -184,10 +192,11 @@ def _read_statement(
     for index, item in enumerate(element.every("Ntry")):
         if not _is_booked(item, namespace):
             continue
-        for part in _split(item, index, statement_id, currency):
+        common = _read_common(item)
+        for part in _split(item, common.side, index, statement_id, currency):
             if iban in electronic(part.ref):
                 item.refuse(Fault.IBAN_IN_REFERENCE)
-            entry = _read_entry(item, part, reserve)
+            entry = _make_entry(common, part, reserve)
             if (iban, entry.entry_id) in used:
                 item.refuse(Fault.SAME_ENTRY)
             used.add((iban, entry.entry_id))
@@ -220,6 +229,25 @@ def _check_sum(statement: Statement, closing: Element) -> None:
             for cents in (statement.opening, credits_, debits, statement.closing)
         ]
         closing.refuse(Fault.SUM, "{} + {} - {} ≠ {}".format(*given))
+
+
+def _check_follows(before: Statement, statement: Statement, element: Element) -> None:
+    """Economy C5: dates rise, each opening is the closing before it, and no number is left out.
+
+    Banks that number their statements may start again in a new year.
+    """
+    if statement.date <= before.date:
+        element.refuse(Fault.GAP, f"{before.date} ≥ {statement.date}")
+    if statement.opening != before.closing:
+        given = (
+            _amount_text(one, statement.currency) for one in (before.closing, statement.opening)
+        )
+        element.refuse(Fault.GAP, " ≠ ".join(given))
+    if before.sequence is None or statement.sequence is None:
+        return
+    new_year = statement.date // 10_000 > before.date // 10_000
+    if statement.sequence != before.sequence + 1 and not new_year:
+        element.refuse(Fault.GAP, f"ElctrncSeqNb {before.sequence}, {statement.sequence}")
 
 
 def _read_iban(account: Element) -> str:
@@ -265,6 +293,17 @@ def _read_balance(balance: Element, currency: str) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class _Common:
+    """What all parts of an entry share. Read once: an entry may have 100,000 children."""
+
+    side: Side
+    reversal: bool
+    booking_date: int
+    value_date: int
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Part:
     """What becomes one entry: its share of the amount, where its id comes from, its details."""
 
@@ -284,33 +323,42 @@ def _is_booked(item: Element, namespace: str) -> bool:
     return False
 
 
-def _read_entry(item: Element, part: _Part, reserve: bytes) -> Entry:
-    side = _read_side(item)
-    reversal = _read_reversal(item.maybe("RvslInd"))
+def _read_common(item: Element) -> _Common:
     booking_date = _read_date(item.one("BookgDt"))
     value = item.maybe("ValDt")
-    remittance = _remittance(item, part.details)
-    return Entry(
-        entry_id=entry_id(reserve, part.ref, part.ordinal),
+    note = item.maybe("AddtlNtryInf")
+    return _Common(
+        side=_read_side(item),
+        reversal=_read_reversal(item.maybe("RvslInd")),
         booking_date=booking_date,
         value_date=booking_date if value is None else _read_date(value),
+        note=note.text if note is not None else "",
+    )
+
+
+def _make_entry(common: _Common, part: _Part, reserve: bytes) -> Entry:
+    remittance = _remittance(part.details) or common.note
+    return Entry(
+        entry_id=entry_id(reserve, part.ref, part.ordinal),
+        booking_date=common.booking_date,
+        value_date=common.value_date,
         cents=part.cents,
-        side=side,
-        reversal=reversal,
-        counterparty=_counterparty(part.details, debtor=(side == "C") != reversal),
+        side=common.side,
+        reversal=common.reversal,
+        counterparty=_counterparty(part.details, debtor=(common.side == "C") != common.reversal),
         remittance=remittance,
         end_to_end=_end_to_end(part.details),
         reference=_creditor_reference(part.details, remittance),
     )
 
 
-def _split(item: Element, index: int, statement_id: str, currency: str) -> list[_Part]:
+def _split(item: Element, side: Side, index: int, statement_id: str, currency: str) -> list[_Part]:
     """C4, C5: the transactions of an entry, or the entry as one where they do not add up."""
     cents = _read_amount(item.one("Amt"), currency)
     own = _read_reference(item.maybe("AcctSvcrRef")) or _read_reference(item.maybe("NtryRef"))
     transactions = [tx for block in item.every("NtryDtls") for tx in block.every("TxDtls")]
     refs = [_read_reference(tx.maybe("Refs", "AcctSvcrRef")) for tx in transactions]
-    amounts = [_transaction_cents(tx, item, currency) for tx in transactions]
+    amounts = [_transaction_cents(tx, side, currency) for tx in transactions]
     if len(transactions) == 1 and amounts[0] is None:
         amounts = [cents]
 
@@ -325,10 +373,10 @@ def _split(item: Element, index: int, statement_id: str, currency: str) -> list[
     return [_Part(cents, own or statement_id, 0 if own else index, details)]
 
 
-def _transaction_cents(tx: Element, item: Element, currency: str) -> int | None:
+def _transaction_cents(tx: Element, side: Side, currency: str) -> int | None:
     """Return what `tx` moved, or None where it does not say so in the account's currency."""
-    side = tx.maybe("CdtDbtInd")
-    if side is not None and side.text != item.one("CdtDbtInd").text:
+    own_side = tx.maybe("CdtDbtInd")
+    if own_side is not None and _SIDES.get(own_side.text) != side:
         return None
     amount = tx.maybe("Amt") or tx.maybe("AmtDtls", "TxAmt", "Amt")
     if amount is None or _read_currency(amount) != currency:
@@ -349,17 +397,15 @@ def _counterparty(details: Element | None, *, debtor: bool) -> str:
     return name.text if name is not None else ""
 
 
-def _remittance(item: Element, details: Element | None) -> str:
-    if details is not None:
-        information = details.maybe("RmtInf")
-        if information is not None:
-            lines = [line.text for line in information.every("Ustrd") if line.text]
-            if lines:
-                return " ".join(lines)
-        note = details.maybe("AddtlTxInf")
-        if note is not None and note.text:
-            return note.text
-    note = item.maybe("AddtlNtryInf")
+def _remittance(details: Element | None) -> str:
+    if details is None:
+        return ""
+    information = details.maybe("RmtInf")
+    if information is not None:
+        lines = [line.text for line in information.every("Ustrd") if line.text]
+        if lines:
+            return " ".join(lines)
+    note = details.maybe("AddtlTxInf")
     return note.text if note is not None else ""
 
 

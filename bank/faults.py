@@ -134,6 +134,20 @@ class Fault(Enum):
         "Opening balance, credits and debits do not add up to the closing balance.",
         "An entry is missing or was changed: download the file again from the bank.",
     )
+    OTHER_CURRENCY = (
+        "bank.other-currency",
+        "De rekening is in een andere munt dan de reserve van de wijk.",
+        "Gebruik het afschrift van de reserverekening.",
+        "The account is in another currency than the reserve of the wijk.",
+        "Use the statement of the reserve account.",
+    )
+    GAP = (
+        "bank.gap",
+        "Een afschrift sluit niet aan op het vorige van dezelfde rekening in het bestand.",
+        "Haal het bestand opnieuw op, met elke dag één keer en in volgorde.",
+        "A statement does not follow on the one before it of the same account in the file.",
+        "Download the file again, with each day once and in order.",
+    )
     ORDER = (
         "bank.order",
         "Het eindsaldo is van een eerdere dag dan het beginsaldo.",

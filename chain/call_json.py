@@ -164,7 +164,10 @@ def _read_struct(table: Table, kind: inspect.StructType, tree: Any, where: str, 
             raise Malformed(f"{where}.{field.name}: missing")
         part = tree.get(field.name)
         values.append(_read(table, field.type, part, f"{where}.{field.name}", depth + 1))
-    return kind.cls(*values)
+    try:
+        return kind.cls(*values)
+    except ValueError as error:  # what a record refuses by itself
+        raise Malformed(f"{where}: {error}") from error
 
 
 def _read_union(table: Table, kind: inspect.UnionType, tree: Any, where: str, depth: int) -> Any:
@@ -197,7 +200,7 @@ def _read_int(kind: inspect.IntType, tree: Any, where: str) -> int:
         return int(tree)
     if isinstance(tree, bool) or not isinstance(tree, int):
         raise Malformed(f"{where}: not a whole number")
-    return tree
+    return _check_size(tree, where)
 
 
 def _read_plain(tree: Any, where: str, depth: int) -> Any:
@@ -207,9 +210,17 @@ def _read_plain(tree: Any, where: str, depth: int) -> Any:
         return _hex(tree["hex"], where, None)
     if isinstance(tree, list | tuple):
         return tuple(_read_plain(part, where, depth + 1) for part in tree)
-    if isinstance(tree, bool) or not isinstance(tree, int | str):
+    if isinstance(tree, int) and not isinstance(tree, bool):
+        return _check_size(tree, where)
+    if not isinstance(tree, str):
         raise Malformed(f"{where}: not a number, a text, a list or hex")
     return tree
+
+
+def _check_size(number: int, where: str) -> int:
+    if not -(2**63) <= number < 2**64:  # what msgpack can hold
+        raise Malformed(f"{where}: a number of more than 64 bits")
+    return number
 
 
 def _hex(text: str, where: str, size: int | None) -> bytes:

@@ -305,7 +305,10 @@ def apply_call(ctx: Context, call: Any) -> None:
 
 
 def get_number_of_signatures(state: State, account: AccountRecord, word: Word, time_s: int) -> int:
-    """Return how many signatures `word` asks of `account` (economy B5, interfaces 4)."""
+    """Return how many signatures `word` asks of `account`, at least one (economy B5, interfaces 4).
+
+    Two thirds of a board without a sitting seat are none: nobody signed is not enough.
+    """
     if word is Word.HOLDER:  # nearly every transaction
         return account.threshold
     if word in (Word.ONE_KEY, Word.SEAT):
@@ -313,7 +316,7 @@ def get_number_of_signatures(state: State, account: AccountRecord, word: Word, t
     if word is Word.SEAT2:
         return 2
     if word is Word.BOARD23 and account.kind == BOARD:
-        return quorum(len(get_sitting(state, account.wijk, time_s)))
+        return max(1, quorum(len(get_sitting(state, account.wijk, time_s))))
     return account.threshold
 
 

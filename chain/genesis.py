@@ -76,17 +76,21 @@ GENESIS_BYTES_MAX = 16 * 1024 * 1024  # 10,000 accounts take about 4 MiB
 BALANCE_MAX = 2**53 - 1
 VALIDATORS_LIVE_MIN = 4  # consensus Q5
 LAST_CLOCK = (23, 59, 59)
+_KIND_OF_WORD = {kind.lower(): kind for kind in KINDS}
 FAR_CENTS = 10**13  # economy B8
 EXEMPT_WALLET_CENTS = 15_000  # economy C7: the exemption of small issuers
 EXEMPT_TOTAL_CENTS = 500_000_000
 
-Slug = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9-]{0,31}$")]
-ChainId = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9-]{2,31}$")]
-Hex32 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
-Hex64 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{128}$")]
+Slug = Annotated[str, msgspec.Meta(pattern=r"\A[a-z][a-z0-9-]{0,31}\Z")]
+ChainId = Annotated[str, msgspec.Meta(pattern=r"\A[a-z][a-z0-9-]{2,31}\Z")]
+Hex32 = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+Hex64 = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{128}\Z")]
 Cents = Annotated[int, msgspec.Meta(ge=0, le=FAR_CENTS)]
-Text = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
-Day = Annotated[str, msgspec.Meta(pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+# Shown to people, so nothing that hides or turns what stands beside it: no control characters,
+# marks of writing direction, or characters without width (reliability W13).
+_HIDDEN = r"\x00-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=rf"\A[^{_HIDDEN}]*\Z")]
+Day = Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")]
 
 
 class _Doc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -107,7 +111,7 @@ class WijkDoc(_Doc, frozen=True):
 
     slug: Slug
     name: Text
-    cbs_code: Annotated[str, msgspec.Meta(pattern="^WK[0-9]{4}[0-9A-Z]{2}$")]
+    cbs_code: Annotated[str, msgspec.Meta(pattern=r"\AWK[0-9]{4}[0-9A-Z]{2}\Z")]
     cbs_year: Annotated[int, msgspec.Meta(ge=1990, le=9999)]
     coin: CoinDoc
     issuer: Text
@@ -120,7 +124,7 @@ class WijkDoc(_Doc, frozen=True):
 class IssuerDoc(_Doc, frozen=True):
     """Who issues, and under which mode and caps (economy C7)."""
 
-    code: Annotated[str, msgspec.Meta(pattern="^[A-Z0-9_-]{1,24}$")]
+    code: Annotated[str, msgspec.Meta(pattern=r"\A[A-Z0-9_-]{1,24}\Z")]
     mode: Text
     wallet_cap_cents: Cents | None
     total_cap_cents: Cents | None
@@ -178,12 +182,14 @@ class PactDoc(_Doc, frozen=True):
 class GenesisDoc(_Doc, frozen=True):
     """The whole document."""
 
-    format: Annotated[str, msgspec.Meta(pattern="^wijk/genesis/1$")]
+    format: Annotated[str, msgspec.Meta(pattern=r"\Awijk/genesis/1\Z")]
     chain_id: ChainId
-    purpose: Annotated[str, msgspec.Meta(pattern="^(test|demo|live)$")]
+    purpose: Annotated[str, msgspec.Meta(pattern=r"\A(test|demo|live)\Z")]
     genesis_time: Annotated[
         str,
-        msgspec.Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"),
+        msgspec.Meta(
+            pattern=r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z\Z"
+        ),
     ]
     federation: Text
     params: dict[str, Any]
@@ -314,10 +320,11 @@ def _put_params(state: State, doc: GenesisDoc) -> None:
     for name in sorted(doc.params):
         value = doc.params[name]
         spec = FEDERAL.get(name)
-        _check(spec is not None, f"params.{name}: no document names this parameter")
+        _check(spec is not None, f"params.{name[:64]}: no document names this parameter")
         if not isinstance(spec, Number):
             value = _to_table(value)
-        _check(is_within(name, value, doc.purpose), f"params.{name}: {value} is out of bounds")
+        within = is_within(name, value, doc.purpose)
+        _check(within, f"params.{name}: {str(value)[:64]} is out of bounds")
         if name != "reserves":
             PARAMS.put(state, ((0, msgspec.Raw(encode(value))),), FEDERATION, name)
     _check("reserves" not in doc.params, "params.reserves: follows from opening_statements")
@@ -397,11 +404,8 @@ def _put_accounts(state: State, doc: GenesisDoc) -> None:
             _check(is_valid_key(bytes.fromhex(key.key)), f"{where}: key {key.key[:16]} not usable")
             _check(key.key not in seen, f"{where}: key of accounts[{seen.get(key.key)}]")
             seen[key.key] = place
-        _check(
-            account.kind.upper() in KINDS and account.kind.islower(),
-            f"{where}: no kind {account.kind}",
-        )
-        kind = account.kind.upper()
+        kind = _KIND_OF_WORD.get(account.kind, "")
+        _check(kind != "", f"{where}: no kind {account.kind}")
         name = _account(account.id, where)
         _check(name == account_id(keys[0]), f"{where}: id does not match the first key")
         _check(ACCOUNTS.get(state, name) is None, f"{where}: account twice")
@@ -420,22 +424,28 @@ def _put_accounts(state: State, doc: GenesisDoc) -> None:
             f"{where}: flags",
         )
         _check("VOTE" not in account.flags or kind == PERSON, f"{where}: only a person votes")
-        if kind not in (BOARD, ROLE):
-            _put_member(state, doc, account, name, kind, where)
+        _check(not account.flags or kind in MEMBER_KINDS, f"{where}: flags are for members")
+        _put_member(state, doc, account, name, kind, where)
 
 
 def _put_member(
     state: State, doc: GenesisDoc, account: AccountDoc, name: bytes, kind: str, where: str
 ) -> None:
+    """Every account is a wallet but for the fund of the wijk (economy C7, `books.get_limit`)."""
+    if kind == BOARD:
+        _check(account.limit_cents is None, f"{where}: the fund of a wijk has no limit")
+        return
     wijk = next(wijk for wijk in doc.wijken if wijk.slug == account.wijk)
     issuer = ISSUERS.get(state, wijk.issuer)
     assert issuer is not None, "the wijk was checked to name one"
-    limit = NO_LIMIT if account.limit_cents is None else account.limit_cents
-    _check(
-        issuer.wallet_cap is None or limit <= issuer.wallet_cap,
-        f"{where}: limit above the wallet cap of {wijk.issuer}",
-    )
+    cap = NO_LIMIT if issuer.wallet_cap is None else issuer.wallet_cap
+    without_record = kind == ROLE and account.limit_cents is None
+    no_limit = cap if without_record else NO_LIMIT
+    limit = no_limit if account.limit_cents is None else account.limit_cents
+    _check(limit <= cap, f"{where}: limit above the wallet cap of {wijk.issuer}")
     _check(account.balance_cents <= limit, f"{where}: balance above the limit")
+    if without_record:
+        return
     membership = int(kind in MEMBER_KINDS)
     flags = tuple(flag for flag in ("VOTE", "STAND") if flag in account.flags)
     area = wijk.cbs_code if membership else None
@@ -462,6 +472,10 @@ def _put_boards(state: State, doc: GenesisDoc) -> None:
                 " registrars one of the board and one who is not (economy B5)",
             )
             ROLES.put(state, (RoleVersion(0, holder_id, NO_END_S, None),), wijk.slug, role)
+    boards = {wijk.board for wijk in doc.wijken}
+    for place, entry in enumerate(doc.accounts):
+        second = _KIND_OF_WORD[entry.kind] == BOARD and entry.id not in boards
+        _check(not second, f"accounts[{place}]: {entry.wijk} has another board (economy section 4)")
 
 
 def _put_money(state: State, doc: GenesisDoc, postings: list[Posting]) -> None:

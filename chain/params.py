@@ -85,6 +85,10 @@ WIJK: dict[str, Words] = {
 
 Value = int | str | tuple[tuple[bytes | str, ...], ...]
 
+LISTS_MAX = 2  # a table is a list of rows
+_LIST_HEADS = frozenset(bytes([head]) for head in (*range(0x90, 0xA0), 0xDC, 0xDD))
+_BYTES_HEADS = frozenset((b"\xc4", b"\xc5", b"\xc6"))
+
 
 def decode_value(name: str, raw: bytes) -> Value:
     """Return the value of a parameter from its canonical bytes, or raise `Malformed`."""
@@ -94,23 +98,22 @@ def decode_value(name: str, raw: bytes) -> Value:
     return value
 
 
-def is_plain(raw: bytes) -> bool:
-    """Say whether `raw` is the canonical msgpack of an int, a text, bytes, or lists of these.
+def is_plain(raw: bytes, lists: int = LISTS_MAX) -> bool:
+    """Say whether `raw` is the canonical msgpack of an int, a text, bytes, or a table of these.
 
     What no parameter could ever be never gets into a block (interfaces 4: no map, float, bool).
+    At most `lists` lists stand around a value: how deep an untyped decode may go depends on the
+    call depth and the interpreter, and then validity would too (reliability section 6).
     """
+    is_list = raw[:1] in _LIST_HEADS
+    kind: Any = list[msgspec.Raw] if is_list else bytes if raw[:1] in _BYTES_HEADS else int | str
+    if is_list and lists == 0:
+        return False
     try:
-        value = decode(Any, raw)
+        value = decode(kind, raw)
     except Malformed:
         return False
-    waiting: list[Any] = [value]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, list):
-            waiting += value
-        elif isinstance(value, bool) or not isinstance(value, int | str | bytes):
-            return False
-    return True
+    return not is_list or all(is_plain(bytes(part), lists - 1) for part in value)
 
 
 def compute_default(name: str, purpose: str) -> Value:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from chain import log, tree
-from chain.address import ACCOUNT_BYTES, account_text
+from chain.address import account_text
 from chain.checkpoint import (
     HASH_BYTES,
     NOTE_BYTES_MAX,
@@ -27,6 +27,7 @@ from chain.checkpoint import (
 from chain.codec import Account, Cents, Digest, Record, Uint, decode, encode
 from chain.crypto import blake2b, sha256
 from chain.errors import Malformed
+from chain.key_text import key_text, parse_key
 from chain.policy import Policy, era_at, era_keys
 from chain.records import TX_BYTES_MAX, Envelope, Header, Tag, TxBody, block_id
 from chain.strict_json import canonical_json, parse_json
@@ -39,7 +40,6 @@ RECEIPT_BYTES_MAX = NOTE_BYTES_MAX + 64 * 1024  # the extra as base64 has 45 KiB
 CONSISTENCY_BYTES_MAX = 4 * NOTE_BYTES_MAX  # two notes, and their escapes as JSON
 STATE_PROOF_BYTES_MAX = 1024 * 1024  # a note, a path of at most 64 nodes, and the value
 
-_BIN_8 = 0xC4  # how the canonical msgpack of up to 255 bytes begins
 _RECEIPT_HEADER = "c2sp.org/tlog-proof@v1"
 _CONSISTENCY_FORMAT = "wijk/consistency/1"
 _STATE_FORMAT = "wijk/state-proof/1"
@@ -464,14 +464,6 @@ class StateVerdict:
     signatures: SignatureTally | None = None
 
 
-def key_text(key_bytes: bytes) -> str:
-    """Return the text form of key bytes, `keyspace/part/...`, or raise `Malformed`.
-
-    An account is bech32m, another id hex, a number decimal, a string itself (interfaces 5.5).
-    """
-    return "/".join(_part_text(bytes(part)) for part in decode(list[msgspec.Raw], key_bytes))
-
-
 def write_state_proof(
     key_bytes: bytes, value: bytes | None, proof: tree.TreeProof, header: Header, checkpoint: str
 ) -> str:
@@ -515,7 +507,7 @@ def _judge_state(text: bytes | str, policy: Policy, facts: dict[str, Any]) -> No
         for step in file.path
     ]
     proof = tree.TreeProof(tuple(steps), _terminal(file.terminal))
-    if key_text(key_bytes) != file.key:
+    if encode(parse_key(file.key)) != key_bytes:
         raise Malformed("state proof: the key as text is not that of the key bytes")
     facts |= {"key": file.key, "key_bytes": key_bytes, "value": value, "height": file.height}
     checkpoint = _judge_note(file.checkpoint, policy, facts)
@@ -547,18 +539,6 @@ def _terminal(file: _TerminalFile) -> tree.Terminal:
     if file.key_hash is not None or file.value_hash is not None:
         raise Malformed("state proof: only another leaf has hashes")
     return tree.Found() if file.kind == "value" else tree.Empty()
-
-
-def _part_text(part: bytes) -> str:
-    if part[0] != _BIN_8:
-        text_or_number: Any = str | int
-        return str(decode(text_or_number, part))
-    octets = decode(bytes, part)
-    if len(octets) == ACCOUNT_BYTES:
-        return account_text(octets)
-    if len(octets) != HASH_BYTES:
-        raise Malformed(f"key bytes: an id of {len(octets)} bytes")
-    return octets.hex()
 
 
 # ------------------------------------------------------------------------------- common to all

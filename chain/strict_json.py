@@ -5,6 +5,7 @@ is UTF-8, its keys are unique, its numbers are integers of at most 20 characters
 """
 
 import json
+from collections import Counter
 from typing import Any, NoReturn, TypeVar
 
 import msgspec
@@ -51,8 +52,8 @@ def canonical_json(value: Any) -> bytes:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        counts = Counter(name for name, _ in pairs)
+        twice = next(name for name in counts if counts[name] > 1)
         raise ValueError(f"the key {twice[:64]!r} stands twice in one object")
     return found
 

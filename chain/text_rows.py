@@ -119,10 +119,12 @@ _TX = (
             "Make it again, with the newest version of your wallet.")),
     _row(2002, "tx.signatures", 403, 5, NEVER,
         Text("handtekeningen kloppen niet",
-            "De handtekeningen kloppen niet.[ Er zijn {have} van {need} handtekeningen.]",
+            "De handtekeningen kloppen niet.[ Er zijn {have} van {need} handtekeningen.]"
+            "[ Niet van deze rekening: {key}.]",
             "Laat precies de juiste mensen tekenen.[ Vraag {names}.]"),
         Text("signatures not right",
-            "The signatures are not right.[ There are {have} of {need} signatures.]",
+            "The signatures are not right.[ There are {have} of {need} signatures.]"
+            "[ Not of this account: {key}.]",
             "Have exactly the right people sign.[ Ask {names}.]")),
     _refused(2003, "tx.chain",
         Text("andere keten",

@@ -67,7 +67,7 @@ class Silence(StrEnum):
     """Why a node does not vote, for `status` and for its peers (C8, M14)."""
 
     OBSERVER = "observer"  # no key, or not in the set of this height
-    WITHHELD = "withheld"  # the runtime forbids it: guard damaged or foreign (D8), barrier (D10)
+    WITHHELD = "withheld"  # guard damaged or foreign (D8), or what it rests on is gone (D10)
     START = "start"  # D9: too few peers have said where they stand
     DECIDED = "decided"  # D13: a certificate of this height or a higher one is known
     BEHIND = "behind"  # D13: w validators say they decided this height

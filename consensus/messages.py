@@ -16,6 +16,7 @@ import msgspec
 from chain.checkpoint import commit_bytes
 from chain.codec import Digest, PublicKey, Record, Signature, Uint, decode, digest, encode
 from chain.crypto import blake2b
+from chain.errors import Malformed
 from chain.records import BLOCK_TXS_MAX, Header, block_id
 from chain.validators import (
     BITMAP_BYTES_MAX,
@@ -27,7 +28,7 @@ from chain.validators import (
 ROUND_MAX = 65_535  # consensus B7: a larger one is dropped before any signature is checked
 SHORT_ID_BYTES = 8  # consensus B3
 EVIDENCE_MAX = 64  # as in the body: chain/records.py
-EVIDENCE_BYTES_MAX = 64 * 1024  # consensus E3
+EVIDENCE_BYTES_MAX = 64 * 1024  # consensus E3: all of a block together
 SILENCE_LENGTH_MAX = 32  # a key of `events.Silence`, never prose
 
 Round = Annotated[int, msgspec.Meta(ge=0, le=ROUND_MAX)]
@@ -251,6 +252,16 @@ def unseal(message: SignedMessage) -> Draft:
     if isinstance(message, SignedProposal):
         return DraftProposal(message.record, message.block, message.justification)
     return message.record
+
+
+def check_size(block: CompactBlock) -> None:
+    """Raise `Malformed` if `block` is larger than any valid one, which E3 bounds (consensus B7).
+
+    Nothing that is signed binds a compact form to its size, and whoever holds a block sends it on:
+    in a frame with a longer justification, or as a body.
+    """
+    if sum(map(len, block.evidence)) > EVIDENCE_BYTES_MAX:
+        raise Malformed("more evidence than a block may hold")
 
 
 def justification_digest(justification: Justification) -> bytes:

@@ -50,6 +50,7 @@ from consensus.messages import (
     SignedProposal,
     SignedRoundChange,
     Status,
+    check_size,
     justification_digest,
     signed_bytes,
     unseal,
@@ -57,7 +58,7 @@ from consensus.messages import (
 from consensus.open_height import BlockState, Candidate, KnownBlock, OpenHeight
 from consensus.peers import Peers
 from consensus.relay import compute_lacking, compute_status, with_proof
-from consensus.restart import commit_of, compute_own_messages
+from consensus.restart import commit_of, compute_own_messages, lacks_records
 from consensus.round_change import (
     FRESH_AT_ROUND_0,
     Choice,
@@ -222,6 +223,7 @@ class Replica:
     def _start(self, event: ev.Start) -> None:
         """D7: take up the open height where store and guard left it; votes are collected anew."""
         self._peers.start(self._mono_ms)
+        self._last_set = None
         self._gate_open = False
         self._stopped = Silence.WITHHELD if event.withheld else None
         self._spoken = event.slots[-1].position if event.slots else START
@@ -239,11 +241,17 @@ class Replica:
         return at
 
     def _restore(self, at: OpenHeight, event: ev.Start) -> None:
-        slots = [slot for slot in event.slots if slot.position.height == at.height]
+        slots = [
+            slot
+            for slot in event.slots
+            if slot.position.height == at.height and slot.position.step is not Step.END
+        ]
         for slot in slots:
             at.note_signed(slot.position, slot.signed)
-        drafted, accepted, prepared = _of_height(event.records, at.height)
+        records = _of_height(event.records, at.height)
+        drafted, accepted, prepared = records.drafted, records.accepted, records.prepared
         at.drafted, at.prepared = drafted, prepared
+        at.has_forgotten = lacks_records(slots, records)
         rounds = [slot.position.round for slot in slots]
         if accepted is not None:
             rounds.append(accepted.record.round)
@@ -256,7 +264,7 @@ class Replica:
             if known is not None and known.record.block_id in needed:
                 self._want(known.record.block_id, known.block)
         if self._own is not None:
-            for message in compute_own_messages(slots, event.records, self._chain, self._own):
+            for message in compute_own_messages(slots, records, self._chain, self._own):
                 self._count_own(message)
 
     def _on_new_height(self, event: ev.NewHeight) -> None:
@@ -437,6 +445,8 @@ class Replica:
             return
         if not self._early.has_room(height, message, next_height=at.height + 1):
             return
+        if isinstance(message, SignedProposal):
+            check_size(message.block)
         if height == at.height + 1:
             self._check_signature(message)
         self._peers.hear(signer, self._mono_ms)
@@ -551,6 +561,7 @@ class Replica:
             raise Malformed("a proposal by somebody who does not lead its round")  # R2a
         if block.block_id != record.block_id:
             raise Malformed("a proposal with another block than it names")
+        check_size(block)
         if header.height != context.height or header.parent_id != context.parent_id:
             raise Malformed("a block that does not follow its parent")
         if header.genesis_digest != self._chain.genesis_digest:
@@ -576,6 +587,8 @@ class Replica:
         known = (context.tip, self._open.decided, self._certified)
         if validators is None or certificate in known:
             return
+        if certificate.round > ROUND_MAX:
+            raise Malformed("a certificate of a round above the cap")  # B7: before any signature
         self._check_certificate(certificate, validators)
         self._learn_certificate(certificate)
 
@@ -871,6 +884,8 @@ class Replica:
             return Silence.OBSERVER
         if self._stopped is not None:
             return self._stopped
+        if at.has_forgotten:
+            return Silence.WITHHELD
         if not self._gate_open:
             return Silence.START
         if at.decided is not None or self._certified_height >= at.height:
@@ -1000,12 +1015,10 @@ def _our_own_work() -> Iterator[None]:
         raise AssertionError(f"our own work is refused: {error}") from error
 
 
-def _of_height(
-    records: ev.OpenRecords, height: int
-) -> tuple[DraftProposal | None, SignedProposal | None, Prepared | None]:
+def _of_height(records: ev.OpenRecords, height: int) -> ev.OpenRecords:
     """Return the records that are of this height: a crash may leave older ones behind (D3)."""
     drafted, accepted, prepared = records.drafted, records.accepted, records.prepared
-    return (
+    return ev.OpenRecords(
         drafted if drafted is not None and drafted.record.height == height else None,
         accepted if accepted is not None and accepted.record.height == height else None,
         prepared if prepared is not None and prepared.header.height == height else None,

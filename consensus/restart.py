@@ -13,10 +13,12 @@ from consensus.messages import (
     ChainName,
     Commit,
     Draft,
+    DraftProposal,
     Prepare,
     Prepared,
     RoundChange,
     SignedMessage,
+    SignedProposal,
     seal,
     signed_bytes,
 )
@@ -37,6 +39,17 @@ def compute_own_messages(
     return messages
 
 
+def lacks_records(slots: Iterable[Slot], records: OpenRecords) -> bool:
+    """Say whether a slot of this height rests on a record that is gone (D10).
+
+    Each was durable before its slot was (D3). Without the certificate a commit rests on, the next
+    round change would deny it (E1d), and a later leader could propose another block.
+    """
+    return any(
+        _round_of(record) < round_ for slot in slots for record, round_ in _rests_on(slot, records)
+    )
+
+
 def commit_of(prepared: Prepared) -> Commit:
     """Return the commit that a prepared certificate earns (R3)."""
     certificate, header = prepared.certificate, prepared.header
@@ -47,6 +60,31 @@ def commit_of(prepared: Prepared) -> Commit:
         header.log_size,
         header.log_root,
     )
+
+
+def _rests_on(
+    slot: Slot, records: OpenRecords
+) -> list[tuple[DraftProposal | SignedProposal | Prepared | None, int]]:
+    """Return the stored record under this slot, and the lowest round it may be of."""
+    at = slot.position
+    match at.step:
+        case Step.PROPOSAL:
+            return [(records.drafted, at.round)]
+        case Step.PREPARE:
+            return [(records.accepted, at.round)]
+        case Step.COMMIT:
+            return [(records.prepared, at.round)]
+        case Step.ROUND_CHANGE:
+            claimed = decode(RoundChange, slot.signed).prepared_round
+            return [] if claimed is None else [(records.prepared, claimed)]
+        case Step.END:
+            return []
+
+
+def _round_of(record: DraftProposal | SignedProposal | Prepared | None) -> int:
+    if record is None:
+        return -1
+    return record.certificate.round if isinstance(record, Prepared) else record.record.round
 
 
 def _draft(slot: Slot, records: OpenRecords) -> Draft | None:

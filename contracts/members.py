@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from chain.address import account_id
-from chain.books import get_issuer
+from chain.books import get_balance, get_class, get_issuer
 from chain.codec import Account, Bit, Cents, PublicKey, Record, Uint
 from chain.contract import Call, Context, Contract, Word, get_account
 from chain.crypto import is_valid_key, sha256
@@ -116,15 +116,19 @@ def attach(ctx: Context, call: Attach) -> None:
 
 
 def set_limits(ctx: Context, call: SetLimits) -> None:
-    """economy G4, C8, G17. Refuses unknown-account, flags, mode, bad-code.
+    """economy G4, C8, G17. Refuses unknown-account, amount, flags, mode, bad-code.
 
     Only accounts that registrars made have limits: the fund and the shared role accounts of a
     wijk's founding are no wallets. An account of another wijk is unknown to these registrars.
+    Limits hold at every height (I13), so none is set below what the account has: registrars who
+    split a limit over accounts (G4) would give one holder more than the cap of the mode.
     """
     account = get_account(ctx, call.account)
     member = MEMBERS.get(ctx.state, call.account)
     if member is None or account.wijk != ctx.wijk_id:
         raise Reject(Code.TX_UNKNOWN_ACCOUNT)
+    held = get_balance(ctx.state, ctx.denom, get_class(account), call.account)
+    require(held <= call.limit, Code.TX_AMOUNT, amount_cents=call.limit)
     # A flag on a payment account would give one person a second vote.
     _check_flags(call.flags, account.kind if member.membership else "")
     _check_limit(ctx, call.limit)

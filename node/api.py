@@ -21,7 +21,7 @@ from node.api_request import Rates, check_names
 from node.api_submit import BATCH_BYTES_MAX, Submission
 from node.config import ConfigInvalid
 from node.disk import StorageError
-from node.http_server import Answer, answer_errors
+from node.http_server import Answer, answer_errors, read_network
 from node.runtime import Halted
 from node.standing import Node
 from node.streams import Streams
@@ -159,7 +159,7 @@ def _guarded(route: Route, node: Node, rates: Rates, readers: Readers, load: Loa
     """Return the handler behind the checks of load, rate, parameters and privacy."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        now, who = time.monotonic(), request.remote or ""
+        now, who = time.monotonic(), read_network(request)
         if route.kind is not None:
             load.check(route.kind)
         if route.counted == READ:

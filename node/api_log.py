@@ -9,12 +9,12 @@ from collections.abc import Iterator
 
 from aiohttp import web
 
-from chain.address import PREFIX, TEXT_LENGTH, parse_account
 from chain.checkpoint import to_base64
 from chain.codec import encode
 from chain.errors import Malformed
+from chain.key_text import parse_key
 from chain.log import EMPTY_ROOT, Leaf, consistency_path, frontier_at, inclusion_path, root
-from chain.proof import key_text, write_consistency_proof
+from chain.proof import write_consistency_proof
 from chain.texts import Problem
 from node.api_auth import Readers
 from node.api_request import NUMBER_MAX, read_hex, read_number
@@ -30,9 +30,6 @@ _TILE = re.compile(
     r"(?P<level>entries|[0-5])/(?P<number>(?:x[0-9]{3}/){0,5}[0-9]{3})"
     r"(?:\.p/(?P<width>[1-9][0-9]{0,2}))?"
 )
-_NUMBERED = frozenset({"seat", "statement", "vote", "elect"})  # their second part is a number
-_KEY_PARTS_MAX = 5
-_HEX_ID = re.compile(r"[0-9a-f]{64}")
 _IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
@@ -214,29 +211,6 @@ class LogRoutes:
         if header is None or header.log_size != size:
             return None
         return self._note(header.height)
-
-
-def parse_key(text: str) -> list[bytes | int | str]:
-    """Return the parts of the key `keyspace/part/...`, or raise `Malformed` (interfaces 5.5).
-
-    The text form does not tell a number from a text of digits; the keyspace does.
-    """
-    words = text.split("/")
-    if not 0 < len(words) <= _KEY_PARTS_MAX or not all(words):
-        raise Malformed("a state key is keyspace/part/...")
-    parts: list[bytes | int | str] = [words[0]]
-    for place, word in enumerate(words[1:]):
-        if len(word) == TEXT_LENGTH and word.startswith(PREFIX + "1"):
-            parts.append(parse_account(word))
-        elif _HEX_ID.fullmatch(word):
-            parts.append(bytes.fromhex(word))
-        elif place == 1 and words[0] in _NUMBERED and word.isascii() and word.isdigit():
-            parts.append(min(int(word), NUMBER_MAX))
-        else:
-            parts.append(word)
-    if key_text(encode(parts)) != text:
-        raise Malformed("a state key in another form")
-    return parts
 
 
 def _tile_number(number: int) -> str:

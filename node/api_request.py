@@ -19,6 +19,7 @@ from chain.genesis import parse_time_ms
 from chain.texts import Problem
 from node.chainstore import ChainStore
 from node.flow import Bucket
+from node.http_server import RateLimited
 
 PAGE_ITEMS_MAX = 500  # interfaces 2.1
 PAGE_ITEMS_DEFAULT = 50
@@ -141,7 +142,11 @@ def make_page(items: list[Any], after: str | None, height: int) -> dict[str, Any
 
 
 class Rates:
-    """Token buckets per address and per account (interfaces 2.1); `per_second` 0 is no limit."""
+    """Token buckets per address and per account (interfaces 2.1); `per_second` 0 is no limit.
+
+    An address pays for what it sends. An account pays for what was admitted in its name: anybody
+    can write its name on a forgery, and must not use up its turns with that.
+    """
 
     def __init__(self, per_second: float) -> None:
         self._reads = per_second
@@ -155,15 +160,32 @@ class Rates:
 
     def take_read(self, who: str | bytes, now: float) -> None:
         """Count one read; raise `Problem` 3004 above the rate."""
-        self._take("read", who, now, 1, self._reads, READ_BURST_S)
+        self._check("read", who, now)
+        self._spend("read", who, now, 1)
 
     def take_write(self, who: str | bytes, now: float, count: int = 1) -> None:
         """Count `count` transactions. A batch may overdraw, and is paid off before the next."""
-        self._take("write", who, now, count, self._writes, WRITE_BURST_S)
+        self._check("write", who, now)
+        self._spend("write", who, now, count)
 
-    def _take(
-        self, kind: str, who: str | bytes, now: float, count: int, rate: float, burst_s: float
-    ) -> None:
+    def check_write(self, who: bytes, now: float) -> None:
+        """Raise `Problem` 3004 if `who` is above the rate of transactions; count nothing."""
+        self._check("write", who, now)
+
+    def spend_write(self, who: bytes, now: float, count: int = 1) -> None:
+        """Count `count` transactions that were admitted, on credit if need be."""
+        self._spend("write", who, now, count)
+
+    def _check(self, kind: str, who: str | bytes, now: float) -> None:
+        bucket = self._buckets.get((kind, who))
+        wait = 0.0 if bucket is None else bucket.wait(now)
+        if wait > 0:
+            rate, burst = self._limits(kind)
+            after_s = max(1, round(wait + 0.5))
+            raise RateLimited(kind, int(burst), max(1, round(burst / rate)), after_s)
+
+    def _spend(self, kind: str, who: str | bytes, now: float, count: int) -> None:
+        rate, burst = self._limits(kind)
         if not rate:
             return
         key = (kind, who)
@@ -171,12 +193,15 @@ class Rates:
         if bucket is None:
             if len(self._buckets) >= BUCKETS_MAX:
                 self._buckets.popitem(last=False)
-            bucket = self._buckets[key] = Bucket(rate, max(1.0, rate * burst_s), now)
+            bucket = self._buckets[key] = Bucket(rate, burst, now)
         self._buckets.move_to_end(key)
-        wait = bucket.wait(now)
-        if wait > 0:
-            raise Problem(3004, retry_after_s=max(1, round(wait + 0.5)))
         bucket.spend(now, count)
+
+    def _limits(self, kind: str) -> tuple[float, float]:
+        """Return requests a second, and how many at once."""
+        if kind == "read":
+            return self._reads, max(1.0, self._reads * READ_BURST_S)
+        return self._writes, max(1.0, self._writes * WRITE_BURST_S)
 
 
 class Caps:

@@ -28,7 +28,7 @@ from chain.texts import Problem, problem
 from node.api_auth import Readers
 from node.api_request import Rates, read_number
 from node.chainstore import TxPlace
-from node.http_server import Answer, answer_json, read_body, read_language
+from node.http_server import Answer, answer_json, read_body, read_language, read_network
 from node.intake import Verdict
 from node.standing import Node
 from node.views import at_height, payment_of, receipt_text, status_of
@@ -37,6 +37,7 @@ BODY_BYTES_MAX = 64 * 1024  # interfaces 2.1
 BATCH_BYTES_MAX = 1024 * 1024
 BATCH_TXS_MAX = 1_000
 SEALED_BYTES_MAX = 2 * 1024  # interfaces 2.2: a memo for the payee
+SEALED_LATE_MS = 600_000  # as long as a blob may come after its transaction
 WAIT_MS_MAX = 30_000
 WAIT_MS_DEFAULT = 10_000
 SEALED = b"x"  # key space of the store: boxes beside transactions, outside state and log
@@ -74,20 +75,24 @@ class Submission:
         wait_ms = read_number(request, "wait_ms", 0, WAIT_MS_MAX)
         raw, sealed = _read_posted(request, await read_body(request, BODY_BYTES_MAX))
         tx_id = sha256(raw)
-        self._take_account(raw)
         mono_ms = self._node.timers.mono_ms()
         runtime = self._node.runtime
         known = runtime.intake.is_pending(tx_id) or self._node.store.place(tx_id) is not None
+        sender = _sender(raw)
         if not known:
             self._check_open()
+            if sender is not None:
+                self._rates.check_write(sender, mono_ms / 1000)
             self._node.finality.start(tx_id, mono_ms)
         verdict = await self._submit(raw)
         if verdict.status == "refused":
             self._node.finality.drop(tx_id)
             raise refusal_of(verdict)
-        if sealed is not None:
-            self._keep_sealed(tx_id, sealed)
+        if not known and sender is not None:
+            self._rates.spend_write(sender, self._node.timers.mono_ms() / 1000)
         place = verdict.place
+        if sealed is not None and (place is None or self._is_recent(place)):
+            self._keep_sealed(tx_id, sealed)
         if place is None and wait == "final":
             limit_ms = WAIT_MS_DEFAULT if wait_ms is None else wait_ms
             place = await self._wait(tx_id, limit_ms, verdict)
@@ -164,10 +169,10 @@ class Submission:
             raise Problem(2001, cause=str(error)) from None
         node = self._node
         mono_ms = node.timers.mono_ms()
-        self._rates.take_write(request.remote or "", mono_ms / 1000, len(envelopes))
+        self._rates.take_write(read_network(request), mono_ms / 1000, len(envelopes))
         if self._rates.limited:
-            for sender, count in _senders(envelopes).items():
-                self._rates.take_write(sender, mono_ms / 1000, count)
+            for sender in _senders(envelopes):
+                self._rates.check_write(sender, mono_ms / 1000)
         closed = node.refusal()
         verdicts: list[Verdict | None] = [None] * len(envelopes)
         waiting = 0
@@ -201,9 +206,15 @@ class Submission:
             _item(raw, verdict, closed, lang, request.path)
             for raw, verdict in zip(envelopes, verdicts, strict=True)
         ]
-        for verdict in verdicts:
+        admitted = []
+        for raw, verdict in zip(envelopes, verdicts, strict=True):
             if verdict is not None and verdict.code:
                 node.finality.drop(verdict.tx_id)
+            elif verdict is not None and verdict.place is None:
+                admitted.append(raw)
+        if self._rates.limited:
+            for sender, count in _senders(admitted).items():
+                self._rates.spend_write(sender, node.timers.mono_ms() / 1000, count)
         return answer_json({"items": items})
 
     # ----------------------------------------------------------------------------- check
@@ -257,11 +268,11 @@ class Submission:
         if closed is not None:
             raise closed
 
-    def _take_account(self, raw: bytes) -> None:
-        """Count a transaction against its sender; bytes that name none are refused later."""
-        sender = _sender(raw)
-        if sender is not None:
-            self._rates.take_write(sender, self._node.timers.mono_ms() / 1000)
+    def _is_recent(self, place: TxPlace) -> bool:
+        """Say whether a transaction was included lately: a box for an old one is only filling."""
+        header = self._node.store.header(place.height)
+        assert header is not None, "heights up to the tip are stored"
+        return self._node.timers.wall_ms() - header.time_ms <= SEALED_LATE_MS
 
 
 def _read_posted(request: web.Request, body: bytes) -> tuple[bytes, bytes | None]:

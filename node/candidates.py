@@ -218,6 +218,7 @@ class Candidates:
 
     def _go_on(self, block_id: bytes, want: _Want) -> None:
         missing = None if want.body is None else self._missing(want.body)
+        self._intake.want(missing or ())
         if missing is not None and not missing:
             self._complete(block_id, want)
             return

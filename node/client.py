@@ -208,15 +208,19 @@ class Client:
         sealed: bytes | None = None,
         wait: str = "accepted",
         wait_ms: int = WAIT_MS_DEFAULT,
+        timeout_s: float | None = None,
     ) -> Tree:
-        """Post one transaction. `NoAnswer` after it was sent: only the same bytes may go again."""
+        """Post one transaction. `NoAnswer` after it was sent: only the same bytes may go again.
+
+        An answer has `timeout_s` to come, by default well past `wait_ms`.
+        """
         tx = sha256(envelope).hex()
         body, kind = envelope, "application/msgpack"
         if sealed is not None:
             posted = {"envelope": _base64(envelope), "sealed": _base64(sealed)}
             body, kind = json.dumps(posted).encode(), "application/json"
         route = _with("/v1/txs", {"wait": wait, "wait_ms": wait_ms})
-        seconds = max(self._timeout_s, wait_ms / 1000 + WAIT_SLACK_S)
+        seconds = timeout_s or max(self._timeout_s, wait_ms / 1000 + WAIT_SLACK_S)
         answer = _parse(self._ask("POST", route, body, {"Content-Type": kind}, seconds, tx)[1])
         return _checked(answer)
 
@@ -232,7 +236,7 @@ class Client:
     # ---------------------------------------------------------------------------- streams
 
     def stream(self, topics: str, last_id: str | None = None) -> Iterator[Event]:
-        """Yield committed facts as they come (interfaces 2.4), until the node ends the stream.
+        """Yield committed facts as they come (interfaces 2.4), until the stream ends or breaks.
 
         A caller goes on with the id of the last event it got. Nothing for 30 s ends it too.
         """
@@ -244,6 +248,7 @@ class Client:
             headers["Last-Event-ID"] = last_id
         for place, url in enumerate(self._urls):
             connection = self._connect(url, TIMEOUT_S)
+            answer = None
             try:
                 connection.request("GET", route, None, headers)
                 answer = connection.getresponse()
@@ -252,6 +257,8 @@ class Client:
                 yield from _events(answer)
                 return
             except (OSError, http.client.HTTPException) as error:
+                if answer is not None:
+                    return  # it has begun: the caller knows where to go on
                 if place == len(self._urls) - 1:
                     raise Unreachable(UNREACHABLE, node=url) from error
             finally:
@@ -287,7 +294,7 @@ class Client:
     ) -> tuple[int, bytes]:
         """Ask the nodes in order until one answers; `tx` names a transaction that is being sent."""
         failure: Problem | None = None
-        for url in self._urls:
+        for place, url in enumerate(self._urls):
             try:
                 status, answer = self._ask_one(url, method, route, body, headers, seconds)
             except _NotSent as error:
@@ -298,6 +305,8 @@ class Client:
                     failure = Unreachable(UNREACHABLE, node=url)
                     continue
                 raise NoAnswer(NO_ANSWER, nothing_sent=False, tx=tx) from error
+            if url != self._urls[0]:  # those that hung are asked last from now on
+                self._urls = (*self._urls[place:], *self._urls[:place])
             if status >= BAD_REQUEST:
                 raise _problem_of(status, answer)
             return status, answer
@@ -319,15 +328,21 @@ class Client:
         safe for every route: the same envelope executes at most once (interfaces 2.2, Posting).
         """
         kept = self._open.pop(url, None)
+        broken: Exception | None = None
         if kept is not None and _is_alive(kept):
             try:
                 return self._talk(kept, url, method, route, body, headers, seconds)
-            except (ConnectionError, http.client.HTTPException):
-                pass
+            except (ConnectionError, http.client.HTTPException) as error:
+                broken = error
         if kept is not None:
             kept.close()
         connection = self._connect(url, seconds)
-        _open(connection, url)
+        try:
+            _open(connection, url)
+        except _NotSent:
+            if broken is not None:
+                raise broken from None  # the first attempt may have reached the node
+            raise
         return self._talk(connection, url, method, route, body, headers, seconds)
 
     def _talk(

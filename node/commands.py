@@ -52,12 +52,23 @@ def init(
     """Make keys, store, guard and settings; the digest of genesis is shown, and asked."""
     from chain.crypto import public_key
     from chain.errors import Malformed
+    from node.config import find_fault
     from node.disk import StorageError
     from node.identity import load_identity
     from node.setup import INSTANCE_BYTES, check_genesis, init_home
     from node.store import choose_kind
 
     root = node_home(terminal)
+    settings: dict[str, str | int] = {"node.name": name or wijk, "node.storage": storage}
+    settings |= {"p2p.listen": listen} if listen else {}
+    settings |= {"p2p.external": external} if external else {}
+    faults = [
+        f"{key}: {value!r} {fault}"
+        for key, value in settings.items()
+        if (fault := find_fault(key, value)) is not None
+    ]
+    if faults:
+        terminal.fail(1001, {"cause": "; ".join(faults)})
     try:
         found = check_genesis(_read_genesis(terminal, genesis), genesis_sha256)
         slugs = [one.slug for one in found.doc.wijken]
@@ -77,20 +88,13 @@ def init(
                 "Staat op papier precies dezelfde?", "Does the paper copy have exactly the same?"
             )
         seed = secrets.token_bytes(32)
-        settings: dict[str, str | int] = {
-            "node.name": name or wijk,
-            "node.storage": storage,
-            "chain.genesis_sha256": digest,
-        }
-        settings |= {"p2p.listen": listen} if listen else {}
-        settings |= {"p2p.external": external} if external else {}
         home = init_home(
             root,
             found,
             seed,
             secrets.token_bytes(32),
             secrets.token_bytes(INSTANCE_BYTES),
-            settings,
+            {**settings, "chain.genesis_sha256": digest},
         )
     except (Malformed, StorageError, OSError) as error:
         terminal.fail(1002, {"errors": [str(error)]}, exit_code=EXIT_CONFIGURATION)

@@ -4,6 +4,7 @@ A value comes from a flag, else the environment (`WIJK_<SECTION>_<KEY>`), else t
 default. Unknown keys and all wrong values are reported at once; the process then ends with 78.
 """
 
+import json
 import re
 import tomllib
 from collections.abc import Callable, Mapping
@@ -12,8 +13,9 @@ from typing import Any
 
 import msgspec
 
+from node.addresses import PORT_MAX
+
 CONFIG_BYTES_MAX = 256 * 1024
-PORT_MAX = 65_535
 
 Value = str | int
 
@@ -70,15 +72,25 @@ def load_config(
             origins[name] = variable
     for name, value in (flags or {}).items():
         values[name], origins[name] = value, "flag"
-    for name, value in values.items():
-        setting = SETTINGS[name]
-        if type(value) is not type(setting.default):
-            faults.append(f"{name} ({origins[name]}): {value!r} is not {_kind(setting.default)}")
-        elif (complaint := setting.check(value)) is not None:
-            faults.append(f"{name} ({origins[name]}): {value!r} {complaint}")
+    faults += [
+        f"{name} ({origins[name]}): {value!r} {complaint}"
+        for name, value in values.items()
+        if (complaint := find_fault(name, value)) is not None
+    ]
+    home = str(values["node.home"])
+    if home.startswith("/") and Path(home).resolve() != path.parent.resolve():
+        faults.append(f"node.home ({origins['node.home']}): {home!r} is not where {path} lies")
     if faults:
         raise ConfigInvalid(faults)
     return Config(values, origins)
+
+
+def find_fault(name: str, value: Any) -> str | None:
+    """Return what is wrong with a value of the setting `name`, or None."""
+    setting = SETTINGS[name]
+    if type(value) is not type(setting.default):
+        return f"is not {_kind(setting.default)}"
+    return setting.check(value)
 
 
 def write_config(values: Mapping[str, Value]) -> str:
@@ -91,7 +103,7 @@ def write_config(values: Mapping[str, Value]) -> str:
             section = head
             lines.append(f"\n[{section}]\n")
         value = values.get(name, setting.default)
-        shown = str(value) if isinstance(value, int) else '"' + value.replace("\\", "\\\\") + '"'
+        shown = json.dumps(value, ensure_ascii=False)  # a text of JSON is one of TOML
         lines.append(f"{key} = {shown}  # {setting.about}\n")
     return "".join(lines)
 
@@ -145,9 +157,23 @@ def _rate(value: Any) -> str | None:
     if value == "off":
         return None
     count, _, unit = str(value).partition("/")
-    return (
-        None if count.isascii() and count.isdigit() and unit == "s" else "is not like 20/s or off"
-    )
+    if re.fullmatch(r"[1-9][0-9]{0,6}", count, re.ASCII) and unit == "s":
+        return None
+    return "is not like 20/s or off"
+
+
+def _name(value: Any) -> str | None:
+    if re.fullmatch(r"([a-z][a-z0-9-]{0,31})?", str(value)):
+        return None
+    return "is not a name: a letter, then letters, digits and -, at most 32 in all"
+
+
+def _absolute(value: Any) -> str | None:
+    return None if value == "" or str(value).startswith("/") else "is not an absolute path"
+
+
+def _none_yet(value: Any) -> str | None:
+    return None if value == "" else "cannot be used: this version begins at genesis"
 
 
 def _digest(value: Any) -> str | None:
@@ -158,14 +184,14 @@ def _digest(value: Any) -> str | None:
 
 
 SETTINGS: dict[str, Setting] = {
-    "node.name": Setting("", "name of this node; empty: as genesis says", _any),
-    "node.home": Setting("", "where everything lies; empty: where this file is", _any),
+    "node.name": Setting("", "name of this node; empty: as genesis says", _name),
+    "node.home": Setting("", "where everything lies: the folder of this file", _absolute),
     "node.storage": Setting(
         "auto", "auto, leveldb or sqlite", _one_of("auto", "leveldb", "sqlite")
     ),
     "chain.genesis": Setting("genesis.json", "the founding document", _any),
     "chain.genesis_sha256": Setting("", "its digest, compared at every start", _digest),
-    "chain.trust": Setting("", "HEIGHT:BLOCKID for a fast start", _any),
+    "chain.trust": Setting("", "HEIGHT:BLOCKID for a fast start", _none_yet),
     "p2p.listen": Setting("0.0.0.0:7100", "where peers reach this node", _address),
     "p2p.external": Setting(
         "", "the address peers should use, where it differs", _optional_address

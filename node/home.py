@@ -216,6 +216,23 @@ def free_ballast(home: Home, disk: Disk = DISK) -> bool:
     return True
 
 
+def compute_ballast_bytes(purpose: str) -> int:
+    """Return how much a node of a chain keeps back; `purpose` is that of its genesis (Y28)."""
+    return BALLAST_BYTES if purpose == "live" else BALLAST_TEST_BYTES
+
+
+def make_room(home: Home, disk: Disk = DISK) -> None:
+    """Free the ballast where a start finds less room than a recovery may need (Y28)."""
+    if judge_space(get_free_bytes(home.root)) is Space.STOP:
+        free_ballast(home, disk)
+
+
+def restore_ballast(home: Home, size: int, disk: Disk = DISK) -> None:
+    """Make the ballast again after a start that freed it, once that leaves room to work (Y28)."""
+    if judge_space(get_free_bytes(home.root) - size) in (Space.OK, Space.WARN):
+        make_ballast(home, size, disk)
+
+
 def get_free_bytes(folder: Path) -> int:
     """Return what is left for us on the disk of `folder`, in bytes."""
     with failing(f"look at the disk of {folder}"):

@@ -8,7 +8,6 @@ import asyncio
 import logging
 import secrets
 import socket
-import time
 from collections import Counter
 from collections.abc import Callable
 from http import HTTPStatus
@@ -20,12 +19,14 @@ from aiohttp import HttpVersion10, HttpVersion11, web
 from aiohttp.web_protocol import RequestHandler
 
 from chain.texts import RETRY_AFTER_S_DEFAULT, Problem, http_status, problem
+from node.addresses import get_network
 
 HEADER_BYTES_MAX = 8_190  # reliability A1: per line and per field
 HEADERS_MAX = 64  # aiohttp refuses more with 400
 FIRST_HEADER_S = 10  # reliability A2: also how long an idle connection is kept
 BODY_S = 5.0  # reliability A2: the whole body, then 408
 LINGER_S = 1.0  # how long an unread body is drained, so that the answer is not lost
+STUCK_S = 30.0  # a connection that takes no byte of what waits for it for so long is cut
 CLOSE_S = 1.0  # how long a stopping server waits for requests under way
 CONNECTIONS_MAX = 900  # reliability A3
 CONNECTIONS_PER_ADDRESS_MAX = 64  # interfaces 2.1: off loopback
@@ -33,14 +34,18 @@ ACCEPTS_WAITING_MAX = 512
 LANGUAGE_BYTES_MAX = 256
 
 PROBLEM_TYPE = "application/problem+json"
-INTERNAL = 9001
+TOO_MANY, INTERNAL = 3004, 9001
 
 _VERSIONS = (HttpVersion10, HttpVersion11)
 _log = logging.getLogger("wijk.http")
-_TOO_MANY = (
-    b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 5\r\nContent-Length: 0\r\n"
-    b"Connection: close\r\n\r\n"
-)
+
+
+class RateLimited(Problem):
+    """WIJK-3004 where there is a rate: `quota` requests in `window_s` seconds, none left now."""
+
+    def __init__(self, name: str, quota: int, window_s: int, retry_after_s: int) -> None:
+        super().__init__(TOO_MANY, retry_after_s=retry_after_s)
+        self.policy = f'"{name}";q={quota};w={window_s}'
 
 
 class Answer(web.Response):
@@ -84,6 +89,12 @@ def answer_problem(error: Problem, instance: str, lang: str, **headers: str) -> 
         assert isinstance(params, dict)
         after = params.get("retry_after_s", RETRY_AFTER_S_DEFAULT)
         headers["Retry-After"] = str(after)
+        if tree["status"] == HTTPStatus.TOO_MANY_REQUESTS:  # interfaces 2.1
+            policy = f'"load";q=1;w={after}'
+            if isinstance(error, RateLimited):
+                policy = error.policy
+            headers["RateLimit-Policy"] = policy
+            headers["RateLimit"] = f"{policy.partition(';')[0]};r=0;t={after}"
     return Answer(
         body=msgspec.json.encode(tree),
         status=http_status(error.number) or HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -161,7 +172,9 @@ async def answer_errors(
     except Exception:  # noqa: BLE001 - the one place that turns everything into an answer
         log_id = secrets.token_hex(8)
         _log.exception("api.error", extra={"why": log_id})
-        return answer_problem(Problem(INTERNAL, log_id=log_id), request.path, lang)
+        is_read = request.method in ("GET", "HEAD")  # else something may have happened
+        why = Problem(INTERNAL, nothing_sent=is_read, log_id=log_id)
+        return answer_problem(why, request.path, lang)
 
 
 def _number_of(error: web.HTTPException) -> int:
@@ -175,54 +188,72 @@ class Connections:
     def __init__(self) -> None:
         self._open: Counter[str] = Counter()
 
-    def enter(self, address: str) -> bool:
+    def enter(self, network: str) -> bool:
         """Count a new connection; False, and not counted, where a cap is reached."""
         if self._open.total() >= CONNECTIONS_MAX:
             return False
-        if not is_loopback(address) and self._open[address] >= CONNECTIONS_PER_ADDRESS_MAX:
+        if network and self._open[network] >= CONNECTIONS_PER_ADDRESS_MAX:
             return False
-        self._open[address] += 1
+        self._open[network] += 1
         return True
 
-    def leave(self, address: str) -> None:
+    def leave(self, network: str) -> None:
         """A counted connection is gone."""
-        self._open[address] -= 1
-        if not self._open[address]:
-            del self._open[address]
+        self._open[network] -= 1
+        if not self._open[network]:
+            del self._open[network]
 
 
-def is_loopback(address: str) -> bool:
-    """Say whether an address is this machine; a Unix socket has the empty one."""
-    return address in ("", "::1") or address.startswith(("127.", "::ffff:127."))
+def read_network(request: web.BaseRequest) -> str:
+    """Return what counts as the sender's address: "" for loopback, the /64 of an IPv6 address."""
+    return get_network(request.remote) if request.remote else ""
 
 
 class _Handler(RequestHandler):
     """One connection. What does not parse is answered without a word of it (A7)."""
 
-    __slots__ = ("_address", "_caps")
+    __slots__ = ("_caps", "_network", "_unsent", "_watch")
 
     def __init__(self, manager: web.Server, caps: Connections, **options: Any) -> None:
         super().__init__(manager, **options)
         self._caps = caps
-        self._address: str | None = None
+        self._network: str | None = None
+        self._unsent = 0  # bytes that waited for the client when it was looked at last
+        self._watch: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         peer = transport.get_extra_info("peername")
-        address = str(peer[0]) if isinstance(peer, tuple) else ""
-        if not self._caps.enter(address):
+        network = get_network(str(peer[0])) if isinstance(peer, tuple) else ""
+        assert isinstance(transport, asyncio.Transport)
+        if not self._caps.enter(network):
             self.force_close()
-            assert isinstance(transport, asyncio.Transport)
-            transport.write(_TOO_MANY)
+            transport.write(_too_many())
             transport.close()
             return
-        self._address = address
+        self._network = network
+        self._look_later(transport)
         super().connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        if self._address is not None:
-            self._caps.leave(self._address)
-            self._address = None
+        if self._network is not None:
+            self._caps.leave(self._network)
+            self._network = None
+        if self._watch is not None:
+            self._watch.cancel()
         super().connection_lost(exc)
+
+    def _look_later(self, transport: asyncio.Transport) -> None:
+        loop = asyncio.get_running_loop()
+        self._watch = loop.call_later(STUCK_S, self._cut_if_stuck, transport)
+
+    def _cut_if_stuck(self, transport: asyncio.Transport) -> None:
+        """Cut a client that reads nothing; else it would hold its place for ever, even closed."""
+        unsent = transport.get_write_buffer_size()
+        if unsent and unsent >= self._unsent > 0:
+            transport.abort()
+            return
+        self._unsent = unsent
+        self._look_later(transport)
 
     def handle_error(
         self,
@@ -234,13 +265,27 @@ class _Handler(RequestHandler):
         """Answer what did not parse, or what the middleware could not catch."""
         if request.writer.output_size > 0:
             raise ConnectionError("the answer is half sent")
-        number = 3009
+        why = Problem(3009)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            number = INTERNAL
+            why = Problem(INTERNAL, nothing_sent=False)
             _log.error("api.error", exc_info=exc)
-        response = answer_problem(Problem(number), "/", "nl")
+        response = answer_problem(why, "/", "nl")
         response.force_close()
         return response
+
+
+def _too_many() -> bytes:
+    """Return the whole answer to a connection above a cap, whose request nobody reads."""
+    answer = answer_problem(Problem(TOO_MANY), "/", "nl")
+    assert isinstance(answer.body, bytes)
+    headers = {
+        **answer.headers,
+        "Content-Type": PROBLEM_TYPE,
+        "Content-Length": str(len(answer.body)),
+        "Connection": "close",
+    }
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"HTTP/1.1 429 Too Many Requests\r\n{lines}\r\n".encode() + answer.body
 
 
 class Serving:
@@ -306,8 +351,3 @@ async def _make(app: web.Application) -> tuple[web.AppRunner, Callable[[], _Hand
         )
 
     return runner, factory
-
-
-def now_ms() -> int:
-    """Return the wall clock, Unix ms."""
-    return time.time_ns() // 1_000_000

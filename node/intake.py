@@ -31,6 +31,8 @@ from node.ports import Check, Links, Peer, Timers, Verifier
 JOB_TXS_MAX = 256  # transactions of one verification job: 5 ms of two cores
 JOBS_MAX = 4  # jobs under way; more wait and make larger jobs
 QUEUE_TXS_MAX = 50_000  # transactions waiting for a job; above it submission answers "full"
+QUEUE_BYTES_MAX = 32 * 1024 * 1024  # of the same; what a block lacks may take as much again
+FOR_BLOCK_BYTES_MAX = 16 * 1024 * 1024  # what open blocks need and the mempool does not hold
 REQUESTED_MAX = 100_000  # ids asked of peers and not yet there
 ASK_AGAIN_MS = 2_000  # an announced transaction is asked of another peer after this
 REANNOUNCE_MS = 2_000  # what still waits after this is announced again: heals lost gossip
@@ -90,10 +92,14 @@ class Intake:
             clock.number("account_pending_txs"), clock.number("account_pending_bytes")
         )
         self._queue: list[_Job] = []
+        self._queue_bytes = 0
         self._jobs = 0
         self._waiting: dict[bytes, list[Done]] = {}
         self._requested: dict[bytes, int] = {}
+        self._wanted: set[bytes] = set()  # ids that an open block lacks
         self._for_block: dict[bytes, Pending] = {}
+        self._for_block_bytes = 0
+        self._admitting: Pending | None = None
         self._pushes = 0
         self.refused: dict[int, int] = {}
         self.refusals: dict[bytes, int] = {}  # what was refused or expired lately, and why
@@ -124,7 +130,7 @@ class Intake:
         if place is not None:
             done(Verdict(tx.id, place))
             return
-        if len(self._queue) >= QUEUE_TXS_MAX:
+        if not self._has_room():
             done(Verdict(tx.id, None, MEMPOOL_FULL))
             return
         try:
@@ -157,7 +163,7 @@ class Intake:
             if tx_id in self.mempool or tx_id in self._waiting or tx_id in self._for_block:
                 continue
             tx = decode_tx(raw, self._chain.table.union)
-            if not asked and len(self._queue) >= QUEUE_TXS_MAX:
+            if not self._has_room(asked=asked):
                 continue
             if self._find_place(tx) is not None:
                 continue
@@ -198,6 +204,10 @@ class Intake:
             found.append(raw)
         self._links.send(peer, TxAnswer(tuple(found)))
 
+    def want(self, tx_ids: Iterable[bytes]) -> None:
+        """Keep these until the next block even where the mempool has no place for them (B3)."""
+        self._wanted.update(tx_ids)
+
     # ------------------------------------------------------------------------------- reading
 
     def find(self, tx_id: bytes) -> Tx | None:
@@ -219,9 +229,10 @@ class Intake:
 
     def check(self, tx: Tx, keys: tuple[bytes, ...]) -> bool:
         """Say whether the signatures of `tx` are by `keys`; nothing is checked twice."""
-        pending = self.mempool.get(tx.id) or self._for_block.get(tx.id)
-        if pending is not None and keys and pending.keys == keys:
-            return True
+        known = (self.mempool.get(tx.id), self._for_block.get(tx.id), self._admitting)
+        for pending in known:
+            if pending is not None and pending.tx.id == tx.id and keys and pending.keys == keys:
+                return True
         return all(self._verifier.now(_checks(tx, keys)))
 
     # ------------------------------------------------------------------------------ the chain
@@ -233,6 +244,8 @@ class Intake:
         for tx_id in expired:
             self._remember(tx_id, Code.TX_EXPIRED.number)
         self._for_block.clear()
+        self._for_block_bytes = 0
+        self._wanted.clear()
         self._trial = self._make_trial()
         clock = self._trial.clock
         self.mempool.account_txs = clock.number("account_pending_txs")
@@ -265,10 +278,19 @@ class Intake:
         if not self._queue:
             self._timers.set(FLUSH, self._timers.mono_ms())
         self._queue.append(job)
+        self._queue_bytes += len(job.tx.raw)
+
+    def _has_room(self, *, asked: bool = False) -> bool:
+        """Say whether one more may wait for its check; a flood leaves room for what was asked."""
+        most = 2 if asked else 1
+        return (
+            len(self._queue) < QUEUE_TXS_MAX * most and self._queue_bytes < QUEUE_BYTES_MAX * most
+        )
 
     def _start_jobs(self) -> None:
         while self._queue and self._jobs < JOBS_MAX:
             batch, self._queue = self._queue[:JOB_TXS_MAX], self._queue[JOB_TXS_MAX:]
+            self._queue_bytes -= sum(len(job.tx.raw) for job in batch)
             checks = [check for job in batch for check in _checks(job.tx, job.keys)]
             self._jobs += 1
             self._verifier.start(checks, partial(self._checked, batch))
@@ -291,8 +313,8 @@ class Intake:
             if verdict.status == "pending":
                 if job.peer is None:
                     push.append(job.tx)
-            elif job.peer is not None:
-                self._for_block[job.tx.id] = pending
+            elif job.tx.id in self._wanted:
+                self._keep_for_block(pending)
             answers.append((done, verdict))
         self._gossip(push)
         for done, verdict in answers:
@@ -316,7 +338,7 @@ class Intake:
             return self._refuse(
                 tx.id, Code.TX_SIGNATURES.number, (("have", 0), ("need", len(tx.signatures)))
             )
-        self._for_block[tx.id] = pending  # so that `check` finds the keys
+        self._admitting = pending  # so that `check` finds the keys
         try:
             if job.peer is None:
                 outcome = self._trial.try_out(tx, now_s)
@@ -331,8 +353,18 @@ class Intake:
         except MempoolFull:
             return self._refuse(tx.id, MEMPOOL_FULL)
         finally:
-            self._for_block.pop(tx.id, None)
+            self._admitting = None
         return Verdict(tx.id)
+
+    def _keep_for_block(self, pending: Pending) -> None:
+        """Keep what an open block lacks; the oldest make room, so no leader can fill the memory."""
+        if pending.tx.id in self._for_block:
+            return
+        self._for_block[pending.tx.id] = pending
+        self._for_block_bytes += len(pending.tx.raw)
+        while self._for_block_bytes > FOR_BLOCK_BYTES_MAX:
+            oldest = self._for_block.pop(next(iter(self._for_block)))
+            self._for_block_bytes -= len(oldest.tx.raw)
 
     def _gossip(self, txs: list[Tx]) -> None:
         """Push bodies to ceil(sqrt(n)) peers in turn, announce the ids to the others (B2)."""
@@ -374,7 +406,9 @@ class Intake:
         self, tx_id: bytes, number: int, params: tuple[tuple[str, int | str], ...] = ()
     ) -> Verdict:
         self._count(number)
-        if number != MEMPOOL_FULL:
+        # Only a final block says that an order has expired (interfaces 2.2), not this clock:
+        # another node may hold it, and a block of before may still come.
+        if number not in (MEMPOOL_FULL, Code.TX_EXPIRED.number):
             self._remember(tx_id, number)
         return Verdict(tx_id, None, number, params)
 

@@ -8,7 +8,6 @@ loop, one at a time, and never from inside a call of this class.
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
 import socket
 from collections import Counter, deque
@@ -16,6 +15,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from chain.codec import Record
+from node.addresses import get_network, join_address, split_address
 from node.flow import Inflow, expects_answer
 from node.identity import Identity, client_context, server_context
 from node.link import LIMITS, Limits, Link
@@ -26,7 +26,6 @@ from node.wire import Kind, encode_frame
 NONCES_KEPT = 4_096  # hellos remembered to spot a replay (Z6)
 BACKLOG = 512  # connections the kernel holds for us; the cap of Z11 is kept after accepting
 FORGIVEN_S = 600.0  # a peer that behaved this long starts again at the shortest back-off
-PORT_MAX = 65_535
 ACCEPT_PAUSE_S = 0.1  # when no file descriptor is left
 
 # What a new attempt cannot mend by itself: wait longer (Z8).
@@ -297,6 +296,7 @@ class PeerLinks:
         except (OSError, TimeoutError, ValueError) as error:
             link.abort()
             _log.debug("cannot reach %s: %s", known.info.name, error)
+            error.__traceback__ = None  # as in `_shake_hands`
             return
         except asyncio.CancelledError:
             link.abort()
@@ -326,6 +326,7 @@ class PeerLinks:
             link = Link(self, dialled=False)
             self._waiting[link] = _Waiting(network, accepted)
             self._group.create_task(self._shake_hands(accepted, link))
+            await asyncio.sleep(0)  # a full backlog is taken one a turn: a flood starves nobody
 
     async def _shake_hands(self, accepted: socket.socket, link: Link) -> None:
         loop = asyncio.get_running_loop()
@@ -341,6 +342,7 @@ class PeerLinks:
             if self._waiting.pop(link, None) is not None:  # else it was crowded out
                 self.closed[Reason.TLS] += 1
             _log.debug("handshake failed: %s", error)
+            error.__traceback__ = None  # else 256 KiB of TLS buffer wait for the cycle collector
 
     # ---------------------------------------------------------------------- what links report
 
@@ -575,32 +577,6 @@ class PeerLinks:
             if link not in self._links:  # its handshake had not begun
                 waiting.socket.close()
         await asyncio.sleep(0)  # lets the transports close their sockets
-
-
-def split_address(address: str) -> tuple[str, int]:
-    """Return host and port of "host:port" or "[v6]:port", or raise `ValueError`."""
-    host, colon, port = address.rpartition(":")
-    if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-    if not colon or not host or not (port.isascii() and port.isdigit()) or int(port) > PORT_MAX:
-        raise ValueError(f"not an address with a port: {address!r}")
-    return host, int(port)
-
-
-def join_address(host: str, port: int) -> str:
-    """Return the text of an address: the reverse of `split_address`."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def get_network(host: str) -> str:
-    """Return what counts as one address under Z11: "" for loopback, the /64 of an IPv6 address."""
-    address = ipaddress.ip_address(host.partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is None:
-            is_loopback = address.is_loopback
-            return "" if is_loopback else str(ipaddress.ip_network((address, 64), strict=False))
-        address = address.ipv4_mapped
-    return "" if address.is_loopback else str(address)
 
 
 def crowded_out(waiting: Mapping[Link, str], network: str, limits: Limits) -> list[Link]:

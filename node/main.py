@@ -18,7 +18,6 @@ from typing import NamedTuple
 
 import msgspec
 
-from chain.codec import decode
 from chain.contract import Table
 from chain.crypto import public_key, sign, verify
 from chain.errors import Malformed
@@ -28,30 +27,29 @@ from consensus.guard import GuardDamaged, GuardForeign
 from contracts import CONTRACTS
 from node.admin import serve_admin
 from node.api import Node, make_api
-from node.chainstore import TIP, ChainStore, Tip, create_chain
 from node.config import Config, ConfigInvalid, Value, load_config
 from node.disk import Busy, StorageError, StoreDamaged, StoreFailed
 from node.guard_file import GuardFile, GuardMissing, open_guard
-from node.head_file import (
-    HeadBinding,
-    HeadFile,
-    HeadVerdict,
-    compute_silence,
-    judge_head,
-    open_head_file,
-    read_heads,
+from node.home import (
+    Home,
+    Space,
+    compute_ballast_bytes,
+    get_free_bytes,
+    judge_space,
+    lock_home,
+    make_room,
+    restore_ballast,
 )
-from node.home import Home, Space, get_free_bytes, judge_space, lock_home
 from node.http_server import Serving, serve_tcp
 from node.identity import load_identity
 from node.links import PeerInfo, PeerLinks
 from node.meters import Meters
 from node.metrics import make_metrics
-from node.ports import Store
+from node.recovery import open_chain
 from node.runtime import Halted, Runtime
 from node.setup import check_genesis, load_node_key
 from node.signatures import SignaturePool
-from node.store import choose_kind, create_store, open_store, recover_torn_tail
+from node.store import choose_kind
 from node.timers import LoopTimers
 
 OK, CRASHED, INTEGRITY, BAD_CONFIG = 0, 1, 70, 78
@@ -134,10 +132,18 @@ async def serve(
     seed = load_node_key(home.root / config.text("signer.key"))
     own_key = public_key(seed)
     doc = find_validator(genesis.doc, own_key)
-    store, heads = open_chain(home, config, genesis)
     chain = genesis.chain(Table(CONTRACTS))
-    chain_store = ChainStore(store)
     guard = _open_guard(home, config, own_key, genesis, seed)
+    make_room(home)
+    try:
+        chain_store, heads, silent_until = open_chain(
+            home, config.text("node.storage"), genesis, own_key, guard
+        )
+    except BaseException:
+        if guard is not None:
+            guard.close()
+        raise
+    restore_ballast(home, compute_ballast_bytes(genesis.doc.purpose))
     identity = load_identity(home.transport_key)
     meters = Meters()
     verifier = SignaturePool(os.cpu_count() or 1, meters.verify_seconds.observe)
@@ -165,9 +171,7 @@ async def serve(
         verifier,
         make_remembering_verify(),
         own_key if doc is not None else None,
-        silent_until=compute_silence(
-            chain_store.tip.height, heads.last.height, 0 if guard is None else guard.height
-        ),
+        silent_until=silent_until,
     )
     loop.set_exception_handler(lambda _loop, context: _fail(stop, context))
     links.set_peers([_peer_info(validator) for validator in genesis.doc.validators])
@@ -212,48 +216,8 @@ async def serve(
         if guard is not None:
             guard.close()
         heads.close()
-        store.close()
+        chain_store.store.close()
     return int(code)
-
-
-def open_chain(home: Home, config: Config, genesis: Genesis) -> tuple[Store, HeadFile]:
-    """Open store and head file, mending a torn tail, and compare them (reliability Y20, Y22).
-
-    A store that was taken away as a whole begins again at height 0 and fetches every block from
-    the peers; head file and guard still know how far this node was (reliability Y23).
-    """
-    kind = choose_kind(config.text("node.storage"), home.store)
-    heads_read = read_heads(home.head.read_bytes()) if home.head.exists() else None
-
-    def is_sound(store: Store) -> bool:
-        raw = store.get(TIP)
-        if raw is None or heads_read is None:
-            return False
-        tip = decode(Tip, raw)
-        return judge_head(tip.height, tip.block_id, heads_read.heads) is HeadVerdict.OK
-
-    if not home.store.exists():
-        _log.warning("store.missing", extra={"why": f"{home.store} is gone: fetching every block"})
-        store = create_store(home.store, kind)
-        create_chain(store, genesis)
-        store.close()
-    try:
-        store = open_store(home.store, kind)
-    except StoreDamaged:
-        store = recover_torn_tail(home.store, kind, is_sound)
-    tip = ChainStore(store).tip
-    if heads_read is None:
-        raise StoreDamaged(f"{home.head}: the head file is missing")
-    binding = heads_read.binding
-    if binding.genesis_digest != genesis.digest:
-        raise StoreDamaged(f"{home.head} is of another chain")
-    heads = open_head_file(home.head, HeadBinding(binding.genesis_digest, binding.instance))
-    verdict = judge_head(tip.height, tip.block_id, heads.heads)
-    if verdict is HeadVerdict.FOREIGN:
-        raise StoreDamaged(f"{home.head} and the store tell different stories (reliability Y20)")
-    if verdict is HeadVerdict.OK and tip.height > heads.last.height:
-        heads.append(tip.height, tip.block_id, tip.log_root, tip.state_root)
-    return store, heads
 
 
 def find_validator(doc: GenesisDoc, key: bytes) -> ValidatorDoc | None:
@@ -350,9 +314,14 @@ def _stop_with(stop: "asyncio.Future[int]", why: BaseException) -> None:
 
 async def _watch_space(home: Home, node: Node, stop: "asyncio.Future[int]") -> None:
     """Refuse new work, then stop cleanly, before the disk is full (reliability Y28)."""
+    told = Space.OK
     while True:
         space = judge_space(get_free_bytes(home.root))
         node.refuses_work = space in (Space.REFUSE, Space.STOP)
+        node.runtime.saves_space = node.refuses_work
+        if space is not told:
+            _log.warning("disk.space", extra={"why": f"free space: {space.value}"})
+            told = space
         if space is Space.STOP and not stop.done():
             stop.set_exception(StoreFailed("less than 512 MiB of disk left: stopping cleanly"))
         await asyncio.sleep(SPACE_CHECK_S)

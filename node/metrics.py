@@ -14,6 +14,7 @@ from chain.execute import get_leaders_of_tip
 from chain.keyspaces import SetMember
 from consensus.schedule import proposer
 from node.admin import get_size
+from node.alerts import ALERTS, Alerts
 from node.home import get_free_bytes
 from node.http_server import Answer, answer_errors
 from node.runtime import Applied
@@ -24,8 +25,18 @@ from node.views import supply_cents
 def make_metrics(node: Node) -> web.Application:
     """Return the application behind `metrics.listen`."""
     node.runtime.on_applied.append(BlockMeter(node).count)
-    node.meters.registry.register(Gauges(node))
+    alerts = Alerts(node)
+    node.meters.registry.register(Gauges(node, alerts))
     app = web.Application(middlewares=[answer_errors])
+
+    async def start(_app: web.Application) -> None:
+        alerts.start()
+
+    async def stop(_app: web.Application) -> None:
+        alerts.stop()
+
+    app.on_startup.append(start)
+    app.on_shutdown.append(stop)
 
     async def metrics(_request: web.Request) -> web.StreamResponse:
         return Answer(
@@ -72,8 +83,9 @@ class BlockMeter:
 class Gauges(Collector):
     """What is read from the node at the moment somebody asks."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, alerts: Alerts) -> None:
         self._node = node
+        self._alerts = alerts
 
     def describe(self) -> list[Metric]:
         """Promise nothing in advance: what exists may depend on the chain."""
@@ -118,6 +130,7 @@ class Gauges(Collector):
             yield _one("wijk_clock_offset_seconds", about, skew_ms / 1000)
         yield from self._money()
         yield from self._peers(touch.members)
+        yield from self._alarms()
         yield from self._counters()
 
     def _money(self) -> Iterator[Metric]:
@@ -148,6 +161,19 @@ class Gauges(Collector):
             sent.add_metric([stats.name, "out"], stats.bytes_out)
         yield rtt
         yield sent
+
+    def _alarms(self) -> Iterator[Metric]:
+        self._alerts.check()
+        active = GaugeMetricFamily("wijk_alert_active", "1 while it lasts.", labels=["alert"])
+        for name in ALERTS:
+            active.add_metric([name], int(name in self._alerts.active))
+        yield active
+        refusals = CounterMetricFamily(
+            "wijk_guard_refusals", "Signatures that the guard refused.", labels=["reason"]
+        )
+        for reason, count in sorted(self._alerts.guard_refusals.items()):
+            refusals.add_metric([reason], count)
+        yield refusals
 
     def _counters(self) -> Iterator[Metric]:
         node = self._node

@@ -121,6 +121,10 @@ class Acked(Protocol):
     def height(self) -> int:
         """The height of the block."""
 
+    @property
+    def block_id(self) -> bytes:
+        """Its id."""
+
 
 class Heads(Protocol):
     """The watermark of acked blocks outside the store (reliability Y19)."""

@@ -121,6 +121,8 @@ class Runtime:
         )
         self.sync = Sync(chain, store, links, timers, verify, self._apply_fetched)
         self.replica = Replica(ChainName(chain.digest, chain.chain_id), self._own_key, verify)
+        self._fault: events.Ignore | None = None  # of the message that is being judged
+        self.saves_space = False  # propose nothing, but vote (reliability Y28)
         self._work = False
         self._silent = False  # signing is withheld below `silent_until`, where blocks were lost
 
@@ -225,7 +227,11 @@ class Runtime:
     # ------------------------------------------------------------------------- the event loop
 
     def _receive(self, peer: Peer, message: Message) -> None:
+        """Feed a message of consensus; one that no honest peer sends ends its link (B12)."""
+        self._fault = None
         self._feed(events.Received(peer, message, *self._now()))
+        if self._fault is not None and self._fault.sender == peer:
+            raise Malformed(self._fault.why)
 
     def _feed(self, event: events.Event) -> None:
         """Queue an event and run until the queue is empty; effects never re-enter the replica."""
@@ -260,6 +266,8 @@ class Runtime:
                 self._timers.set(effect.timer.value, effect.at_ms)
             case events.CancelTimer():
                 self._timers.cancel(effect.timer.value)
+            case events.Propose() if self.saves_space:
+                return None  # the round ends on its timer, and another leads
             case events.Propose():
                 assert self._own_key is not None, "only a validator proposes"
                 block = self.candidates.build(self._own_key, self._timers.wall_ms())
@@ -282,9 +290,11 @@ class Runtime:
             case events.Halt():
                 raise Halted(effect.reason)
             case events.Ignore():
-                self.ignored[effect.why] = self.ignored.get(effect.why, 0) + 1
-                if effect.fault and effect.sender != self._own_key:
-                    self.ignored["fault"] = self.ignored.get("fault", 0) + 1
+                # Peers choose the numbers in the text: only its head may name a counter (I8).
+                why = "fault" if effect.fault else effect.why.partition(":")[0]
+                self.ignored[why] = self.ignored.get(why, 0) + 1
+                if effect.fault:
+                    self._fault = effect
             case _:
                 assert_never(effect)
         return None
@@ -358,7 +368,13 @@ class Runtime:
         self._feed(self._new_height())
 
     def _apply(self, block: Fetched, executed: Executed) -> None:
-        """One synced batch, then the head slot, and only then does anybody hear of it (D3, Y16)."""
+        """One synced batch, then the head slot, and only then does anybody hear of it (D3, Y16).
+
+        A node that fetches back what it lost takes no other block where it acked one (X5).
+        """
+        acked, height = self._heads.last, block.header.height
+        if acked.height == height and acked.block_id != block.certificate.block_id:
+            raise Halted(f"another block is certified at height {height} than was acked here")
         started_ms = self._timers.mono_ms()
         tip = self.store.apply(block.header, block.body, block.certificate, block.txs, executed)
         if tip.height > self._heads.last.height:  # else it was acked before it was lost

@@ -20,10 +20,9 @@ from node.disk import StorageError
 from node.guard_file import create_guard
 from node.head_file import HeadBinding, create_head_file, read_heads
 from node.home import (
-    BALLAST_BYTES,
-    BALLAST_TEST_BYTES,
     Home,
     check_private,
+    compute_ballast_bytes,
     make_ballast,
     make_home,
     replace_file,
@@ -86,7 +85,7 @@ def init_home(
     )
     create_identity(home.transport_key, transport_seed)
     _begin_chain(home, genesis, seed, instance, str(settings.get("node.storage", "auto")))
-    make_ballast(home, BALLAST_BYTES if genesis.doc.purpose == "live" else BALLAST_TEST_BYTES)
+    make_ballast(home, compute_ballast_bytes(genesis.doc.purpose))
     replace_file(home.config, write_config(settings).encode())
     return home
 

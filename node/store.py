@@ -10,13 +10,15 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-from node.disk import DISK, FOLDER_MODE, Disk, StoreDamaged, failing
+from node.disk import DISK, FOLDER_MODE, Disk, StorageError, StoreDamaged, failing
 from node.ports import Store
 from node.store_pairs import KEY_END
 from node.store_sqlite import FILE as SQLITE_FILE
 from node.store_sqlite import create_sqlite, open_sqlite
 
 LEVELDB = "leveldb"
+_NO_LEVELDB = "storage: LevelDB needs plyvel, and this Python has none"
+_LEVELDB_FILES = ("CURRENT", "MANIFEST-*", "*.ldb", "*.log")
 SQLITE = "sqlite"
 
 
@@ -28,9 +30,9 @@ def choose_kind(setting: str, folder: Path | None = None) -> str:
     if setting != "auto":
         assert setting in (LEVELDB, SQLITE), f"storage: {setting}"
         return setting
-    if folder is not None and (folder / SQLITE_FILE).exists():
-        return SQLITE
-    if folder is not None and folder.exists() and any(folder.iterdir()):
+    if folder is not None and list(folder.glob(f"{SQLITE_FILE}*")):
+        return SQLITE  # also where the file itself is lost and only what lies beside it is there
+    if folder is not None and any(list(folder.glob(name)) for name in _LEVELDB_FILES):
         return LEVELDB
     return LEVELDB if find_spec("plyvel") else SQLITE
 
@@ -38,15 +40,13 @@ def choose_kind(setting: str, folder: Path | None = None) -> str:
 def create_store(folder: Path, kind: str, disk: Disk = DISK) -> Store:
     """Make a new, empty store in `folder`, which is made, or is there and empty.
 
-    Only `init` calls this: a node that finds no store has lost it, and must not begin a new one.
+    For `init`, and for a node that has lost its store and fetches it again (`node/recovery.py`).
     """
     with failing(f"make the folder {folder}"):
         folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
     disk.sync_folder(folder.parent)
     if kind == LEVELDB:
-        from node.store_leveldb import create_leveldb  # noqa: PLC0415 - not everywhere installed
-
-        return create_leveldb(folder, disk)
+        return _create_leveldb(folder, disk)
     return create_sqlite(folder, disk)
 
 
@@ -55,11 +55,9 @@ def open_store(folder: Path, kind: str, disk: Disk = DISK) -> Store:
 
     Raises `StoreDamaged` where anything is missing or wrong, `Busy` where another process has it.
     """
-    _finish_swap(folder, disk)
+    finish_swap(folder, disk)
     if kind == LEVELDB:
-        from node.store_leveldb import open_leveldb  # noqa: PLC0415 - not everywhere installed
-
-        return open_leveldb(folder, disk)
+        return _open_leveldb(folder, disk)
     return open_sqlite(folder, disk)
 
 
@@ -82,15 +80,13 @@ def recover_torn_tail(
     """
     if kind != LEVELDB:
         raise StoreDamaged(f"{folder}: SQLite cuts a torn tail itself; this damage is another")
-    from node.store_leveldb import open_leveldb  # noqa: PLC0415 - not everywhere installed
-
-    _finish_swap(folder, disk)
+    finish_swap(folder, disk)
     mended = _mended(folder)
     with failing(f"copy {folder}"):
         shutil.copytree(folder, mended)
     try:
         for forgiving in (True, False):  # once it is mended, the strict way has to accept it too
-            store = open_leveldb(mended, disk, forgiving=forgiving)
+            store = _open_leveldb(mended, disk, forgiving=forgiving)
             try:
                 verify_store(store)
                 if not is_sound(store):
@@ -121,15 +117,7 @@ def set_aside(folder: Path, disk: Disk = DISK) -> Path:
     return aside
 
 
-def _mended(folder: Path) -> Path:
-    return folder.with_name(folder.name + ".mended")
-
-
-def _torn(folder: Path) -> Path:
-    return folder.with_name(folder.name + ".torn")
-
-
-def _finish_swap(folder: Path, disk: Disk) -> None:
+def finish_swap(folder: Path, disk: Disk) -> None:
     """Go on where a crash left `recover_torn_tail`.
 
     The original is renamed only after its copy proved sound, so `torn` says that the copy counts.
@@ -144,3 +132,27 @@ def _finish_swap(folder: Path, disk: Disk) -> None:
             disk.sync_folder(folder.parent)
         disk.remove_folder(torn)
         disk.sync_folder(folder.parent)
+
+
+def _create_leveldb(folder: Path, disk: Disk) -> Store:
+    try:
+        from node.store_leveldb import create_leveldb  # noqa: PLC0415 - not everywhere installed
+    except ImportError as error:
+        raise StorageError(_NO_LEVELDB) from error
+    return create_leveldb(folder, disk)
+
+
+def _open_leveldb(folder: Path, disk: Disk, *, forgiving: bool = False) -> Store:
+    try:
+        from node.store_leveldb import open_leveldb  # noqa: PLC0415 - not everywhere installed
+    except ImportError as error:
+        raise StorageError(_NO_LEVELDB) from error
+    return open_leveldb(folder, disk, forgiving=forgiving)
+
+
+def _mended(folder: Path) -> Path:
+    return folder.with_name(folder.name + ".mended")
+
+
+def _torn(folder: Path) -> Path:
+    return folder.with_name(folder.name + ".torn")

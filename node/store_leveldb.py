@@ -18,9 +18,8 @@ from node.disk import DISK, Busy, Disk, StoreDamaged, StoreFailed
 from node.ports import Snapshot
 from node.store_pairs import KEY_END, Batch, check_batch, check_key, copy_pairs
 
-_GONE = (
-    "No such file or directory"  # LevelDB calls a missing file an input error; here it is damage
-)
+# LevelDB calls a missing file, and one of no bytes, an input error; here both are damage.
+_LOST = ("No such file or directory", "Invalid argument")
 _HELD = "IO error: lock "
 _KEY_FIRST = b""
 _MARKS = (_KEY_FIRST, KEY_END)  # stand before and after all keys, from the creation on
@@ -212,7 +211,7 @@ def _judge(error: Exception, folder: Path) -> Exception:
     text = _text(error)
     if _HELD in text:
         return Busy(f"{folder} is in use by another process")
-    if isinstance(error, plyvel.IOError) and _GONE not in text:
+    if isinstance(error, plyvel.IOError) and not text.endswith(_LOST):
         return StoreFailed(f"{folder}: {text}")
     return StoreDamaged(f"{folder}: {text}")
 

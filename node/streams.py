@@ -23,7 +23,7 @@ from chain.texts import Problem, problem
 from node.api_auth import Readers
 from node.api_request import NUMBER_MAX, Caps, parse_number, read_account
 from node.chainstore import ENVELOPES, Envelopes
-from node.http_server import Stream, is_loopback, read_language
+from node.http_server import Stream, read_language, read_network
 from node.runtime import Applied
 from node.standing import Node
 from node.views import block_json, own_denom, payment_of, time_text
@@ -83,8 +83,8 @@ class Streams:
         tip = self._node.store.tip.height
         last = request.headers.get("Last-Event-ID")
         position = (tip + 1, 0) if last is None else read_position(last)
-        address = request.remote or ""
-        with self._caps.hold(address, exempt=is_loopback(address)):
+        network = read_network(request)
+        with self._caps.hold(network, exempt=not network):
             response = Stream(
                 headers={
                     "Content-Type": "text/event-stream; charset=utf-8",
@@ -135,8 +135,7 @@ class Streams:
                 if chunk:
                     async with asyncio.timeout(STUCK_S):
                         await response.write(chunk)
-                else:
-                    await asyncio.sleep(0)  # a long way to catch up holds nobody up
+                await asyncio.sleep(0)  # a long way to catch up holds nobody up
                 continue
             if not live:
                 live = True

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from chain.codec import decode
+from chain.codec import decode, digest
 from chain.contract import Chain
 from chain.errors import Malformed
 from chain.execute import get_set
@@ -24,6 +24,7 @@ from node.ports import Links, Peer, Timers
 SYNC = "sync"  # alarm: apply the next block, or ask again
 RANGE_BLOCKS = 64  # asked at a time: an answer holds at most 256 KiB anyway
 ANSWER_MS = 5_000  # reliability Z10: a peer that does not answer by then is asked less
+FETCH_PEERS = 2
 QUEUED_BLOCKS_MAX = 128  # decoded blocks waiting to be applied
 
 
@@ -57,12 +58,18 @@ class Sync:
         self._apply = apply
         self._claims: dict[Peer, int] = {}
         self._faults: dict[Peer, int] = {}
+        self._turns: dict[Peer, int] = {}  # how often each was asked, so that all take turns
         self._asked: tuple[Peer, int] | None = None  # whom, and until when
         self._queue: deque[Fetched] = deque()
 
     def behind(self) -> int:
-        """Return how many blocks the best claim lies above the tip; a hint, not a fact."""
-        return max(0, max(self._claims.values(), default=0) - self._store.tip.height)
+        """Return how many blocks w = f + 1 peers claim above the tip, so one honest peer does (S2).
+
+        One liar alone could else make this node turn all its clients away.
+        """
+        claims = sorted(self._claims.values(), reverse=True)
+        weak = get_set(self._store.read_state, SET_NOW).weak_quorum
+        return max(0, claims[weak - 1] - self._store.tip.height) if len(claims) >= weak else 0
 
     def on_claim(self, peer: Peer, height: int) -> None:
         """A peer says how far it is."""
@@ -78,9 +85,10 @@ class Sync:
             self._ask()
 
     def fetch(self, height: int, sources: tuple[Peer, ...]) -> None:
-        """Ask for one decided block of which only the certificate is known."""
+        """Ask two for a decided block of which only the certificate is known, each time others."""
         if height == self._store.tip.height + 1:
-            for peer in sources[:2]:
+            for peer in sorted(sources, key=self._merit)[:FETCH_PEERS]:
+                self._turns[peer] = self._turns.get(peer, 0) + 1
                 self._links.send(peer, RangeRequest(height, height))
 
     def on_request(self, peer: Peer, message: RangeRequest) -> None:
@@ -104,16 +112,13 @@ class Sync:
             self._asked = None
         self._claims[peer] = min(self._claims.get(peer, message.tip_height), message.tip_height)
         if not message.blocks:
-            self._faults[peer] = self._faults.get(peer, 0) + 1
-        expected = None
+            self._demote(peer)  # it claimed more than it has; its next status may claim again
+        found: list[Fetched] = []
         for raw in message.blocks:
             header = decode(Header, raw.header)
-            if expected is not None and header.height != expected:
+            if found and header.height != found[-1].header.height + 1:
                 raise Malformed("a range with a gap")
-            expected = header.height + 1
-            if len(self._queue) >= QUEUED_BLOCKS_MAX:
-                break
-            self._queue.append(
+            found.append(
                 Fetched(
                     peer,
                     header,
@@ -122,6 +127,7 @@ class Sync:
                     tuple(decode_tx(e, self._chain.table.union) for e in raw.envelopes),
                 )
             )
+        self._queue.extend(found[: QUEUED_BLOCKS_MAX - len(self._queue)])
         self._timers.set(SYNC, self._timers.mono_ms())
 
     def fire(self) -> None:
@@ -141,6 +147,8 @@ class Sync:
                 self._apply(block)
         if self._queue:
             self._timers.set(SYNC, now)
+        elif self._asked is not None:  # another's blocks woke us; whom we asked has its time still
+            self._timers.set(SYNC, self._asked[1])
         else:
             self._ask()
 
@@ -151,6 +159,10 @@ class Sync:
         if named != (header.height, header.log_size, header.log_root):
             return False
         if certificate.block_id != block_id(header):
+            return False
+        if header.body_hash != digest(block.body):
+            return False  # what no certificate vouches for is the peer's fault, not a fork (S5)
+        if block.body.tx_ids != tuple(tx.id for tx in block.txs):
             return False
         try:
             validators = get_set(self._store.read_state, SET_NOW)
@@ -165,20 +177,28 @@ class Sync:
         self._claims.pop(peer, None)
         self._queue = deque(block for block in self._queue if block.peer != peer)
 
+    def _merit(self, peer: Peer) -> tuple[int, int]:
+        """Return what a peer is chosen by, the least first: its faults, then its turns (S4)."""
+        return self._faults.get(peer, 0), self._turns.get(peer, 0)
+
     def _ask(self) -> None:
-        """Ask the best peer that claims more than we have, one range at a time."""
+        """Ask a peer that claims more than we have, one range at a time; the good take turns (S4).
+
+        So a peer that answers slowly or with little holds up its own turns only.
+        """
         if self._asked is not None or self._queue:
             return
         tip = self._store.tip.height
         linked = self._links.peers()
         ahead = [
-            (self._faults.get(peer, 0), -claim, peer)
+            (self._merit(peer), -claim, peer)
             for peer, claim in self._claims.items()
             if claim > tip + 1 and peer in linked
         ]
         if not ahead:
             return
         peer = min(ahead)[2]
+        self._turns[peer] = self._turns.get(peer, 0) + 1
         until = self._timers.mono_ms() + ANSWER_MS
         self._asked = (peer, until)
         self._links.send(peer, RangeRequest(tip + 1, tip + RANGE_BLOCKS))

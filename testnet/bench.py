@@ -20,8 +20,9 @@ from chain.crypto import public_key, sha256, sign, verify
 from chain.texts import Problem
 from contracts.coin import Leg, Transfer
 from node.client import Client
+from testnet.create import create_network
 from testnet.load import Load
-from testnet.network import Network, NodeEntry, create_network
+from testnet.network import Network, NodeEntry
 from testnet.plan import DEV_CENTS, Crowd, Plan, plan_testnet
 from wallet.sign import build_body, sign_body
 

@@ -1,7 +1,6 @@
 """`wijk testnet` and `wijk demo`: networks of real processes on one machine (interfaces 1.7)."""
 
 import contextlib
-import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from testnet.stopping import until_stopped, wait_for_ctrl_c
 from wallet.terminal import Terminal
 
 if TYPE_CHECKING:
+    from chain.texts import Problem
     from testnet.network import Network
 
 _DIR = click.Path(path_type=Path, file_okay=False)
@@ -34,7 +35,14 @@ def _dir_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @testnet.command(help="Maak een netwerk: genesis, nodes en sleutels // Create a network")
 @click.option("--nodes", type=click.IntRange(1, 100), default=4, help="validators")
-@click.option("--dir", "folder", type=_DIR, required=True, help="nieuwe map // new folder")
+@click.option(
+    "--dir",
+    "folder",
+    type=_DIR,
+    required=True,
+    envvar="WIJK_TESTNET",
+    help="nieuwe map // new folder",
+)
 @click.option("--wijken", type=click.IntRange(1, 100), help="wijken")
 @click.option("--accounts", type=click.IntRange(0, 10_000), default=4, help="dev1..devM")
 @click.option("--base-port", type=click.IntRange(0, 64_000), default=27_100, help="0 // free")
@@ -55,19 +63,17 @@ def create(
 ) -> None:
     """Write the folder of a network."""
     import secrets
-    import shutil
     from datetime import UTC, datetime
 
     from chain.address import account_text
-    from chain.texts import Problem
     from chain.validators import faulty, quorum
-    from testnet.network import create_network
+    from testnet.create import clear_folder, create_network, is_empty
     from testnet.plan import SEEDED_TIME, plan_testnet
 
-    if folder.exists() and any(folder.iterdir()):
-        if not force:
-            raise Problem(1002, errors=[f"{folder}: is niet leeg // is not empty (--force)"])
-        shutil.rmtree(folder)
+    if force and not is_empty(folder):
+        clear_folder(folder)
+    elif not is_empty(folder):
+        raise _not_empty(terminal, folder, " (--force)")
     secret = secrets.token_bytes(32) if seed is None else str(seed).encode()
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
     plan = plan_testnet(
@@ -120,10 +126,20 @@ def create(
 def start(terminal: Terminal, folder: Path | None, detach: bool) -> None:
     """Start what does not run; without --detach stay until Ctrl-C and stop it again."""
     network = _network(terminal, folder)
+    if detach:
+        _start(terminal, network)
+        return
+    with until_stopped(network.stop):
+        _start(terminal, network)
+        terminal.say("Ctrl-C stopt het netwerk.", "Ctrl-C stops the network.")
+        wait_for_ctrl_c()
+
+
+def _start(terminal: Terminal, network: "Network") -> None:
     began = time.monotonic()
     with _progress(terminal, len(network.file.nodes), "nodes") as told:
         started = network.start(told=told)
-    network.wait_in_sync()
+    network.wait_in_sync(started)
     status = network.status()
     tree = {
         "dir": str(network.folder),
@@ -134,10 +150,6 @@ def start(terminal: Terminal, folder: Path | None, detach: bool) -> None:
     }
     names = ", ".join(started) or "-"
     terminal.show(tree, [terminal.text(f"Gestart: {names}", f"Started: {names}")])
-    if not detach:
-        terminal.say("Ctrl-C stopt het netwerk.", "Ctrl-C stops the network.")
-        _wait_for_ctrl_c()
-        network.stop()
 
 
 @testnet.command(help="Stop alle nodes netjes // Stop all nodes")
@@ -178,7 +190,7 @@ def kill(terminal: Terminal, name: str, folder: Path | None) -> None:
             )
         ],
     )
-    terminal.next_step(f"wijk testnet restart {name}")
+    terminal.next_step(f"wijk testnet restart {name}{_of(folder)}")
 
 
 @testnet.command(help="Start een node weer op zijn gegevens // Restart a node on its data")
@@ -187,11 +199,11 @@ def kill(terminal: Terminal, name: str, folder: Path | None) -> None:
 @_dir_option
 @click.pass_obj
 def restart(terminal: Terminal, name: str, wipe: bool, folder: Path | None) -> None:
-    """Start a stopped or killed node; wait until it is in sync."""
+    """Start a stopped or killed node; wait until it is in sync, where there is a quorum."""
     network = _network(terminal, folder)
     began = time.monotonic()
     network.restart(name, wipe=wipe)
-    network.wait_in_sync()
+    network.wait_in_sync([name])
     entry = network.node(name)
     row = next(row for row in network.status()["nodes"] if row["name"] == name)
     tree = {
@@ -218,9 +230,13 @@ def restart(terminal: Terminal, name: str, wipe: bool, folder: Path | None) -> N
 @click.pass_obj
 def partition(terminal: Terminal, groups: str, folder: Path | None) -> None:
     """Refuse links across groups; unnamed nodes form one more group."""
+    from chain.texts import Problem
+
     network = _network(terminal, folder)
     named = [[name for name in group.split(",") if name] for group in groups.split(":")]
     left = [e.name for e in network.file.nodes if not any(e.name in group for group in named)]
+    if not any(named):
+        raise Problem(1001, cause=terminal.text("geen groepen: v1,v2:v3,v4", "no groups: v1,v2:v3"))
     everyone = [group for group in [*named, left] if group]
     network.set_groups(everyone)
     with_quorum = sum(len(group) >= network.quorum for group in everyone)
@@ -233,16 +249,17 @@ def partition(terminal: Terminal, groups: str, folder: Path | None) -> None:
             )
         ],
     )
-    terminal.next_step("wijk testnet heal")
+    terminal.next_step(f"wijk testnet heal{_of(folder)}")
 
 
 @testnet.command(help="Herstel alle verbindingen // Restore all links")
 @_dir_option
 @click.pass_obj
 def heal(terminal: Terminal, folder: Path | None) -> None:
-    """Lift the partition."""
+    """Lift the partition; return when the nodes are in touch again."""
     network = _network(terminal, folder)
     network.set_groups([])
+    network.wait_in_sync()
     height = network.status()["max_height"]
     names = [entry.name for entry in network.file.nodes]
     terminal.show(
@@ -305,12 +322,22 @@ def demo(
     import shutil
 
     from testnet import demo as playing
+    from testnet.create import is_empty
     from wallet.amounts import parse_duration_ms
 
     pause_s = 0.0 if once else parse_duration_ms(speed) / 1000
-    with _progress(terminal, wijken, "nodes") as told:
-        network, plan = playing.create_demo(folder, wijken, port, told=told)
-    try:
+    if folder is not None and not is_empty(folder):
+        raise _not_empty(terminal, folder)
+    root = playing.make_place(folder)
+
+    def clean_up() -> None:
+        playing.end_demo(root)
+        if not once and not keep and folder is None:
+            shutil.rmtree(root, ignore_errors=True)
+
+    with until_stopped(clean_up), playing.claim_port(port) as api_port:
+        with _progress(terminal, wijken, "nodes") as told:
+            network, plan = playing.create_demo(root, wijken, api_port, told=told)
         with _progress(terminal, wijken, "start") as told:
             network.start(told=told)
         network.wait_in_sync()
@@ -322,22 +349,17 @@ def demo(
             tree = playing.make_object(network, played, report)
             terminal.show(tree, _summary(terminal, tree))
             if not report.ok:
-                terminal.fail(5004, {"broken": ", ".join(tree["invariants"])})
+                terminal.fail(5004, {"invariant": ", ".join(tree["invariants"])})
             return
-        playing.write_demo_file(network)
         ready = playing.make_ready_object(network)
-        terminal.show(ready, _links(terminal, ready))
+        playing.write_demo_file(ready)
+        terminal.show(ready, _links(terminal, ready, playing.make_payment_link(network, plan)))
         scenario.play()
         terminal.say(
             "Het verhaal is gespeeld. Ctrl-C stopt en ruimt op.",
             "The scenario is played. Ctrl-C stops and cleans up.",
         )
-        _wait_for_ctrl_c()
-    finally:
-        network.stop()
-        playing.remove_demo_file(network)
-        if not once and not keep and folder is None:
-            shutil.rmtree(network.folder, ignore_errors=True)
+        wait_for_ctrl_c()
 
 
 def _quiet(_nl: str, _en: str) -> None:
@@ -359,12 +381,33 @@ def _summary(terminal: Terminal, tree: dict[str, Any]) -> list[str]:
     ]
 
 
-def _links(terminal: Terminal, ready: dict[str, Any]) -> list[str]:
-    lines = [terminal.text("De vier wijken draaien.", "The wijken are running.")]
+def _links(terminal: Terminal, ready: dict[str, Any], request: str) -> list[str]:
+    """Say what there is to open, and how to pay: by phone once there are pages, now by command."""
+    from wallet.request import qr_text
+
+    count = ready["validators"]
+    lines = [terminal.text(f"{count} wijken draaien.", f"{count} wijken are running.")]
     lines += [f"  {name:<16}{url}" for name, url in ready["links"].items() if url]
     lines += [f"  {node['name']:<16}{node['api']}/v1/status" for node in ready["nodes"]]
-    lines.append(terminal.text("Probeer: wijk status", "Try: wijk status"))
+    lines.append(terminal.text("Betaal Bakker Jansen € 2,00:", "Pay Bakker Jansen €2.00:"))
+    lines += qr_text(request).splitlines()
+    lines += [
+        f"  export WIJK_HOME={ready['data_dir']}/client",
+        f"  wijk pay '{request}' --from anna",
+        terminal.text("Probeer ook: wijk status", "Try also: wijk status"),
+    ]
     return lines
+
+
+def _of(folder: Path | None) -> str:
+    return "" if folder is None else f" --dir {folder}"
+
+
+def _not_empty(terminal: Terminal, folder: Path, remedy: str = "") -> "Problem":
+    from chain.texts import Problem
+
+    said = terminal.text(f"{folder} is niet leeg", f"{folder} is not empty")
+    return Problem(1002, errors=[said + remedy])
 
 
 def _network(terminal: Terminal, folder: Path | None) -> "Network":
@@ -395,12 +438,3 @@ def _progress(terminal: Terminal, total: int, what: str) -> Iterator[Callable[[s
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=total)
         yield lambda _name: bar.advance(task)
-
-
-def _wait_for_ctrl_c() -> None:
-    """Wait until SIGINT or SIGTERM."""
-    stopping = {signal.SIGINT, signal.SIGTERM}
-    with contextlib.suppress(KeyboardInterrupt):
-        signal.pthread_sigmask(signal.SIG_BLOCK, stopping)
-        signal.sigwait(stopping)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, stopping)

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from testnet.stopping import until_stopped
 from wallet.terminal import Terminal
 
 
@@ -58,22 +59,25 @@ def bench(
     if dead > nodes - quorum(nodes):
         raise Problem(1001, cause=f"--dead > {nodes - quorum(nodes)}")
     if folder is not None and folder.exists() and any(folder.iterdir()):
-        raise Problem(1002, errors=[f"{folder}: is niet leeg // is not empty"])
+        said = terminal.text(f"{folder} is niet leeg", f"{folder} is not empty")
+        raise Problem(1002, errors=[said])
     setting = Setting(
         nodes, seconds, rate or None, dead, accounts, parse_duration_ms(warmup) / 1000
     )
     place = folder or Path(tempfile.mkdtemp(prefix="wijk-bench-")) / "net"
-    try:
-        result = run_bench(setting, place, lambda step: _tell(terminal, step))
-    finally:
+
+    def clean_up() -> None:
         if folder is None:
             shutil.rmtree(place.parent, ignore_errors=True)
+
+    with until_stopped(clean_up):
+        result = run_bench(setting, place, lambda step: _tell(terminal, step))
     tree = result.tree | ({"profile": result.profile} if profiled else {})
     for code, count in sorted(result.refused.items()):
         terminal.say(f"Geweigerd: {count} x {code}", f"Refused: {count} x {code}")
     terminal.show(tree, _lines(terminal, tree))
     if result.broken:
-        terminal.fail(5004, {"broken": ", ".join(result.broken)})
+        terminal.fail(5004, {"invariant": ", ".join(result.broken)})
 
 
 STEPS = {

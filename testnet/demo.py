@@ -1,11 +1,12 @@
 """The demo: four real wijken, and a short scenario on real bank files (interfaces 1.7)."""
 
 import contextlib
+import fcntl
 import json
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_bytes
@@ -19,19 +20,25 @@ from audit.replay import Report, replay
 from bank.camt053 import Statement, pages, parse
 from chain.genesis import Genesis, founding_decision_id
 from chain.keyspaces import NO_LIMIT
+from chain.texts import Problem
 from contracts.coin import Leg, Mint, SetMinter, StatementCall, StatementEntry, Transfer
 from contracts.members import Admit
 from contracts.trade import Pay
 from node.client import Client
-from testnet.network import Network, create_network, is_free
+from testnet.create import create_network, is_free
+from testnet.network import Network
 from testnet.plan import RESIDENTS, Plan, plan_demo
 from wallet.config import demo_path
 from wallet.files import make_folder, replace
 from wallet.keystore import derive_seed
+from wallet.request import REQUEST_ID_BYTES, build_link, make_request
 from wallet.sign import build_body, sign_body
 
 GENESIS_FOLDER = Path(chain.__file__).parents[1] / "genesis"
+PORTS_END = 65_536
 VALIDITY_S = 300
+REQUEST_CENTS = 200
+REQUEST_S = 30 * 86_400  # longer than anybody keeps a demo up
 WELCOME_CENTS = 2_000
 RESERVES = {"delfshaven": 100_000, "feijenoord": 40_000}
 # Who pays whom inside the wijk, cents; the amounts leave everybody something (15 payments).
@@ -188,15 +195,38 @@ class Scenario:
             time.sleep(self._pause_s)
 
 
+def make_place(folder: Path | None) -> Path:
+    """Return the folder of a demo: the one asked for, or a new one."""
+    return (Path(tempfile.mkdtemp(prefix="wijk-demo-")) if folder is None else folder).resolve()
+
+
+@contextlib.contextmanager
+def claim_port(port: int) -> Iterator[int]:
+    """Give `port`, or the next one that nobody listens on and no other demo is about to take.
+
+    Nodes listen only seconds later, so two demos that start together would find the same one free.
+    """
+    make_folder(demo_path().parent)
+    while port < PORTS_END:
+        with (demo_path().parent / f"port-{port}.lock").open("ab") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                port += 1
+                continue
+            if is_free(port):
+                yield port
+                return
+        port += 1
+    raise Problem(1001, cause="--port")
+
+
 def create_demo(
-    folder: Path | None, wijken: int, port: int, told: Told | None = None
+    root: Path, wijken: int, port: int, told: Told | None = None
 ) -> tuple[Network, Plan]:
-    """Make the network of the demo in a new folder; a busy port moves to the next free one."""
-    root = Path(tempfile.mkdtemp(prefix="wijk-demo-")) if folder is None else folder
+    """Make the network of the demo; the API of its first node is at `port`."""
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
     plan = plan_demo(GENESIS_FOLDER / "rotterdam.json", wijken, token_bytes(32), now)
-    while not is_free(port):
-        port += 1
     network = create_network(
         root, plan, seed=None, base_port=0, storage="auto", told=told, first_api=port
     )
@@ -226,18 +256,34 @@ def make_ready_object(network: Network) -> dict[str, Any]:
     }
 
 
-def write_demo_file(network: Network) -> None:
+def make_payment_link(network: Network, plan: Plan) -> str:
+    """Return the payment link of the QR code: € 2,00 to Bakker Jansen."""
+    payee = next(person for person in plan.people if person.key == "bakker-jansen")
+    digest, account = network.genesis().digest, plan.account(payee.key)
+    until_s = int(time.time()) + REQUEST_S
+    name = token_bytes(REQUEST_ID_BYTES)
+    denom = f"{payee.wijk}:EUR"
+    request = make_request(digest, account, REQUEST_CENTS, denom, None, name, until_s)
+    return build_link(network.file.nodes[0].api, request)
+
+
+def write_demo_file(ready: dict[str, Any]) -> None:
     """Let the wallet commands find this demo (interfaces 1.7)."""
     path = demo_path()
     make_folder(path.parent)
-    replace(path, json.dumps(make_ready_object(network)).encode())
+    replace(path, json.dumps(ready).encode())
 
 
-def remove_demo_file(network: Network) -> None:
-    """Forget this demo, unless a newer one took its place."""
+def end_demo(root: Path) -> None:
+    """Stop every node of a demo, and forget it unless a newer one took its place.
+
+    What runs is read from the folder: `wijk testnet` may have killed and restarted nodes since.
+    """
+    if (root / "testnet.json").exists():
+        Network(root).stop()
     path = demo_path()
-    with contextlib.suppress(OSError, ValueError):
-        if json.loads(path.read_bytes())["data_dir"] == str(network.folder):
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        if json.loads(path.read_bytes())["data_dir"] == str(root):
             path.unlink()
 
 

@@ -9,36 +9,32 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 import chain
-from chain.address import account_text
+from chain import tree
 from chain.genesis import Genesis, load_genesis
-from chain.policy import build_policy, write_policy
-from chain.strict_json import canonical_json
+from chain.log import EMPTY_ROOT
 from chain.texts import Problem
-from chain.validators import Validator, quorum, validator_set
-from node.setup import init_home, reset_home
-from testnet.plan import Plan, make_document
-from wallet.config import set_value
-from wallet.contacts import add_contact, load_contacts, save_contacts
-from wallet.files import make_folder, write_new
-from wallet.keystore import TEST_ONLY, create, save_new
+from chain.validators import quorum
+from node.setup import reset_home
+from wallet.files import replace
 
-PASSPHRASE = "wijk-test"  # noqa: S105 - published: it opens keys that are for tests only
-BASE_PORT = 27_100
-PORTS_PER_NODE = 10
 START_S = 60.0  # a node that is not ready by then is reported
 STOP_S = 10.0  # SIGTERM, then SIGKILL
 POLL_S = 0.02
+ASK_S = 10.0  # a node that has not answered by then is unreachable
 
 
 class NodeEntry(msgspec.Struct):
-    """A node of `testnet.json`; `pid` is null while it is not running."""
+    """A node of `testnet.json`; `pid` is null while it is not running.
+
+    `ready`: since its last start it has said that it serves.
+    """
 
     name: str
     wijk: str
@@ -49,6 +45,7 @@ class NodeEntry(msgspec.Struct):
     admin: str
     pid: int | None = None
     killed: bool = False
+    ready: bool = False
 
 
 class NetworkFile(msgspec.Struct):
@@ -64,15 +61,25 @@ class NetworkFile(msgspec.Struct):
 
 
 class Network:
-    """A network folder and the processes that run from it."""
+    """A network folder and the processes that run from it.
+
+    Several commands work on one folder: `wijk testnet restart` gives a node of a running demo
+    another process. So whatever acts reads `testnet.json` first.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
+        self.reload()
+
+    def reload(self) -> None:
+        """Take in what other commands did; raise `Problem` 1001 where there is no network."""
         path = self.folder / "testnet.json"
         try:
             self.file = msgspec.json.decode(path.read_bytes(), type=NetworkFile)
-        except (OSError, msgspec.DecodeError) as error:
-            raise Problem(1001, reason=f"{path}: {error}") from error
+        except OSError as error:
+            raise Problem(1001, cause=f"{path}: {error.strerror}") from error
+        except msgspec.DecodeError as error:
+            raise Problem(1001, cause=f"{path}: {error}") from error
 
     @property
     def quorum(self) -> int:
@@ -85,7 +92,7 @@ class Network:
             if entry.name == name:
                 return entry
         names = ", ".join(entry.name for entry in self.file.nodes)
-        raise Problem(1001, reason=f"no node {name}; there are {names}")
+        raise Problem(1001, cause=f"{name}? ({names})")
 
     def genesis(self) -> Genesis:
         """Return the genesis of this network."""
@@ -93,51 +100,72 @@ class Network:
 
     def is_running(self, entry: NodeEntry) -> bool:
         """Say whether the node's process lives."""
-        return entry.pid is not None and _is_alive(entry.pid)
+        return entry.pid is not None and _is_alive(entry.pid, entry.home)
 
     def start(
         self, names: Sequence[str] | None = None, told: Callable[[str], None] | None = None
     ) -> list[str]:
-        """Start the nodes that do not run and wait until each answers; return their names."""
+        """Start the nodes that do not run and wait until each answers; return their names.
+
+        A partition that is in force holds for them too.
+        """
+        self.reload()
         entries = [self.node(name) for name in names] if names else self.file.nodes
         started = [entry for entry in entries if not self.is_running(entry)]
         offsets = {}
         for entry in started:
             offsets[entry.name] = self._spawn(entry)
-        self.save()
+            self.save()  # at once: what is not written down, nobody stops
         for entry in started:
             self._wait_ready(entry, offsets[entry.name])
+            if self.file.groups:
+                _set_faults(entry, self.file.groups)
+            self.save()
             if told is not None:
                 told(entry.name)
-        self.save()
         return [entry.name for entry in started]
 
-    def wait_in_sync(self, seconds: float = START_S) -> None:
-        """Wait until every running node says that it is ready."""
+    def wait_in_sync(self, names: Collection[str] | None = None, seconds: float = START_S) -> None:
+        """Wait until these nodes, or all, say that they are ready.
+
+        Ready is also: in touch with a quorum. Where fewer nodes than that can reach each other,
+        there is nothing to wait for.
+        """
         deadline = time.monotonic() + seconds
         for entry in self.file.nodes:
-            while self.is_running(entry):
+            if names is not None and entry.name not in names:
+                continue
+            while self.is_running(entry) and self._has_company(entry):
                 status, _ = _get(entry.api, "/readyz")
                 if status == http.HTTPStatus.OK:
                     break
                 if time.monotonic() > deadline:
-                    raise Problem(3001, url=entry.api, reason="not ready in time")
+                    raise Problem(3001, node=f"{entry.name}, {entry.api}")
                 time.sleep(POLL_S)
 
+    def _has_company(self, entry: NodeEntry) -> bool:
+        """Say whether a quorum runs on this node's side of a partition, itself included."""
+        near = [group for group in self.file.groups if entry.name in group]
+        names = near[0] if near else [other.name for other in self.file.nodes]
+        running = sum(self.is_running(other) for other in self.file.nodes if other.name in names)
+        return running >= self.quorum
+
     def kill(self, name: str) -> int:
-        """SIGKILL a node; return its pid."""
+        """SIGKILL a node; return its pid. Raise `Problem` 1001 where it does not run."""
+        self.reload()
         entry = self.node(name)
         if not self.is_running(entry) or entry.pid is None:
-            raise Problem(1001, reason=f"{name} is not running")
+            raise Problem(1001, cause=f"{name}: {_rest_state(entry)}")
         pid = entry.pid
         os.kill(pid, signal.SIGKILL)
-        _wait_gone(pid, STOP_S)
+        _wait_gone(entry, STOP_S)
         entry.pid, entry.killed = None, True
         self.save()
         return pid
 
     def stop(self, names: Sequence[str] | None = None) -> tuple[list[str], list[str]]:
         """SIGTERM, wait, and SIGKILL what is left; return (stopped, killed)."""
+        self.reload()
         entries = [self.node(name) for name in names] if names else self.file.nodes
         running = [entry for entry in entries if self.is_running(entry)]
         for entry in running:
@@ -147,18 +175,20 @@ class Network:
         stopped, killed = [], []
         for entry in running:
             assert entry.pid is not None
-            if _wait_gone(entry.pid, max(0.0, deadline - time.monotonic())):
+            if _wait_gone(entry, max(0.0, deadline - time.monotonic())):
                 stopped.append(entry.name)
             else:
                 os.kill(entry.pid, signal.SIGKILL)
-                _wait_gone(entry.pid, STOP_S)
+                _wait_gone(entry, STOP_S)
                 killed.append(entry.name)
+                entry.killed = True
             entry.pid = None
         self.save()
         return stopped, killed
 
     def restart(self, name: str, *, wipe: bool = False) -> None:
         """Start a stopped or killed node on its data; `wipe` deletes its store, not its keys."""
+        self.reload()
         entry = self.node(name)
         if self.is_running(entry):
             self.stop([name])
@@ -168,6 +198,7 @@ class Network:
 
     def reset(self) -> None:
         """Put every stopped node back at height 0, with its keys and the same genesis."""
+        self.reload()
         genesis = self.genesis()
         for entry in self.file.nodes:
             reset_home(Path(entry.home), genesis)
@@ -175,30 +206,35 @@ class Network:
         self.save()
 
     def set_groups(self, groups: list[list[str]]) -> None:
-        """Cut the links across groups, or restore them; in force when this returns."""
-        for group in groups:
-            for name in group:
-                self.node(name)
-        body = {"groups": groups} if groups else {}
-        for entry in self.file.nodes:
-            if self.is_running(entry):
-                status, answer = call_admin(entry.admin, "POST", "/admin/v1/faults", body)
-                if status >= http.HTTPStatus.BAD_REQUEST:
-                    raise Problem(3001, url=entry.admin, reason=str(answer))
+        """Cut the links across groups, or restore them; in force when this returns.
+
+        Raise `Problem` 1001 for a node that does not exist or stands in two groups.
+        """
+        self.reload()
+        named = [self.node(name).name for group in groups for name in group]
+        twice = sorted({name for name in named if named.count(name) > 1})
+        if twice:
+            raise Problem(1001, cause=", ".join(f"{name} x {named.count(name)}" for name in twice))
         self.file.groups = groups
         self.save()
+        for entry in self.file.nodes:
+            if self.is_running(entry):
+                _set_faults(entry, groups)
 
     def status(self) -> dict[str, Any]:
         """Return object C of interfaces 1.8."""
+        self.reload()
         rows = [self._row(entry) for entry in self.file.nodes]
         running = [row for row in rows if row["state"] == "running"]
         heights = [row["height"] for row in running]
         common = min(heights, default=None)
         ids = set()
-        if common:
-            for row in running:
+        for row in running:
+            if row["height"] == common:
+                ids.add(row["block_id"])
+            else:
                 _, block = _get(row["api"], f"/v1/blocks/{common}")
-                ids.add(block.get("block_id") if isinstance(block, dict) else None)
+                ids.add(block.get("block_id"))
         common_id = next(iter(ids)) if len(ids) == 1 else None
         groups = self.file.groups or [[entry.name for entry in self.file.nodes]]
         return {
@@ -217,10 +253,7 @@ class Network:
 
     def save(self) -> None:
         """Write `testnet.json`, atomically."""
-        path = self.folder / "testnet.json"
-        new = path.with_suffix(".new")
-        new.write_bytes(msgspec.json.format(msgspec.json.encode(self.file)))
-        new.rename(path)
+        write_file(self.folder, self.file)
 
     def _row(self, entry: NodeEntry) -> dict[str, Any]:
         alive = self.is_running(entry)
@@ -231,17 +264,19 @@ class Network:
                 "mempool", "rss_mb",
             )
         )  # fmt: skip
-        row["state"] = "killed" if entry.killed else "stopped"
+        row["state"] = _rest_state(entry)
         row["api"] = entry.api
         if not alive or entry.pid is None:
             return row
         code, status = _get(entry.api, "/v1/status")
         if code != http.HTTPStatus.OK:
-            row["state"] = "unreachable" if code == 0 else "starting"
+            row["state"] = "unreachable" if entry.ready else "starting"
             return row
-        _, block = _get(entry.api, f"/v1/blocks/{status['height']}")
+        if status["height"]:
+            _, found = _get(entry.api, f"/v1/blocks/{status['height']}")
+        else:  # before block 1 everything is that of genesis
+            found = {"state_root": self._first_state_root(), "log_root": EMPTY_ROOT.hex()}
         _, peers = call_admin(entry.admin, "GET", "/admin/v1/peers", None)
-        found = block if isinstance(block, dict) else {}
         row |= {
             "state": "running",
             "height": status["height"],
@@ -255,6 +290,9 @@ class Network:
             "rss_mb": get_rss_mb(entry.pid),
         }
         return row
+
+    def _first_state_root(self) -> str:
+        return tree.update(lambda _path: None, self.genesis().state).root.hex()
 
     def _spawn(self, entry: NodeEntry) -> int:
         """Start the process of a node; return where in its output the new lines begin."""
@@ -277,7 +315,7 @@ class Network:
                 cwd=self.folder,
             )
         _children[process.pid] = process
-        entry.pid, entry.killed = process.pid, False
+        entry.pid, entry.killed, entry.ready = process.pid, False, False
         return offset
 
     def _wait_ready(self, entry: NodeEntry, offset: int) -> None:
@@ -288,141 +326,35 @@ class Network:
             said = out.read_bytes()[offset:]
             if b"\n" in said:
                 told = json.loads(said.split(b"\n", 1)[0])
-                entry.api, entry.admin = told["api"], told["admin"]
+                entry.api, entry.admin, entry.ready = told["api"], told["admin"], True
                 return
             if not self.is_running(entry):
                 log = (self.folder / "logs" / f"{entry.name}.log").read_text(errors="replace")
                 entry.pid = None
                 self.save()
-                raise Problem(3001, url=entry.api, reason=log.strip()[-500:] or "it ended")
+                why = log.strip().rsplit("\n", 1)[-1][:500]
+                raise Problem(3001, node=f"{entry.name}, {entry.api}: {why}")
             if time.monotonic() > deadline:
-                raise Problem(3001, url=entry.api, reason="not ready in time")
+                raise Problem(3001, node=f"{entry.name}, {entry.api}")
             time.sleep(POLL_S)
 
 
 _children: dict[int, "subprocess.Popen[bytes]"] = {}
 
 
-def create_network(
-    folder: Path,
-    plan: Plan,
-    *,
-    seed: int | None,
-    base_port: int,
-    storage: str,
-    told: Callable[[str], None] | None = None,
-    first_api: int | None = None,
-) -> Network:
-    """Write a network folder: genesis, node homes, and a client home with every key."""
-    ports = pick_ports(len(plan.nodes), base_port)
-    if first_api is not None:
-        ports[0] = (ports[0][0], first_api, ports[0][2])
-    addresses = [f"127.0.0.1:{p2p}" for p2p, _, _ in ports]
-    document = make_document(plan, addresses)
-    genesis = load_genesis(canonical_json(document))
-    make_folder(folder)
-    (folder / "genesis.json").write_bytes(genesis.canonical)
-    entries = []
-    for node, (p2p, api, metrics) in zip(plan.nodes, ports, strict=True):
-        home = folder / node.name
-        init_home(
-            home,
-            genesis,
-            plan.seed(f"node {node.name}"),
-            plan.seed(f"transport {node.name}"),
-            plan.seed(f"instance {node.name}")[:16],
-            {
-                "node.name": node.name,
-                "node.storage": storage,
-                "p2p.listen": f"127.0.0.1:{p2p}",
-                "api.listen": f"127.0.0.1:{api}",
-                "api.rate": "off",
-                "metrics.listen": f"127.0.0.1:{metrics}",
-            },
-        )
-        entries.append(
-            NodeEntry(
-                node.name,
-                node.wijk,
-                str(home.resolve()),
-                f"127.0.0.1:{p2p}",
-                f"http://127.0.0.1:{api}",
-                f"http://127.0.0.1:{metrics}",
-                str(home.resolve() / "admin.sock"),
-            )
-        )
-        if told is not None:
-            told(node.name)
-    _write_client(folder / "client", plan, genesis, entries)
-    file = NetworkFile(
-        "wijk/testnet/1", plan.chain_id, genesis.digest.hex(), plan.purpose, seed, entries, []
-    )
-    path = folder / "testnet.json"
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(file)))
-    return Network(folder)
+def write_file(folder: Path, file: NetworkFile) -> None:
+    """Put `testnet.json` in a network folder, whole or not at all."""
+    replace(folder / "testnet.json", msgspec.json.format(msgspec.json.encode(file)))
 
 
-def _write_client(home: Path, plan: Plan, genesis: Genesis, entries: Sequence[NodeEntry]) -> None:
-    make_folder(home)
-    make_folder(home / "keys")
-    write_new(home / "passphrase", f"{PASSPHRASE}\n".encode())
-    for name in plan.key_names():
-        entropy = plan.seed(name)
-
-        def stream(size: int, name: str = name) -> bytes:
-            return plan.seed(f"box {name} {size}")[:size]
-
-        save_new(
-            home,
-            create(
-                name,
-                entropy,
-                PASSPHRASE,
-                TEST_ONLY,
-                created_at=plan.genesis_time,
-                test_only=True,
-                random=stream,
-            ),
-        )
-    set_value(home, "default", "nodes", [entry.api for entry in entries])
-    set_value(home, "default", "passphrase_file", "passphrase")
-    contacts = load_contacts(home)
-    for person in plan.people:
-        if person.shown:
-            account = genesis_account_text(plan, person.key)
-            contacts = add_contact(contacts, person.shown, account, at=plan.genesis_time)
-    save_contacts(home, contacts)
-    validators = validator_set(
-        Validator(doc.name, bytes.fromhex(doc.public_key)) for doc in genesis.doc.validators
-    )
-    policy = build_policy(plan.chain_id, genesis.digest, [(1, None, validators)])
-    write_new(home / "policy.json", write_policy(policy).encode())
+def _set_faults(entry: NodeEntry, groups: list[list[str]]) -> None:
+    status, _ = call_admin(entry.admin, "POST", "/admin/v1/faults", {"groups": groups})
+    if status != http.HTTPStatus.OK:
+        raise Problem(3001, node=f"{entry.name}, {entry.admin}")
 
 
-def genesis_account_text(plan: Plan, key: str) -> str:
-    """Return the text id of the account whose first key is `key` of the plan."""
-    return account_text(plan.account(key))
-
-
-def pick_ports(nodes: int, base_port: int) -> list[tuple[int, int, int]]:
-    """Return (p2p, api, metrics) per node; 0 as base picks free ones."""
-    if base_port:
-        firsts = [base_port + PORTS_PER_NODE * i for i in range(nodes)]
-        return [(first, first + 1, first + 2) for first in firsts]
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(3 * nodes)]
-    ports = [bound.getsockname()[1] for bound in sockets]
-    for bound in sockets:
-        bound.close()
-    return [(ports[3 * i], ports[3 * i + 1], ports[3 * i + 2]) for i in range(nodes)]
-
-
-def is_free(port: int) -> bool:
-    """Say whether nobody listens on a loopback port."""
-    try:
-        socket.create_server(("127.0.0.1", port)).close()
-    except OSError:
-        return False
-    return True
+def _rest_state(entry: NodeEntry) -> str:
+    return "killed" if entry.killed else "stopped"
 
 
 def call_admin(
@@ -444,7 +376,7 @@ def call_admin(
 
 class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=10)
+        super().__init__("localhost", timeout=ASK_S)
         self._path = path
 
     def connect(self) -> None:
@@ -465,20 +397,22 @@ def get_rss_mb(pid: int) -> float | None:
     return None
 
 
-def _get(url: str, route: str) -> tuple[int, Any]:
+def _get(url: str, route: str) -> tuple[int, dict[str, Any]]:
+    """Return (HTTP status, JSON object), or (0, {}) where nobody answers with one."""
     host = url.removeprefix("http://")
-    connection = http.client.HTTPConnection(host, timeout=10)
+    connection = http.client.HTTPConnection(host, timeout=ASK_S)
     try:
         connection.request("GET", route)
         answer = connection.getresponse()
-        return answer.status, json.loads(answer.read())
-    except (OSError, ValueError, http.client.HTTPException):
+        return answer.status, dict(json.loads(answer.read()))
+    except (OSError, ValueError, TypeError, http.client.HTTPException):
         return 0, {}
     finally:
         connection.close()
 
 
-def _is_alive(pid: int) -> bool:
+def _is_alive(pid: int, home: str) -> bool:
+    """Say whether `pid` is still the node on `home`: numbers of processes are used again."""
     child = _children.get(pid)
     if child is not None:
         return child.poll() is None
@@ -489,14 +423,14 @@ def _is_alive(pid: int) -> bool:
     except PermissionError:
         return False  # the number was given to somebody else's process
     try:
-        return b"node" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return home.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
         return True
 
 
-def _wait_gone(pid: int, seconds: float) -> bool:
+def _wait_gone(entry: NodeEntry, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
-    while _is_alive(pid):
+    while entry.pid is not None and _is_alive(entry.pid, entry.home):
         if time.monotonic() > deadline:
             return False
         time.sleep(POLL_S)

@@ -147,6 +147,10 @@ def test_explain_knows_every_code() -> None:
     assert run("--explain", "WIJK-0000").exit_code == 2
 
 
+def test_openapi_is_the_one_that_a_node_serves() -> None:
+    assert run("openapi").stdout == (CHECKOUT / "node" / "openapi.yaml").read_text()
+
+
 def test_version_and_completion() -> None:
     assert run("--version").stdout.startswith("wijk ")
     for shell in ("bash", "zsh", "fish"):
@@ -251,7 +255,45 @@ def test_amounts_that_could_mean_something_else_are_refused(home: Path, amount: 
 
 def test_an_amount_below_zero_is_refused() -> None:
     refused(run("pay", "anna", "-o", "json", "--", "-5"), 1005)
-    refused(run("pay", "anna", "-5", "-o", "json"), 1001)  # it looks like an option
+    problem = refused(run("pay", "anna", "-5,00", "-o", "json"), 1005)  # it looks like an option
+    assert problem["params"]["text"] == "-5,00"
+    refused(run("request", "-5", "-o", "json"), 1005)
+    refused(run("query", "block", "-5", "-o", "json"), 1001)  # no amount
+
+
+def test_what_is_wrong_is_said_in_one_language() -> None:
+    dutch = {
+        (
+            "account",
+            "history",
+            "--limit",
+            "0",
+        ): "--limit kan zo niet: een heel getal vanaf 1 tot en",
+        (
+            "account",
+            "history",
+            "--limit",
+            "x",
+        ): "--limit kan zo niet: een heel getal vanaf 1 tot en",
+        ("completion", "tcsh"): "SHELL kan zo niet: kies uit bash, zsh, fish.",
+        ("pay", "a", "1", "b"): "er staat te veel: b.",
+        ("pay", "a", "1", "--memo"): "de optie --memo is zo niet goed.",
+        ("--explain", "WIJK-9999"): "onbekende code WIJK-9999.",
+    }
+    for words, said in dutch.items():
+        told = run(*words).stderr
+        assert said in told, told
+        assert ".." not in told.splitlines()[1]
+    english = run("account", "history", "--limit", "0", "--lang", "en").stderr
+    assert "--limit: a whole number from 1 up to 500." in english
+
+
+def test_without_a_command_it_explains_itself() -> None:
+    told = run()
+
+    assert (told.exit_code, told.stdout) == (2, "")
+    assert "Gebruik: wijk" in told.stderr
+    assert "Betaal iemand" in told.stderr
 
 
 def test_a_mistyped_account_is_refused_before_any_node_is_asked(home: Path) -> None:

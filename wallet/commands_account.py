@@ -7,6 +7,10 @@ import click
 from wallet.terminal import Terminal
 
 _HISTORY_LIMIT = 50
+_HISTORY_FIELDS = (
+    "tx", "height", "index", "at", "kind", "direction", "counterparty", "counterparty_name",
+    "amount_cents", "denom", "balance_cents", "memo", "cross_wijk", "code",
+)  # fmt: skip
 
 
 @click.group(help="Saldo, geschiedenis en grenzen // Balance, history and limits")
@@ -101,6 +105,7 @@ def history(
             ]
             for item in page["items"]
         ),
+        _HISTORY_FIELDS,
     )
 
 

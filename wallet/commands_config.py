@@ -1,4 +1,4 @@
-"""`wijk config`, `wijk completion` and `wijk version` (interfaces 1.6)."""
+"""`wijk config`, `wijk completion`, `wijk openapi` and `wijk version` (interfaces 1.6)."""
 
 import platform
 import sys
@@ -12,6 +12,8 @@ from wallet.terminal import Terminal, installed_version
 CLI_SCHEMA = 1  # grows when a JSON shape of interfaces 1.8 changes
 _LISTS = ("nodes",)
 _SWITCHES = ("no_input",)
+_SAID = {"true": True, "false": False, "1": True, "0": False, "ja": True, "nee": False,
+         "yes": True, "no": False}  # fmt: skip
 
 
 @click.group(help="Instellingen van de portemonnee // Settings of the wallet")
@@ -61,7 +63,7 @@ def get_(terminal: Terminal, key: str) -> None:
     """Print what `config.toml` says."""
     from wallet.config import get_value
 
-    value = get_value(terminal.home, terminal.settings.profile, key)
+    value = get_value(*terminal.place, key)
     terminal.show({"key": key, "value": value}, [_shown(value)])
 
 
@@ -80,8 +82,10 @@ def set_(terminal: Terminal, key: str, values: tuple[str, ...]) -> None:
     if key in _LISTS:
         value = list(values)
     elif key in _SWITCHES:
-        value = values[0].lower() in ("1", "true", "ja", "yes")
-    set_value(terminal.home, terminal.settings.profile, key, value)
+        if values[0].lower() not in _SAID:
+            raise Problem(1001, cause=f"{key}: {', '.join(_SAID)}")
+        value = _SAID[values[0].lower()]
+    set_value(*terminal.place, key, value)
     terminal.show({"key": key, "value": value}, [f"{key} = {_shown(value)}"])
 
 
@@ -96,6 +100,15 @@ def completion(ctx: click.Context, shell: str) -> None:
     assert made is not None, "click knows these three"
     root = ctx.find_root()
     ctx.obj.show_text(made(root.command, {}, "wijk", "_WIJK_COMPLETE").source())
+
+
+@click.command(help="De beschrijving van de API, in YAML // The description of the API, in YAML")
+@click.pass_obj
+def openapi(terminal: Terminal) -> None:
+    """Print `openapi.yaml`, the same that a node serves."""
+    from importlib.resources import files
+
+    terminal.show_text(files("node").joinpath("openapi.yaml").read_text("utf-8").rstrip("\n"))
 
 
 @click.command(help="De versie van programma en API // Version of program and API")

@@ -46,7 +46,10 @@ def list_(terminal: Terminal) -> None:
             terminal.text("nagekeken", "verified")]  # fmt: skip
     yes, no = terminal.text("ja", "yes"), terminal.text("nee", "no")
     terminal.show_page(
-        page, head, ([one.name, one.account, yes if one.verified_at else no] for one in found)
+        page,
+        head,
+        ([one.name, one.account, yes if one.verified_at else no] for one in found),
+        ("name", "account", "added_at", "verified_at"),
     )
 
 

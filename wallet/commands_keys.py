@@ -93,7 +93,10 @@ def list_(terminal: Terminal) -> None:
             terminal.text("bewaard", "backed up")]  # fmt: skip
     yes, no = terminal.text("ja", "yes"), terminal.text("nee", "no")
     terminal.show_page(
-        page, head, ([one.name, one.account, yes if one.backed_up_at else no] for one in found)
+        page,
+        head,
+        ([one.name, one.account, yes if one.backed_up_at else no] for one in found),
+        ("name", "account", "public_key", "backed_up", "created_at"),
     )
     if not found:
         terminal.next_step("wijk keys add NAAM" if terminal.lang == "nl" else "wijk keys add NAME")
@@ -103,13 +106,21 @@ def list_(terminal: Terminal) -> None:
 @click.argument("name")
 @click.option("--qr", is_flag=True, help="toon een QR-code van de rekening // QR of the account")
 @click.option("--pub", is_flag=True, help="alleen de publieke sleutel // only the public key")
+@click.option(
+    "--proof", "proof_for", metavar="WHO",
+    help="bewijs voor accounts.set_keys van WHO // proof for accounts.set_keys of WHO",
+)  # fmt: skip
 @click.pass_obj
-def show(terminal: Terminal, name: str, qr: bool, pub: bool) -> None:
-    """Show one key."""
+def show(terminal: Terminal, name: str, qr: bool, pub: bool, proof_for: str | None) -> None:
+    """Show one key; `--proof` makes what another account needs to take it over (interfaces 4)."""
     from wallet.keystore import load_key
 
     key_file = load_key(terminal.home, name)
     tree = _item(key_file) | {"qr": key_file.account if qr else None}
+    if proof_for is not None:
+        proof = _proof(terminal, key_file, proof_for)
+        terminal.show(tree | {"proof": proof}, [proof])
+        return
     if pub:
         terminal.show(tree, [key_file.public_key])
         return
@@ -280,6 +291,109 @@ def check_backup(terminal: Terminal, name: str, words_file: Path | None) -> None
     save(terminal.home, checked)
     said = terminal.text(f"De woorden horen bij {name}", f"The words are those of {name}")
     terminal.show(_item(checked), [said])
+
+
+@keys.command("sign", help="Teken een bestand, met een handtekening ernaast // Sign a file")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--key", metavar="KEY", help="met welke sleutel // with which key")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="waar de handtekening komt // where the signature goes",
+)
+@click.pass_obj
+def sign_(terminal: Terminal, file: Path, key: str | None, out: Path | None) -> None:
+    """Write a signature over FILE beside it, as `FILE.sig.json`."""
+    from wallet.file_signature import SIGNED_BYTES_MAX, encode_signature, sign_file, signature_name
+    from wallet.files import write_new
+    from wallet.people import own_key
+
+    data = _content(terminal, file, SIGNED_BYTES_MAX)
+    key_file = own_key(terminal, key)
+    made = sign_file(data, key_file.public_key, _unlock(terminal, key_file))
+    path = out or file.with_name(signature_name(file.name))
+    try:
+        write_new(path, encode_signature(made))
+    except FileExistsError:
+        terminal.fail(1001, {"cause": "exists"})
+    tree = {
+        "file": str(file),
+        "sha256": made.sha256,
+        "account": key_file.account,
+        "public_key": made.public_key,
+        "signature": str(path),
+    }
+    name = key_file.name
+    said = terminal.text(f"Getekend door {name}: {path}", f"Signed by {name}: {path}")
+    terminal.show(tree, [said])
+    terminal.next_step(f"wijk keys verify {file}")
+
+
+@keys.command("verify", help="Controleer wie een bestand tekende // Check who signed a file")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--signature",
+    "signature",
+    type=click.Path(path_type=Path),
+    help="bestand met de handtekening // file with the signature",
+)
+@click.pass_obj
+def verify_(terminal: Terminal, file: Path, signature: Path | None) -> None:
+    """Tell whose signature it is; a wrong one ends with exit 8. Needs no network."""
+    from chain.address import account_id, account_text
+    from wallet.file_signature import (
+        SIGNATURE_FILE_BYTES_MAX,
+        SIGNED_BYTES_MAX,
+        check_file,
+        decode_signature,
+        signature_name,
+    )
+    from wallet.people import shown_name
+
+    path = signature or file.with_name(signature_name(file.name))
+    made = decode_signature(_content(terminal, path, SIGNATURE_FILE_BYTES_MAX))
+    check_file(_content(terminal, file, SIGNED_BYTES_MAX), made)
+    account = account_text(account_id(bytes.fromhex(made.public_key)))
+    name = shown_name(terminal, account)
+    tree = {
+        "file": str(file),
+        "sha256": made.sha256,
+        "account": account,
+        "name": name,
+        "public_key": made.public_key,
+        "ok": True,
+    }
+    who = f"{name} ({account})" if name else account
+    said = terminal.text(f"Het bestand is getekend door {who}", f"The file was signed by {who}")
+    terminal.show(tree, [said])
+
+
+def _content(terminal: Terminal, file: Path, bytes_max: int) -> bytes:
+    from wallet.files import read_plain
+
+    try:
+        return read_plain(file, bytes_max)
+    except FileNotFoundError:
+        terminal.fail(3007, {"what": str(file)})
+
+
+def _unlock(terminal: Terminal, key_file: "KeyFile") -> bytes:
+    """Return the seed of a key for what is no transaction, so also that of a key for tests."""
+    from wallet.keystore import disable_core_dumps, unlock
+
+    disable_core_dumps()
+    return unlock(key_file, terminal.passphrase(*_ASK), live=not key_file.test_only)
+
+
+def _proof(terminal: Terminal, key_file: "KeyFile", who: str) -> str:
+    from chain.crypto import sign
+    from contracts.accounts import proof_bytes
+    from wallet.people import resolve_who
+    from wallet.trust import trusted_policy
+
+    account = resolve_who(terminal, who).account
+    digest = bytes.fromhex(trusted_policy(terminal).chain_digest)
+    return sign(_unlock(terminal, key_file), proof_bytes(digest, account, key_file.key)).hex()
 
 
 def _item(key_file: "KeyFile") -> dict[str, Any]:

@@ -49,7 +49,8 @@ def _lines(terminal: Terminal, found: dict[str, Any]) -> list[str]:
     can_lose = validators["can_lose"]
     lines.append(
         terminal.text(
-            f"  {validators['quorum']} nodes zijn genoeg; er mogen er {can_lose} uitvallen",
+            f"  {validators['quorum']} nodes zijn genoeg; "
+            f"er {'mag' if can_lose == 1 else 'mogen'} er {can_lose} uitvallen",
             f"  {validators['quorum']} nodes are enough; {can_lose} may fail",
         )
     )

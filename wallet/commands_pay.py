@@ -264,7 +264,14 @@ def _try_wijk(
 
 
 def _preview(terminal: Terminal, payment: Payment) -> None:
+    from wallet.outbox import pending
     from wallet.people import label
+
+    for tx in pending(terminal.home):  # paying again could pay twice
+        terminal.say(
+            f"Let op: van een eerdere opdracht is de uitkomst niet bekend: wijk tx wait {tx}",
+            f"Note: the outcome of an earlier order is not known: wijk tx wait {tx}",
+        )
 
     who, wijk = label(payment.party), payment.payee["wijk"]
     amount = terminal.money(payment.cents)
@@ -316,7 +323,13 @@ def _try_out(terminal: Terminal, payment: Payment, order: "Order") -> None:
     terminal.show(tree, [*lines, said] if found["allowed"] else lines)
     if not found["allowed"]:
         number = int(problem["code"].removeprefix("WIJK-"))
-        terminal.fail(number, problem["params"], exit_code=_EXIT_REFUSED)
+        terminal.fail(
+            number,
+            problem["params"],
+            exit_code=_EXIT_REFUSED,
+            tx=problem["tx"],
+            instance=problem["instance"],
+        )
 
 
 def _sealed(payment: Payment, envelope: bytes, memo_key: bytes | None) -> "Sent":

@@ -7,6 +7,10 @@ import click
 
 from wallet.terminal import Terminal
 
+_VALIDATOR_FIELDS = (
+    "name", "wijk", "public_key", "vkey", "account", "online", "suspended",
+    "last_signed_height", "signed_of_last_100",
+)  # fmt: skip
 _PROVE = "reken na of het bewezen is // verify that it is proven"
 
 
@@ -27,7 +31,7 @@ def block(terminal: Terminal, ref: str, txs: bool, prove: bool) -> None:
 
     found = terminal.client.block(ref, txs=txs, prove=prove)
     if prove:
-        verify_block(found, trusted_policy(terminal))
+        verify_block(found, ref, trusted_policy(terminal))
     lines = [
         terminal.text(f"Blok {found['height']}", f"Block {found['height']}"),
         f"  id: {found['block_id']}",
@@ -39,7 +43,9 @@ def block(terminal: Terminal, ref: str, txs: bool, prove: bool) -> None:
         terminal.text("  getekend door ", "  signed by ") + ", ".join(found["signers"]),
         *(f"  {tx}" for tx in found["txs"] or ()),
     ]
-    _show(terminal, found, lines, prove=prove)
+    if prove:
+        lines.append(terminal.text("  bewezen", "  proven"))
+    terminal.show(found, lines)
 
 
 @query.command(help="Een opdracht // A transaction")
@@ -66,7 +72,7 @@ def account(terminal: Terminal, who: str | None, height: int | None, prove: bool
     asked = account_text(who_or_own(terminal, who).account)
     found = terminal.client.account(asked, at=height, prove=prove)
     if prove:
-        verify_account(found, asked, trusted_policy(terminal))
+        verify_account(found, asked, trusted_policy(terminal), terminal.client.state_proof)
     own = found["balances"][0]
     lines = [
         f"{found['account']} ({found['kind']}, {found['wijk']}, {found['status']})",
@@ -77,7 +83,9 @@ def account(terminal: Terminal, who: str | None, height: int | None, prove: bool
         ),
         *(f"  {key['index']}: {key['public_key']}" for key in found["keys"]),
     ]
-    _show(terminal, found, lines, prove=prove)
+    if prove:  # a freeze is what the node says
+        lines.append(terminal.text("  saldo en sleutels bewezen", "  balance and keys proven"))
+    terminal.show(found, lines)
 
 
 @query.command(help="De validators // The validators")
@@ -99,7 +107,7 @@ def validators(terminal: Terminal, height: int | None) -> None:
             ]
             for one in found["items"]
         )
-        terminal.show_page(found, head, rows)
+        terminal.show_page(found, head, rows, _VALIDATOR_FIELDS)
         return
     terminal.show(found, ())
 
@@ -111,12 +119,16 @@ def params(terminal: Terminal, height: int | None) -> None:
     """Show the parameters in force."""
     found = terminal.client.params(at=height)
     terminal.show(
-        found, (f"{name} = {json.dumps(value)}" for name, value in found["params"].items())
+        found,
+        (
+            f"{name} = {terminal.money(value) if name.endswith('_cents') else json.dumps(value)}"
+            for name, value in found["params"].items()
+        ),
     )
 
 
 @query.command(help="Wat er gebeurt, zodra het vaststaat // What happens, once it is final")
-@click.argument("topics", default="block,tx,vote,election,health")
+@click.argument("topics", default="block,tx,health")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="stop na zoveel // stop after")
 @click.option("--after", metavar="ID", help="vervolg na dit nummer // go on after this id")
 @click.pass_obj
@@ -127,12 +139,33 @@ def events(terminal: Terminal, topics: str, limit: int | None, after: str | None
         for event in terminal.client.stream(topics, after):
             after = event.id or after
             item = {"id": event.id, "topic": event.topic, **event.data}
-            terminal.show(item, [f"{event.topic}  {json.dumps(event.data, ensure_ascii=False)}"])
+            terminal.show(item, [_event_line(terminal, event.topic, event.data)])
             seen += 1
             if seen == limit:
                 return
         if after is None:
             return  # the node ended the stream before anything came
+
+
+def _event_line(terminal: Terminal, topic: str, data: dict[str, Any]) -> str:
+    """Return an event for people."""
+    if topic == "block":
+        height, count, by = data["height"], data["transactions"], data["proposer"]
+        return terminal.text(
+            f"Blok {height}, opdrachten: {count}, door {by}",
+            f"Block {height}, transactions: {count}, by {by}",
+        )
+    if topic == "tx":
+        amount = "" if data["amount_cents"] is None else " " + terminal.money(data["amount_cents"])
+        parties = " -> ".join(one for one in (data["from"], data["to"]) if one)
+        refused = f" (WIJK-{data['code']})" if data["code"] else ""
+        return f"{data['type']}{amount} {parties}{refused}  {data['tx']}"
+    if topic == "health":
+        cause = data["cause"]
+        return (
+            f"{data['health']}: {cause['code']} {cause['detail']}" if cause else str(data["health"])
+        )
+    return f"{topic}  {json.dumps(data, ensure_ascii=False)}"
 
 
 def show_tx(terminal: Terminal, tx_id: str, *, prove: bool) -> None:
@@ -145,7 +178,8 @@ def show_tx(terminal: Terminal, tx_id: str, *, prove: bool) -> None:
         check_receipt(found["proof"]["receipt"], tx_id, trusted_policy(terminal))
     elif prove:
         terminal.fail(5001, {"cause": terminal.text("er is nog geen bewijs", "no proof yet")})
-    _show(terminal, found, tx_lines(terminal, found), prove=prove)
+    proven = [terminal.text("  uitkomst bewezen", "  outcome proven")] if prove else []
+    terminal.show(found, [*tx_lines(terminal, found), *proven])
 
 
 def tx_lines(terminal: Terminal, found: dict[str, Any]) -> list[str]:
@@ -161,8 +195,3 @@ def tx_lines(terminal: Terminal, found: dict[str, Any]) -> list[str]:
     if call:
         lines += call_lines(terminal, call)
     return lines
-
-
-def _show(terminal: Terminal, tree: dict[str, Any], lines: list[str], *, prove: bool) -> None:
-    proven = [terminal.text("  bewezen", "  proven")] if prove else []
-    terminal.show(tree, [*lines, *proven])

@@ -58,7 +58,7 @@ def sign(terminal: Terminal, file: Path, names: tuple[str, ...]) -> None:
     from wallet.files import replace
     from wallet.order import named_keys, unlock_keys
     from wallet.people import holds_key
-    from wallet.sign import draft_fields, encode_draft, sign_draft
+    from wallet.sign import bad_signatures, draft_fields, encode_draft, sign_draft
     from wallet.trust import trusted_policy
 
     draft = read_draft(file)
@@ -68,6 +68,9 @@ def sign(terminal: Terminal, file: Path, names: tuple[str, ...]) -> None:
     if body.chain_digest.hex() != policy.chain_digest:
         raise Problem(2003)
     account = terminal.client.account(account_text(body.sender))
+    known = {key["index"]: bytes.fromhex(key["public_key"]) for key in account["keys"]}
+    if bad := bad_signatures(draft, known):  # whoever signs after it would sign for nothing
+        raise Problem(2002, key=", ".join(map(str, bad)))
     for line in _draft_lines(terminal, draft):
         terminal.say(line, line)
     terminal.confirm("Dit tekenen?", "Sign this?")
@@ -75,7 +78,7 @@ def sign(terminal: Terminal, file: Path, names: tuple[str, ...]) -> None:
     for key in keys:
         index = holds_key(account, key)
         if index is None:
-            raise Problem(2002, names=key.name)
+            raise Problem(2002, key=key.name)
         draft = sign_draft(draft, index, seeds[key.name])
     replace(file, encode_draft(draft))
     _show_draft(terminal, file)
@@ -114,6 +117,8 @@ def send(terminal: Terminal, file: Path) -> None:
     if envelope is None:
         finish(terminal, draft_result(file, len(draft.signatures), draft.need), {}, [])
         return
+    for line in _draft_lines(terminal, draft):
+        terminal.say(line, line)
     terminal.confirm("Deze opdracht versturen?", "Send this order?")
     result = send_envelope(terminal, trusted_policy(terminal), Sent(envelope, None, None, None))
     _finish(terminal, result)
@@ -232,6 +237,7 @@ def _tx_tree(body: Any, tx_id: str | None, size: int) -> dict[str, Any]:
         "call": call_bytes_to_json(TABLE, bytes(body.call)),
         "bytes": size,
         "proof": None,
+        "problem": None,
     }
 
 

@@ -49,6 +49,14 @@ _PROFILE_KEYS: Final = (
 )
 _PROFILE_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}", re.ASCII)
 _URL = re.compile(r"https?://[^\s/?#@]+", re.ASCII)
+_DEFAULTS: Final = {
+    "key": None,
+    "output": "text",
+    "lang": "nl",
+    "timeout": "30s",
+    "no_input": False,
+    "passphrase_file": None,
+}
 _YES = {"1": True, "0": False, "": False}
 
 
@@ -93,21 +101,19 @@ def load_settings(
 
     `demo_file` is where a running demo says so; by default that of the platform.
     """
-    home = flags.home or Path(env.get("WIJK_HOME") or _data_folder())
+    home = _home(flags, env)
     tree = _read_config(home)
     errors = [f"config.toml: {name}?" for name in tree if name not in ("profile", "profiles")]
     profile, table = _choose_profile(flags, env, tree, errors)
     pick = _Picker(env, table)
     nodes = _nodes(flags, env, table, demo_file or demo_path(), pick.origins)
     values: dict[str, Any] = {
-        "key": pick("key", None, None, None),
-        "output": pick("output", flags.output, "WIJK_OUTPUT", "text"),
-        "lang": pick("lang", flags.lang, "WIJK_LANG", "nl"),
-        "timeout": pick("timeout", flags.timeout, "WIJK_TIMEOUT", "30s"),
-        "no_input": pick("no_input", flags.no_input or None, "WIJK_NO_INPUT", False),
-        "passphrase_file": pick(
-            "passphrase_file", flags.passphrase_file, "WIJK_PASSPHRASE_FILE", None
-        ),
+        "key": pick("key", None, None),
+        "output": pick("output", flags.output, "WIJK_OUTPUT"),
+        "lang": pick("lang", flags.lang, "WIJK_LANG"),
+        "timeout": pick("timeout", flags.timeout, "WIJK_TIMEOUT"),
+        "no_input": pick("no_input", flags.no_input or None, "WIJK_NO_INPUT"),
+        "passphrase_file": pick("passphrase_file", flags.passphrase_file, "WIJK_PASSPHRASE_FILE"),
     }
     timeout_ms = _check(values, nodes, errors)
     if errors:
@@ -145,6 +151,15 @@ def read_passphrase(settings: Settings, prompt: Prompt | None) -> str:
     return prompt()
 
 
+def find_profile(flags: Flags, env: Mapping[str, str]) -> tuple[Path, str]:
+    """Return the home and the name of the profile, whatever else is wrong with the settings.
+
+    So `wijk config set` can mend what `load_settings` refuses.
+    """
+    home = _home(flags, env)
+    return home, _choose_profile(flags, env, _read_config(home), [])[0]
+
+
 def get_value(home: Path, profile: str, key: str) -> Any:
     """Return what `config.toml` says under a profile, or None."""
     _check_key(key)
@@ -153,8 +168,16 @@ def get_value(home: Path, profile: str, key: str) -> Any:
 
 
 def set_value(home: Path, profile: str, key: str, value: str | bool | list[str]) -> None:
-    """Write one value of a profile; comments and order of `config.toml` stay as they are."""
+    """Write one value of a profile; comments and order of `config.toml` stay as they are.
+
+    Raise `Problem` 1001 for a value that `load_settings` would refuse.
+    """
     _check_key(key)
+    nodes = tuple(value) if isinstance(value, list) else ()
+    errors: list[str] = []
+    _check(_DEFAULTS | {key: value}, nodes, errors)
+    if errors:
+        raise Problem(1001, cause="; ".join(errors))
     if _PROFILE_NAME.fullmatch(profile) is None:
         raise Problem(1001, cause="name")
     make_folder(home)
@@ -183,6 +206,10 @@ def running_demo(path: Path) -> dict[str, Any] | None:
         return None
 
 
+def _home(flags: Flags, env: Mapping[str, str]) -> Path:
+    return flags.home or Path(env.get("WIJK_HOME") or _data_folder())
+
+
 class _Picker:
     """Chooses flag, environment, profile or default, and remembers which."""
 
@@ -191,7 +218,7 @@ class _Picker:
         self._table = table
         self.origins: dict[str, str] = {}
 
-    def __call__(self, name: str, flag: object, variable: str | None, default: object) -> Any:
+    def __call__(self, name: str, flag: object, variable: str | None) -> Any:
         found: object
         if flag is not None:
             origin, found = "flag", flag
@@ -200,7 +227,7 @@ class _Picker:
         elif name in self._table:
             origin, found = "profile", self._table[name]
         else:
-            origin, found = "default", default
+            origin, found = "default", _DEFAULTS[name]
         self.origins[name] = origin
         return found
 

@@ -54,7 +54,9 @@ def remove(path: Path) -> None:
 
 def make_folder(path: Path) -> None:
     """Make a folder for this user alone, where it is not there yet."""
-    path.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    if not path.is_dir() and path.parent != path:
+        make_folder(path.parent)  # `parents=True` would leave these open to others
+    path.mkdir(mode=FOLDER_MODE, exist_ok=True)
 
 
 def _read(path: Path, bytes_max: int, *, private: bool) -> bytes:

@@ -78,7 +78,7 @@ def find_account(terminal: "Terminal", keys: Sequence[KeyFile]) -> dict[str, Any
         if all(key.public_key in public_keys for key in keys):
             return terminal.client.account(board["account"])
     if len(keys) > 1:
-        raise Problem(2002, names=", ".join(key.name for key in keys))
+        raise Problem(2002, key=", ".join(key.name for key in keys))
     raise Problem(2008, account=keys[0].account)
 
 

@@ -12,6 +12,8 @@ from node.client import Client, Event, Sign
 
 NOT_FOUND, SIGNATURE_REQUIRED = 3007, 3005
 PAGE_ITEMS = 500  # interfaces 2.1: the most that a page may hold
+READ_S_MAX = 10.0  # a node that takes longer to answer a question hangs: the next one is asked
+SLACK_S = 1.0  # a node that waits for a block must still have time to say that none came
 
 Tree = dict[str, Any]
 T = TypeVar("T")
@@ -27,7 +29,7 @@ class Remote:
         self, urls: Sequence[str], timeout_s: float, lang: str, make_sign: Callable[[], Sign]
     ) -> None:
         self._urls = tuple(urls)
-        self._timeout_s = timeout_s
+        self._timeout_s = min(timeout_s, READ_S_MAX)
         self._lang = lang
         self._make_sign = make_sign
         self._sign: Sign | None = None
@@ -138,13 +140,16 @@ class Remote:
         """Return what an order would do now; nothing is kept."""
         return self._reading(lambda client: client.check(envelope))
 
-    def submit(self, envelope: bytes, *, sealed: bytes | None, wait: str, wait_ms: int) -> Tree:
-        """Post an order, the same bytes as often as needed (2.2).
+    def submit(self, envelope: bytes, *, sealed: bytes | None, wait: str, timeout_s: float) -> Tree:
+        """Post an order, the same bytes as often as needed (2.2); a node has `timeout_s`.
 
         Where one node did not answer, the next try begins with another one.
         """
+        wait_ms = max(0, int((timeout_s - SLACK_S) * 1000))
         try:
-            return self._client.submit(envelope, sealed=sealed, wait=wait, wait_ms=wait_ms)
+            return self._client.submit(
+                envelope, sealed=sealed, wait=wait, wait_ms=wait_ms, timeout_s=timeout_s
+            )
         except Problem:
             self._urls = (*self._urls[1:], self._urls[0])
             self._client.close()

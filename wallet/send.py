@@ -10,21 +10,28 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from chain.codec import decode
 from chain.errors import Malformed
 from chain.proof import REFUSED, read_receipt, verify_receipt, write_receipt
-from chain.texts import Problem
+from chain.records import Envelope, TxBody
+from chain.texts import Problem, parse_code
 from wallet.outbox import Sent, find, keep, settle
 from wallet.receipts import store_receipt
+from wallet.terminal import EXIT_DRAFT
+from wallet.times import time_text
 
 if TYPE_CHECKING:
     from chain.policy import Policy
     from wallet.terminal import Terminal
 
-EXIT_INCLUDED, EXIT_UNKNOWN, EXIT_DRAFT = 6, 7, 11
+EXIT_INCLUDED, EXIT_UNKNOWN = 6, 7
 RESEND_S = 0.5  # between two tries while nobody answers
-WAIT_MS_MAX = 30_000  # interfaces 2.2
+# How long one node may take before another one gets the same bytes: a node that hangs must not
+# use up all the time there is. At least the minimum, so that the last try can still be answered.
+TRY_S_MIN, TRY_S_MAX = 1.0, 10.0
 _UNANSWERED = (3001, 3003, 3004, 4001, 4002, 4003, 4004, 9001)  # another node, or later, may know
 _NO_ANSWER = 3003
+_NOT_FOUND = 3007
 _EXPIRED = 2004
 
 Failure = tuple[int, Mapping[str, Any], int | None]  # WIJK code, its values, exit code
@@ -50,9 +57,11 @@ def send(
     What may have reached a node stays in the outbox until its outcome is known.
     """
     started = time.monotonic()
-    keep(terminal.home, sent)
+    again = find(terminal.home, sent.tx) is not None  # a draft may be sent twice
+    if not again:
+        keep(terminal.home, sent)
     try:
-        return _send(terminal, policy, sent, wait, started, receipt_file)
+        return _send(terminal, policy, sent, wait, started, receipt_file, again=again)
     except KeyboardInterrupt:
         terminal.say(
             f"Misschien is de opdracht verstuurd. Vraag na: wijk tx wait {sent.tx}",
@@ -68,14 +77,16 @@ def _send(
     wait: str,
     started: float,
     receipt_file: Path | None,
+    *,
+    again: bool,
 ) -> Result:
     deadline = started + terminal.settings.timeout_ms / 1000
     if wait != "final":
-        answer = _submit(terminal, sent, deadline, "accepted")
-        if answer is not None and answer["status"] == "pending":
+        answer = _submit(terminal, sent, deadline, "accepted", reached=again)
+        if answer is not None and answer.get("status") == "pending":
             return Result(make_tx(sent.tx, "accepted"))
     else:
-        answer = _submit(terminal, sent, deadline, "final")
+        answer = _submit(terminal, sent, deadline, "final", reached=again)
     return conclude(terminal, policy, sent, answer, started, receipt_file)
 
 
@@ -88,12 +99,8 @@ def conclude(
     receipt_file: Path | None = None,
 ) -> Result:
     """Return what an answer of a node means, once its receipt was verified and stored."""
-    if answer is None or answer["status"] not in ("final", "failed"):
-        status = "unknown" if answer is None else answer["status"]
-        if status in ("expired", "rejected"):
-            settle(terminal.home, sent.tx)
-            return Result(make_tx(sent.tx, status), (2004, {}, None))
-        failure = (_NO_ANSWER, {"tx": sent.tx}, EXIT_UNKNOWN)
+    if answer is None or answer.get("status") not in ("final", "failed"):
+        failure: Failure = (_NO_ANSWER, {"tx": sent.tx}, EXIT_UNKNOWN)
         return Result(make_tx(sent.tx, "unknown"), failure)
     try:
         receipt = with_memo(answer["proof"]["receipt"], sent)
@@ -123,8 +130,9 @@ def resume(terminal: "Terminal", policy: "Policy", tx: str) -> Result:
     started = time.monotonic()
     deadline = started + terminal.settings.timeout_ms / 1000
     sent = find(terminal.home, tx)
-    if sent is not None:
-        return conclude(terminal, policy, sent, _submit(terminal, sent, deadline, "final"), started)
+    if sent is not None:  # it may have reached a node before: a refusal now undoes nothing
+        answer = _submit(terminal, sent, deadline, "final", reached=True)
+        return conclude(terminal, policy, sent, answer, started)
     while True:
         found = terminal.client.tx(tx, prove=True)
         if found["status"] not in ("pending", "unknown") or time.monotonic() >= deadline:
@@ -137,8 +145,11 @@ def resume(terminal: "Terminal", policy: "Policy", tx: str) -> Result:
     if found["status"] not in ("final", "failed"):
         failure: Failure = (_NO_ANSWER, {"tx": tx}, EXIT_UNKNOWN)
         if found["status"] in ("expired", "rejected"):
-            failure = (2004, {}, None)
-        return Result(make_tx(tx, found["status"]), failure)
+            why = found.get("problem") or {}
+            number = parse_code(str(why.get("code"))) or _EXPIRED
+            failure = (number, why.get("params") or {}, None)
+            return Result(make_tx(tx, found["status"]), failure)
+        return Result(make_tx(tx, "unknown"), failure)
     if stranger.tx != tx:
         raise Problem(5001, cause="tx", nothing_sent=False, tx=tx)
     return conclude(terminal, policy, stranger, found, started)
@@ -178,20 +189,43 @@ def check_receipt(receipt: str, tx: str, policy: "Policy") -> int:
     raise Problem(5001, nothing_sent=False, tx=tx, reason=verdict.reason or "tx")
 
 
+def _is_over(terminal: "Terminal", sent: Sent) -> bool:
+    """Say whether an order can no longer be included, and was not (interfaces 2.2).
+
+    A node refuses by its own clock. Only a final block at or past `expires` ends an order: until
+    then a block of an earlier time, held up by an outage, may still become final with it.
+    """
+    body = decode(TxBody, decode(Envelope, sent.envelope).body)
+    try:
+        if terminal.client.block("latest")["at"] < time_text(body.expires * 1000):
+            return False
+        return bool(terminal.client.tx(sent.tx)["status"] in ("expired", "rejected"))
+    except Problem as problem:
+        return problem.number == _NOT_FOUND
+
+
 def _submit(
-    terminal: "Terminal", sent: Sent, deadline: float, wait: str
+    terminal: "Terminal", sent: Sent, deadline: float, wait: str, *, reached: bool
 ) -> Mapping[str, Any] | None:
     """Post the same bytes until there is an outcome; None when time is up without an answer.
 
-    Raise `Problem` where a node refused them, or where none could be reached at all.
+    `reached` says whether a node may have them already. Raise `Problem` where a node refused
+    them, or where none could be reached at all, while it is certain that no other one has them.
     """
-    reached, refusals = False, 0
+    refusals = 0
     while True:
-        left_ms = max(0, int((deadline - time.monotonic()) * 1000))
+        left_s = deadline - time.monotonic()
         try:
             answer: Mapping[str, Any] = terminal.client.submit(
-                sent.envelope, sealed=sent.sealed, wait=wait, wait_ms=min(left_ms, WAIT_MS_MAX)
+                sent.envelope,
+                sealed=sent.sealed,
+                wait=wait,
+                timeout_s=min(max(left_s, TRY_S_MIN), TRY_S_MAX),
             )
+        except Malformed:  # it left, and what came back says nothing
+            reached = True
+            if time.monotonic() >= deadline:
+                return None
         except Problem as problem:
             # What a node may have passed on before is not undone by another node's refusal; only
             # the end of its validity is (interfaces 2.2).
@@ -200,7 +234,8 @@ def _submit(
             everywhere = refusals >= len(terminal.settings.nodes)
             late = time.monotonic() >= deadline
             final_word = problem.number not in _UNANSWERED or everywhere or late
-            if problem.number == _EXPIRED or (not reached and final_word):
+            over = problem.number == _EXPIRED and _is_over(terminal, sent)
+            if over or (not reached and final_word):
                 settle(terminal.home, sent.tx)
                 raise
             if late:
@@ -209,7 +244,7 @@ def _submit(
                 continue  # at once: this was only the first node
         else:
             reached = True
-            if answer["status"] != "pending" or wait != "final":
+            if answer.get("status") != "pending" or wait != "final":
                 return answer
             if time.monotonic() >= deadline:
                 return None

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 if TYPE_CHECKING:
-    from wallet.config import Settings
+    from wallet.config import Flags, Settings
     from wallet.keystore import KeyFile
     from wallet.remote import Remote
 
 EXIT_BUG = 1
 EXIT_DECLINED = 10
+EXIT_DRAFT = 11
 DUTCH = "nl"
 LANGS = ("nl", "en")
 OUTPUTS = ("text", "json", "jsonl", "csv")
@@ -40,6 +41,7 @@ class Failed(Exception):
         exit_code: int | None = None,
         nothing_sent: bool = True,
         tx: str | None = None,
+        instance: str | None = None,
     ) -> None:
         super().__init__(str(number))
         self.number = number
@@ -47,6 +49,7 @@ class Failed(Exception):
         self.exit_code = exit_code
         self.nothing_sent = nothing_sent
         self.tx = tx
+        self.instance = instance
 
 
 class Terminal:
@@ -65,12 +68,22 @@ class Terminal:
     def settings(self) -> "Settings":
         """Return the settings of this run; raise `Problem` 1002 that lists what is wrong."""
         if self._settings is None:
-            from wallet.config import Flags, load_settings
+            from wallet.config import load_settings
 
-            names = (*_SETTINGS, *_SECRETS)
-            flags = Flags(**{name: self.given.get(name) for name in names})
-            self._settings = load_settings(flags, os.environ)
+            self._settings = load_settings(self._flags(), os.environ)
         return self._settings
+
+    @property
+    def place(self) -> tuple[Path, str]:
+        """Return the client home and the profile, also where its settings are not right."""
+        from wallet.config import find_profile
+
+        return find_profile(self._flags(), os.environ)
+
+    def _flags(self) -> "Flags":
+        from wallet.config import Flags
+
+        return Flags(**{name: self.given.get(name) for name in (*_SETTINGS, *_SECRETS)})
 
     @property
     def home(self) -> Path:
@@ -152,14 +165,22 @@ class Terminal:
                 self._print_line(line, style)
                 style = ""
         elif self.output == "csv":
-            self._print_csv([tree])
+            flat = [name for name in tree if not isinstance(tree[name], dict | list)]
+            self._print_csv([tree], flat)
         else:
             _print_json(tree)
 
     def show_page(
-        self, page: Mapping[str, Any], head: Sequence[str], rows: Iterable[Sequence[str]]
+        self,
+        page: Mapping[str, Any],
+        head: Sequence[str],
+        rows: Iterable[Sequence[str]],
+        names: Sequence[str],
     ) -> None:
-        """Print a list: the PAGE for scripts, one item a line, or a table for people."""
+        """Print a list: the PAGE for scripts, one item a line, or a table for people.
+
+        `names` are the fields that CSV has, also where there is no item (interfaces 1.3).
+        """
         items: list[Mapping[str, Any]] = list(page["items"])
         if self.output == "json":
             _print_json(page)
@@ -167,7 +188,7 @@ class Terminal:
             for item in items:
                 _print_json(item)
         elif self.output == "csv":
-            self._print_csv(items)
+            self._print_csv(items, names)
         elif not items:
             self.say("Niets gevonden.", "Nothing found.")
         else:
@@ -199,6 +220,7 @@ class Terminal:
                               show_default=False, prompt_suffix=" ")  # fmt: skip
         if answer.strip().lower() not in ("j", "ja", "y", "yes"):
             cause = self.text("u antwoordde nee", "you answered no")
+            self.say("U antwoordde nee: er is niets gedaan.", "You said no: nothing was done.")
             self.fail(1001, {"cause": cause}, exit_code=EXIT_DECLINED)
 
     def ask(self, nl: str, en: str) -> str:
@@ -234,9 +256,17 @@ class Terminal:
         exit_code: int | None = None,
         nothing_sent: bool = True,
         tx: str | None = None,
+        instance: str | None = None,
     ) -> NoReturn:
         """End with a WIJK code; what was shown before stays (interfaces 1.3)."""
-        raise Failed(number, params, exit_code=exit_code, nothing_sent=nothing_sent, tx=tx)
+        raise Failed(
+            number,
+            params,
+            exit_code=exit_code,
+            nothing_sent=nothing_sent,
+            tx=tx,
+            instance=instance,
+        )
 
     def report(
         self,
@@ -282,12 +312,8 @@ class Terminal:
 
         Console(soft_wrap=True).print(Text(safe, style=style))
 
-    def _print_csv(self, items: Sequence[Mapping[str, Any]]) -> None:
+    def _print_csv(self, items: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
         """RFC 4180 with a header line; nested objects are left out (interfaces 1.3)."""
-        nested = {
-            name for item in items for name, value in item.items() if isinstance(value, dict | list)
-        }
-        names = [name for name in (items[0] if items else ()) if name not in nested]
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\r\n")
         writer.writerow(names)

@@ -15,7 +15,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from chain import log
 from chain.codec import encode
-from chain.proof import key_text, write_consistency_proof
+from chain.key_text import key_text
+from chain.proof import write_consistency_proof
 from node import views
 from node.chainstore import ChainStore, create_chain
 from node.store_memory import MemoryStore

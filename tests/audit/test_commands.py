@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 import cli
 from audit.node_source import NodeSource
@@ -18,7 +19,8 @@ from node.client import Client
 from tests.audit.made_chain import MadeChain, make_chain, transfer
 from tests.audit.small_node import SmallNode, serve
 from tests.audit.test_home import make_home
-from tests.federation import account, board
+from tests.federation import account, board, make_genesis
+from wallet.config import set_value
 
 CHAIN = make_chain(extra=2)
 TOP = len(CHAIN.raws)
@@ -135,6 +137,24 @@ def test_a_node_that_is_not_there_is_no_finding(run: Run) -> None:
     run.node.url = "http://127.0.0.1:9"
 
     assert run("verify", code=4) == {}
+
+
+def test_the_verdict_is_of_one_node_and_names_it(run: Run) -> None:
+    """Of the nodes in config.toml the first one that answers is asked, for everything."""
+    nodes = ["http://127.0.0.1:9", run.node.url, "http://127.0.0.1:7"]
+    set_value(run.home, "default", "nodes", nodes)
+    told = CliRunner().invoke(cli.wijk, ["audit", "verify", "-o", "json", "--home", str(run.home)])
+
+    tree = json.loads(told.stdout)
+    assert (tree["ok"], tree["source"]) == (True, run.node.url)
+
+
+def test_a_home_that_trusts_another_chain_is_told_what_to_do(run: Run) -> None:
+    run("verify")
+    run.node.lies["/v1/genesis"] = 200, make_genesis(wijken=4).canonical
+
+    assert run("verify", code=8)["first_bad"] == 0
+    assert "--home" in run.err
 
 
 def test_a_proof_needs_a_policy_first(run: Run) -> None:

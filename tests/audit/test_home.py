@@ -2,26 +2,42 @@
 
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from audit.home import open_home
+from audit.home import HomeSource, open_home
 from audit.replay import replay
 from audit.verify import verify
+from chain.codec import encode
 from chain.errors import Malformed
 from chain.genesis import Genesis
 from chain.texts import Problem
-from node.chainstore import CERTIFICATE, ENVELOPES, HEADER, ChainStore, create_chain
+from node.chainstore import (
+    BODY,
+    CERTIFICATE,
+    ENVELOPES,
+    HEADER,
+    OUTCOMES,
+    TIP,
+    ChainStore,
+    create_chain,
+)
+from node.home import Home
+from node.ports import Store
 from node.store import LEVELDB, SQLITE, create_store, open_store
 from tests.audit.made_chain import make_chain
 
 CHAIN = make_chain()
 TOP = len(CHAIN.raws)
 KINDS = [LEVELDB, SQLITE]
+BLOCK_PARTS = [HEADER, BODY, CERTIFICATE, ENVELOPES, OUTCOMES]
 
 
 def make_home(root: Path, kind: str) -> Path:
@@ -53,7 +69,10 @@ def test_a_home_is_verified_and_not_one_byte_of_it_changes(tmp_path: Path, kind:
 
     with open_home(root) as source:
         assert source.read_height() == TOP
-        assert list(source.read_blocks(1, TOP)) == CHAIN.raws
+        assert list(source.read_blocks(1, TOP)) == [
+            msgspec.structs.replace(raw, outcomes=encode(executed.outcomes))
+            for raw, (*_, executed) in zip(CHAIN.raws, CHAIN.decided, strict=True)
+        ]
         verdict = verify(source, tmp_path / "client", clock_s=lambda: 0.0)
 
     assert verdict.ok
@@ -92,7 +111,7 @@ def test_a_folder_that_is_no_home_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("prefix", [HEADER, CERTIFICATE, ENVELOPES])
+@pytest.mark.parametrize("prefix", BLOCK_PARTS)
 def test_a_record_that_is_gone_is_found_at_its_height(
     tmp_path: Path, kind: str, prefix: bytes
 ) -> None:
@@ -113,18 +132,90 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {kind: make_home(folder / kind, kind) for kind in KINDS}
 
 
+@pytest.fixture(scope="module")
+def stores(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[dict[str, tuple[HomeSource, Store]]]:
+    """Give homes whose stores stay open: what is written by a store has sound checksums."""
+    folder = tmp_path_factory.mktemp("open")
+    opened = {}
+    for kind in KINDS:
+        root = make_home(folder / kind, kind)
+        store = open_store(root / "store", kind)
+        opened[kind] = HomeSource(Home(root), store), store
+    yield opened
+    for _, store in opened.values():
+        store.close()
+
+
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    kind=st.sampled_from(KINDS),
+    part=st.sampled_from(BLOCK_PARTS),
+    height=st.integers(1, TOP),
+    data=st.data(),
+)
+def test_a_flipped_bit_in_any_stored_block_is_found_at_its_height(
+    stores: dict[str, tuple[HomeSource, Store]],
+    tmp_path: Path,
+    kind: str,
+    part: bytes,
+    height: int,
+    data: st.DataObject,
+) -> None:
+    """No checksum helps here: whoever writes the store can write those too (A1, ADR 0036)."""
+    source, store = stores[kind]
+    key = part + height.to_bytes(8, "big")
+    value = store.get(key)
+    assert value is not None
+    with flipped(store, key, data.draw(st.integers(0, 8 * len(value) - 1))):
+        verdict = verify(source, tmp_path / os.urandom(4).hex(), clock_s=lambda: 0.0)
+
+    assert (verdict.ok, verdict.tree["first_bad"]) == (False, height)
+    assert verdict.tree["headers"] == height - 1
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(kind=st.sampled_from(KINDS), data=st.data())
+def test_a_flipped_bit_anywhere_in_the_tip_is_found(
+    stores: dict[str, tuple[HomeSource, Store]], tmp_path: Path, kind: str, data: st.DataObject
+) -> None:
+    source, store = stores[kind]
+    value = store.get(TIP)
+    assert value is not None
+    with flipped(store, TIP, data.draw(st.integers(0, 8 * len(value) - 1))):
+        verdict = verify(source, tmp_path / os.urandom(4).hex(), clock_s=lambda: 0.0)
+
+    assert not verdict.ok
+    assert verdict.tree["first_bad"] is not None
+
+
+@contextmanager
+def flipped(store: Store, key: bytes, bit: int) -> Iterator[None]:
+    """Flip one bit of a stored value, through the store, and flip it back."""
+    value = store.get(key)
+    assert value is not None
+    at, mask = bit // 8, 1 << bit % 8
+    store.write([(key, value[:at] + bytes([value[at] ^ mask]) + value[at + 1 :])])
+    try:
+        yield
+    finally:
+        store.write([(key, value)])
+
+
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(KINDS), st.data())
 def test_a_flipped_byte_on_disk_never_passes_for_another_chain(
     sound: dict[str, Path], tmp_path: Path, kind: str, data: st.DataObject
 ) -> None:
-    """Either the block bytes are untouched and the verdict is the old one, or it is not ok."""
+    """Y35: either what is read is untouched and the verdict is the old one, or it is not ok."""
     root = sound[kind]
     files = [path for path in sorted((root / "store").iterdir()) if path.stat().st_size]
     path = data.draw(st.sampled_from(files))
     at = data.draw(st.integers(0, path.stat().st_size - 1))
+    mask = 1 << data.draw(st.integers(0, 7))
     whole = path.read_bytes()
-    path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x40]) + whole[at + 1 :])
+    path.write_bytes(whole[:at] + bytes([whole[at] ^ mask]) + whole[at + 1 :])
     try:
         with open_home(root) as source:
             verdict = verify(source, tmp_path / os.urandom(4).hex(), clock_s=lambda: 0.0)

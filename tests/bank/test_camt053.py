@@ -19,8 +19,8 @@ ROOT = Path(__file__).parents[2]
 VERSIONS = ("02", "08")
 
 
-def read(*days: Day, version: str = "02") -> tuple[Statement, ...]:
-    return parse(document(*days, version=version), RESERVE)
+def read(*days: Day, version: str = "02", currency: str = "EUR") -> tuple[Statement, ...]:
+    return parse(document(*days, version=version), RESERVE, currency)
 
 
 def read_entries(*items: Item, closing: str, version: str = "02") -> tuple[Entry, ...]:
@@ -28,9 +28,9 @@ def read_entries(*items: Item, closing: str, version: str = "02") -> tuple[Entry
     return statement.entries
 
 
-def refused(*days: Day, version: str = "02") -> BankFileError:
+def refused(*days: Day, version: str = "02", currency: str = "EUR") -> BankFileError:
     with pytest.raises(BankFileError) as caught:
-        read(*days, version=version)
+        read(*days, version=version, currency=currency)
     return caught.value
 
 
@@ -457,8 +457,67 @@ def test_a_moment_counts_by_the_date_as_written() -> None:
 def test_a_currency_without_decimals_is_read_by_its_own_digits() -> None:
     day = Day(ccy="ISK", opening="0", closing="1500", items=(Item(amount="1500", ccy="ISK"),))
 
-    assert read(day)[0].closing == 1500
-    assert refused(replace(day, opening="0.00")).fault is Fault.AMOUNT
+    assert read(day, currency="ISK")[0].closing == 1500
+    assert refused(replace(day, opening="0.00"), currency="ISK").fault is Fault.AMOUNT
+
+
+def test_c1_an_account_in_another_currency_than_the_reserve_is_refused() -> None:
+    """On the chain a cent has no currency but that of the wijk: dollars would become euros."""
+    day = Day(ccy="USD", items=(Item(ccy="USD"),))
+
+    error = refused(day)
+
+    assert (error.fault, error.detail) == (Fault.OTHER_CURRENCY, "USD ≠ EUR")
+    assert read(day, currency="USD")[0].currency == "USD"
+
+
+# ------------------------------------------------------------------- C5: one day after another
+
+MONDAY = Day(id="a", sequence="7", closing="10.00", date="2026-01-05")
+TUESDAY = Day(
+    id="b",
+    sequence="8",
+    opening="10.00",
+    closing="10.00",
+    date="2026-01-06",
+    items=(),
+)
+
+
+def test_c5_statements_of_one_file_follow_on() -> None:
+    assert [statement.sequence for statement in read(MONDAY, TUESDAY)] == [7, 8]
+
+
+@pytest.mark.parametrize(
+    ("changes", "detail"),
+    [
+        ({"sequence": "9"}, "ElctrncSeqNb 7, 9"),
+        ({"sequence": "7"}, "ElctrncSeqNb 7, 7"),
+        ({"opening": "10.01", "closing": "10.01"}, "10.00 ≠ 10.01"),
+        ({"date": "2026-01-05"}, "20260105 ≥ 20260105"),
+        ({"date": "2026-01-04"}, "20260105 ≥ 20260104"),
+    ],
+    ids=str,
+)
+def test_c5_a_statement_that_does_not_follow_on_is_refused(
+    changes: dict[str, str], detail: str
+) -> None:
+    error = refused(MONDAY, replace(TUESDAY, **changes))  # type: ignore[arg-type]
+
+    assert (error.fault, error.detail) == (Fault.GAP, detail)
+    assert error.path == "Document/BkToCstmrStmt/Stmt[2]"
+
+
+def test_c5_numbers_are_compared_where_both_are_there_and_inside_one_year() -> None:
+    for changes in ({"sequence": None}, {"sequence": "1", "date": "2027-01-04"}):
+        assert len(read(MONDAY, replace(TUESDAY, **changes))) == 2
+
+
+def test_c5_another_account_in_between_changes_nothing() -> None:
+    other = replace(MONDAY, iban=OTHER_IBAN, date="2026-03-01")
+
+    assert len(read(MONDAY, other, TUESDAY)) == 3
+    assert refused(MONDAY, other, replace(TUESDAY, sequence="9")).fault is Fault.GAP
 
 
 def test_an_addition_of_the_bank_in_another_namespace_is_skipped() -> None:

@@ -1,5 +1,6 @@
 """XML of unknown origin: refused before it can hurt (economy C5)."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bank.camt053 import Statement, parse
-from bank.document import DEPTH_MAX, ELEMENTS_MAX, FILE_BYTES_MAX
+from bank.document import DEPTH_MAX, ELEMENTS_MAX, FILE_BYTES_MAX, Element
 from bank.faults import BankFileError, Fault
 from tests.bank.camt_writer import RESERVE, Day, Item, Tx, document
 
@@ -177,6 +178,39 @@ def test_too_many_elements_are_refused_where_they_are_kept_and_where_not(holder:
         many = b"<" + holder + b">" + many + b"</" + holder + b">"
 
     assert fault_of(GOOD.replace(b"<Ntry>", many + b"<Ntry>")) is Fault.TOO_COMPLEX
+
+
+@pytest.mark.parametrize("amount", [None, "0.01"])
+def test_an_entry_with_very_many_blocks_is_read_in_time_that_grows_with_the_file(
+    amount: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An entry of 16 MiB may have 160,000 children: none of them looks at all the others."""
+    blocks = 2_000
+    tx = _tx(amount)
+    entry = f"<NtryDtls>{tx}</NtryDtls>" * blocks
+    data = document(Day(items=(Item(amount="20.00"),), closing="20.00")).decode()
+    data = data.replace("</Ntry>", entry + "</Ntry>")
+    looked_at = 0
+    every = Element.every
+
+    def count(self: Element, tag: str) -> Iterator[Element]:
+        nonlocal looked_at
+        looked_at += len(self.children or ())
+        return every(self, tag)
+
+    monkeypatch.setattr(Element, "every", count)
+
+    (statement,) = parse(data.encode(), RESERVE)
+
+    assert len(statement.entries) == (1 if amount is None else blocks)
+    assert looked_at < 100 * blocks
+
+
+def _tx(amount: str | None) -> str:
+    said = (
+        "" if amount is None else f'<AmtDtls><TxAmt><Amt Ccy="EUR">{amount}</Amt></TxAmt></AmtDtls>'
+    )
+    return f"<TxDtls>{said}<CdtDbtInd>CRDT</CdtDbtInd></TxDtls>"
 
 
 def test_a_million_attributes_and_a_long_text_do_no_harm() -> None:

@@ -105,6 +105,8 @@ def test_absent_optional_fields_may_be_left_out() -> None:
         ({"cents": True}, "call.cents"),
         ({"cents": 1.5}, "call.cents"),
         ({"cents": -1}, "Pay: Expected `int` >= 0"),
+        ({"cents": 2**64}, "call.cents: a number of more than 64 bits"),
+        ({"cents": -(2**63) - 1}, "call.cents: a number of more than 64 bits"),
         ({"note": "AB" * 32}, "call.note"),
         ({"note": "ab"}, "call.note"),
         ({"memo": "x"}, "call.memo"),
@@ -172,6 +174,50 @@ def values(kind: inspect.Type) -> st.SearchStrategy[Any]:
 
 
 KINDS = [call.kind for contract in CONTRACTS for call in contract.calls]
+
+
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [
+        (2**64, "64 bits"),
+        ([[-(2**63) - 1]], "64 bits"),
+        ([[["deep"]]], "call: value is neither"),
+        (True, "call.value: not a number"),
+        ({"hex": "0g"}, "call.value: not hex"),
+        ({"hex": 5}, "call.value: not a number"),
+    ],
+    ids=str,
+)
+def test_the_value_of_a_parameter_is_plain(value: object, what: str) -> None:
+    """A file of a person or a post never ends in another error (wijk tx build, API)."""
+    tree = {"type": "wijk.set_param", "name": "seconders", "value": value, "from_epoch": 9}
+
+    with pytest.raises(Malformed, match=what):
+        call_from_json(EVERY, tree)
+
+
+trees = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.text(max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["type", "hex", "cents", "x"]), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: str(kind.__struct_config__.tag))
+@given(data=st.data())
+def test_hostile_objects_are_malformed_and_nothing_else(kind: type, data: st.DataObject) -> None:
+    """One field of a good call is replaced by whatever JSON can hold."""
+    raw = encode(data.draw(values(inspect.type_info(kind))))
+    tree = call_bytes_to_json(EVERY, raw)
+    tree[data.draw(st.sampled_from(sorted(tree)))] = data.draw(trees)
+    try:
+        made = call_from_json(EVERY, tree)
+    except Malformed:
+        return
+    assert EVERY.decode(encode(made)) == made
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: str(kind.__struct_config__.tag))

@@ -1,10 +1,12 @@
 """The one verifier: lengths, hostile bytes, and an oracle beside it (reliability K2..K9)."""
 
 import hashlib
+from random import Random, SystemRandom
 
+import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chain import crypto
@@ -113,6 +115,48 @@ def test_the_verdict_is_that_of_the_guarded_oracle(message: bytes, data: st.Data
     found = [crypto.verify(key, message, changed) for key, changed in cases]
     assert found == [oracle(key, message, changed) for key, changed in cases]
     assert found == [True] + [False] * 7
+
+
+MUTATIONS_PER_EXAMPLE = 500  # of the examples of the profile: 25,000, and a million in "deep"
+
+
+def mutate(random: Random, key: bytes, signature: bytes) -> tuple[bytes, bytes]:
+    """Return a signature changed in one of the ways of K9, or the same one."""
+    r, s = signature[:32], signature[32:]
+    at = random.randrange(96)
+    both = bytearray(key + signature)
+    both[at] ^= 1 << random.randrange(8)
+    more = int.from_bytes(s, "little") + L * random.randrange(1, 16)
+    return random.choice(
+        (
+            (key, signature),
+            (bytes(both[:32]), bytes(both[32:])),
+            (key, s + r),
+            (key, r + more.to_bytes(32, "little")),
+            (random.choice(SMALL_ORDER), signature),
+            (key, random.choice(SMALL_ORDER) + s),
+            (random.choice(SMALL_ORDER), random.choice(SMALL_ORDER) + bytes(32)),
+            (key, signature[: random.randrange(64)]),
+            (key, signature + bytes(random.randrange(1, 9))),
+        )
+    )
+
+
+@pytest.mark.timeout(1_200)  # for the million of "deep"
+def test_k9_many_mutated_signatures_have_the_verdict_of_the_oracle() -> None:
+    """reliability K9: fresh ones on every run; a failure names the seed that reproduces it."""
+    start = SystemRandom().randrange(2**32)
+    random = Random(start)
+    accepted, count = 0, settings().max_examples * MUTATIONS_PER_EXAMPLE
+    for number in range(count // 100):
+        seed, message = random.randbytes(32), random.randbytes(number % 50)
+        good = (crypto.public_key(seed), crypto.sign(seed, message))
+        for _ in range(100):
+            key, signature = mutate(random, *good)
+            verdict = crypto.verify(key, message, signature)
+            accepted += verdict
+            assert verdict is oracle(key, message, signature), (start, number)
+    assert 0 < accepted < count // 5
 
 
 @given(messages, st.binary(max_size=64), st.integers(1, 64))

@@ -310,6 +310,35 @@ def quota_ledger(**params: int) -> Ledger:
     return Ledger(balances={"delfshaven/anna": 10_000, "delfshaven/dirk": 0}, params=params)
 
 
+def test_b5_the_first_rule_that_is_broken_is_named() -> None:
+    """Size, chain, expiry, replay, sender, signature set, quota: one order for all nodes."""
+    ledger = quota_ledger(quota_person=1)
+    run, now = ledger.run(), ledger.time_s
+    first = ledger.tx(pay(), ANNA, [(0, "anna")])
+    assert run.include(first).code == 0
+    good = ledger.tx(pay(), ANNA, [(0, "anna")])
+    unsigned = ledger.tx(pay(), ANNA, [(0, "dirk")])
+    wrong = msgspec.structs.replace(
+        unsigned, raw=bytes(32_769), chain_digest=bytes(32), expires=now, nonce=first.nonce
+    )
+    mended: dict[str, Any] = {}
+    codes = []
+    for change in (
+        {},
+        {"raw": unsigned.raw},
+        {"chain_digest": unsigned.chain_digest},
+        {"expires": now + 601},
+        {"expires": now + 600},
+        {"sender": account("nobody")},
+        {"sender": ANNA, "nonce": unsigned.nonce},
+        {"signed": good.signed, "signatures": good.signatures},
+    ):
+        mended |= change
+        codes.append(refused(run, msgspec.structs.replace(wrong, **mended)).code.number)
+
+    assert codes == [2001, 2003, 2004, 2005, 2006, 2008, 2002, 2007]
+
+
 def send_many(ledger: Ledger, count: int, call: Any | None = None) -> list[int]:
     run = ledger.run()
     codes = []

@@ -149,6 +149,23 @@ def two_keys_of_one(document: Document) -> None:
     add_account(document, keys=keys, threshold=2)
 
 
+def role_above_the_cap(document: Document) -> None:
+    set_issuer(document, wallet_cap_cents=15_000)
+    for entry in document["accounts"]:
+        entry["limit_cents"] = None if entry["kind"] in ("board", "role") else 15_000
+    add_account(document, kind="role", balance_cents=15_000)
+    load(document | {"opening_statements": [one(document, "opening_statements") | {
+        "closing_cents": 25_000}, document["opening_statements"][1]]})  # fmt: skip
+    document["accounts"][-1]["balance_cents"] = 15_001
+
+
+def role_with_a_limit(document: Document) -> None:
+    role_above_the_cap(document)
+    document["accounts"][-1] |= {"balance_cents": 0, "limit_cents": 15_000}
+    load(document)
+    document["accounts"][-1]["limit_cents"] = 15_001
+
+
 def put(path: str, value: Any) -> Change:
     """Return a change that sets the value at a path such as `wijken.0.coin.denom`."""
 
@@ -240,6 +257,12 @@ REFUSED: list[tuple[str, Change, str]] = [
     ("threshold above the holders", two_keys_of_one, r"accounts\[6\].*holders"),
     ("flags", lambda d: add_account(d, flags=["SING"]), r"accounts\[6\].*flags"),
     ("flags twice", lambda d: add_account(d, flags=["VOTE", "VOTE"]), r"accounts\[6\].*flags"),
+    ("a team stands", lambda d: add_account(d, kind="team", flags=["STAND"]), r"\[6\].*members"),
+    ("kind of another alphabet", lambda d: add_account(d, kind="per\u017fon"), r"accounts\[6\]"),
+    ("a fund with a limit", lambda d: add_account(d, kind="board", limit_cents=5), "fund"),
+    ("a second board", lambda d: add_account(d, kind="board"), r"accounts\[6\].*another board"),
+    ("a role above its cap", role_above_the_cap, r"accounts\[6\].*limit"),
+    ("a role with a limit above the cap", role_with_a_limit, r"accounts\[6\].*wallet cap"),
     ("a shop votes", lambda d: add_account(d, kind="business", flags=["VOTE"]), r"\[6\].*person"),
     ("balance above limit", put("accounts.4.limit_cents", 9_999), r"accounts\[4\].*limit"),
     # Money.
@@ -298,6 +321,47 @@ def test_w36_strict_json(old: str, new: str) -> None:
 
     with pytest.raises(Malformed):
         load_genesis(text.replace(old, new).encode())
+
+
+TEXTS = [
+    "format", "chain_id", "purpose", "genesis_time", "federation", "issuers.0.code",
+    "wijken.0.slug", "wijken.0.name", "wijken.0.cbs_code", "validators.0.name",
+    "validators.0.address", "validators.0.public_key", "validators.0.transport_key",
+    "validators.0.proof", "accounts.0.id", "accounts.0.kind", "accounts.0.keys.0.key",
+    "accounts.0.keys.0.holder", "opening_statements.0.statement_sha256",
+    "opening_statements.0.closing_on",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", TEXTS)
+@pytest.mark.parametrize("more", ["\n", "\x00", "\u202e"], ids=["line", "nul", "turned"])
+def test_w13_no_text_ends_in_what_nobody_sees(path: str, more: str) -> None:
+    """A chain id with a line end would break the note that every Commit signs (consensus M5)."""
+    document = make_document(wijken=1, balances={"delfshaven/anna": 7})
+    found: Any = document
+    for step in path.split("."):
+        found = found[int(step)] if isinstance(found, list) else found[step]
+    put(path, found + more)(document)
+
+    with pytest.raises(Malformed, match=r"genesis: .*\$\." + path.split(".", maxsplit=1)[0]):
+        load(document)
+
+
+def test_w36_what_is_named_is_cut() -> None:
+    document = make_document()
+    for params in ({"x" * 10_000: 1}, {"small_areas": [["wk"]] * 1_001}):
+        document["params"] = params
+        with pytest.raises(Malformed, match=r"params\.") as caught:
+            load(document)
+        assert len(str(caught.value)) < 200
+
+
+def test_a_role_account_may_have_a_limit() -> None:
+    document = make_document()
+    add_account(document, kind="role", limit_cents=70)
+    member = MEMBERS.get(State(load(document).state.get), account("eva"))
+
+    assert member == Member(0, None, (), 70, 0, 0, 0, 0, 0, None, None, ())
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"null", b"\xff", b"{}", b"[" * 60_000])

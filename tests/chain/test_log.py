@@ -208,3 +208,22 @@ def test_consistency_verdicts_are_those_of_the_shared_cases(testdata: Path) -> N
             octets(case["root2"]),
         )
         assert verdict is not case["wantErr"], name
+
+
+def test_a_subtree_that_starts_at_0_is_a_shorter_log(testdata: Path) -> None:
+    """Of the subtree cases those that RFC 6962 has words for: from leaf 0, and not empty.
+
+    An empty one is consistent with all there, and proves nothing here, as W25 has it.
+    """
+    every = cases(testdata, "subtreeconsistency")
+    found = [case for case in every if case[1]["start"] == 0 != case[1]["end"]]
+    assert (len(every), len(found)) == (118, 91)
+    for name, case in found:
+        verdict = log.verify_consistency(
+            number(case["end"]),
+            number(case["size"]),
+            proof_of(case),
+            octets(case["root1"]),
+            octets(case["root2"]),
+        )
+        assert verdict is not case["wantErr"], name

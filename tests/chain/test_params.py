@@ -124,15 +124,12 @@ def test_values_of_another_type_are_malformed(name: str, raw: bytes) -> None:
         decode_value(name, raw)
 
 
-plain = st.recursive(
-    st.integers(-(2**63), 2**63 - 1) | st.text(max_size=5) | st.binary(max_size=5),
-    lambda inner: st.lists(inner, max_size=3),
-    max_leaves=8,
-)
+cells = st.integers(-(2**63), 2**63 - 1) | st.text(max_size=5) | st.binary(max_size=5)
+plain = cells | st.lists(cells | st.lists(cells, max_size=3), max_size=3)
 
 
 @given(plain)
-def test_plain_values_are_numbers_texts_bytes_and_lists(value: Any) -> None:
+def test_plain_values_are_numbers_texts_bytes_and_tables(value: Any) -> None:
     assert is_plain(encode(value))
     assert not is_plain(encode(value) + b"\x00")
     assert not is_plain(encode([value, None]))
@@ -145,6 +142,16 @@ def test_plain_values_are_numbers_texts_bytes_and_lists(value: Any) -> None:
 )  # fmt: skip
 def test_anything_else_is_not_plain(raw: bytes) -> None:
     assert not is_plain(raw)
+
+
+@pytest.mark.parametrize("levels", [3, 50, 300, 900])
+def test_what_is_plain_does_not_depend_on_the_call_depth(levels: int) -> None:
+    """reliability section 6: else one transaction could part the validators."""
+
+    def at(frames: int) -> bool:
+        return is_plain(b"\x91" * levels + b"\x00") if frames == 0 else at(frames - 1)
+
+    assert [at(frames) for frames in (0, 200, 500, 700)] == [False] * 4
 
 
 @given(

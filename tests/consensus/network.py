@@ -416,6 +416,11 @@ class Node:
                 return self._apply(self.held[effect.block_id], effect.certificate)
             case ev.Halt():
                 raise AssertionError(f"I1: {self.name} halts: {effect.reason}")
+            case ev.Ignore():
+                honest = letter(effect.sender) in world.nodes
+                assert not (honest and effect.fault), (
+                    f"B12: {self.name} blames {letter(effect.sender)}: {effect.why}"
+                )
             case _:
                 pass
         return None

@@ -130,7 +130,39 @@ def test_b8_a_wrong_signature_leaves_no_trace(kind: type) -> None:
     assert entries(desk) > before
 
 
+def test_b7_a_certificate_of_an_impossible_round_is_dropped_before_its_signatures() -> None:
+    """consensus B7, F34: no round is above 65,535, and none is worth a check."""
+    desk = Counting().watch()
+    assert isinstance(desk, Counting)
+    for round_ in (65_536, 2**63 - 1):
+        assert desk.cost("B", desk.certificate(round_, desk.block("b1"))) == 0
+        assert desk.did(ev.Ignore)[0].fault
+    assert desk.cost("B", desk.certificate(65_535, desk.block("b1"))) == 3
+    assert desk.did(ev.Fetch)
+
+
 # -------------------------------------------------------------------------------------- B7, B9
+
+
+@pytest.mark.parametrize("height", [8, 9, 10])
+def test_b7_a_block_with_more_evidence_than_e3_allows_is_refused_on_arrival(height: int) -> None:
+    """consensus B7, E3: whoever held it could not send it on, neither as a body nor re-proposed.
+
+    The leader's signature names the header alone, so a relay could pad an honest proposal as well.
+    """
+    desk = Counting().watch()
+    assert isinstance(desk, Counting)
+    desk.height = height
+    block = desk.block("b1")
+    fits = structs.replace(block, evidence=(bytes(32 * 1024),) * 2)
+    padded = structs.replace(block, evidence=(bytes(32 * 1024), bytes(32 * 1024 + 1)))
+    before = entries(desk)
+    desk.hear("A", desk.proposal(padded))
+    assert desk.did(ev.Ignore) == [ev.Ignore(key("A"), "more evidence than a block may hold", True)]
+    assert desk.did(ev.Fetch) == []
+    assert entries(desk) <= before + 1  # the round of a valid signature is noted (R6)
+    desk.hear("A", desk.proposal(fits))
+    assert desk.did(ev.Ignore) == []
 
 
 def test_b9_a_flood_of_valid_messages_of_one_key_stays_small() -> None:

@@ -34,6 +34,7 @@ SOMETIMES = {  # H9: what must be reached at all, or the histories are too tame
 }
 
 
+@pytest.mark.timeout(120 + SOAK)
 @pytest.mark.parametrize("part", range(PARTS))
 def test_honest_validators_agree_and_go_on_after_healing(part: int) -> None:
     """consensus I1, I2, I6, I9, H2: n = 1 to 7, with f liars, loss, disorder and crashes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import structs
 
 from consensus import events as ev
 from consensus.events import OpenRecords, Silence, Timer, Timing
@@ -314,6 +315,58 @@ def test_d10_a_guard_ahead_of_the_open_height_keeps_silent(last: Position) -> No
 
     assert desk.said(object) == []
     assert desk.replica.status().silence is Silence.BEHIND
+
+
+@pytest.mark.parametrize("round_", [65_535, 2**32 - 1])
+def test_d10_the_end_of_a_height_is_no_round_of_it(round_: int) -> None:
+    """consensus D10: a node that may not sign here follows from round 0 on, and says so."""
+    desk = Desk()
+    desk.slots = [Slot(Position(8, round_, Step.END), b"", bytes(64))]
+    desk.start()
+    desk.meet()
+    block = desk.block("b1")
+    desk.hear("A", desk.proposal(block), *desk.prepares("ABC", 0, block))
+
+    status = desk.replica.status()
+    assert (status.round, status.accepted) == (0, block.block_id)
+    assert status.silence is Silence.BEHIND
+    assert desk.said(object) == []
+
+
+def started_without(desk: Desk, **lost: None) -> Desk:
+    """Start a desk again whose stored records of a kind are gone."""
+    desk.records = structs.replace(desk.records, **lost)
+    desk.start()
+    desk.meet()
+    return desk
+
+
+@pytest.mark.parametrize("lost", ["drafted", "accepted", "prepared"])
+def test_d10_a_node_without_the_records_its_guard_implies_signs_nothing_here(lost: str) -> None:
+    """consensus D10, F23, E1d: what it prepared it could deny; from the next height on it signs."""
+    desk = Desk("A").watch()
+    desk.tell(ev.WorkPending(True, *desk.now))
+    block = desk.said(DraftProposal)[0].block
+    desk.hear("B", *desk.prepares("BC", 0, block))
+    assert desk.said(Commit)
+    before = list(desk.slots)
+
+    started_without(desk, **{lost: None})
+    assert desk.replica.status().silence is Silence.WITHHELD
+    desk.hear("B", *desk.changes("BCD", 1))
+    assert desk.round == 1
+    assert desk.slots == before
+    desk.new_height()
+    assert desk.replica.status().silence is None
+
+
+def test_d10_a_round_change_that_claims_a_lost_certificate_silences_too() -> None:
+    """consensus D10, E1d: the guard alone still knows that something was prepared."""
+    desk = committed()
+    desk.time_out()
+    desk.slots = desk.slots[-1:]
+    assert started_without(desk).replica.status().silence is None
+    assert started_without(desk, prepared=None).replica.status().silence is Silence.WITHHELD
 
 
 def test_d10_the_end_of_an_earlier_height_does_not_bind_this_one() -> None:

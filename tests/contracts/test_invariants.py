@@ -17,8 +17,11 @@ from hypothesis.stateful import (
 )
 
 from audit.invariants import check_invariants, find_broken
+from chain.books import get_supply
 from chain.codec import decode, encode
 from chain.dates import DAY_S
+from chain.errors import Code
+from chain.execute import BlockRun
 from chain.genesis import founding_decision_id
 from chain.keyspaces import (
     BALANCES,
@@ -32,7 +35,15 @@ from chain.keyspaces import (
     SUPPLY,
     Owed,
 )
-from chain.records import Outcome, Posting
+from chain.records import (
+    Envelope,
+    KeySignature,
+    Outcome,
+    Posting,
+    Tx,
+    decode_tx,
+    encode_body,
+)
 from chain.state import Keyspace, State
 from contracts.coin import (
     Leg,
@@ -44,6 +55,7 @@ from contracts.coin import (
     StatementEntry,
     Transfer,
 )
+from contracts.members import SetLimits
 from contracts.trade import Pay
 from tests.contracts.desk import (
     FILE,
@@ -53,11 +65,11 @@ from tests.contracts.desk import (
     broken,
     get_redemption,
     line,
-    supply,
 )
 from tests.federation import Ledger, account, board, make_document, make_genesis, reserve
 
-MINT_ATTEMPTS = 400  # economy A2 asks 10,000; a night run raises this
+MINT_ATTEMPTS = 10_000  # economy A2
+ATTEMPTS_IN_A_BLOCK = 50
 HISTORIES, STEPS = 20, 50  # how many random histories, and rules in one of them
 WIJKEN = ("delfshaven", "noord", "feijenoord")
 RESIDENTS = {
@@ -86,7 +98,8 @@ def make_ledger() -> Ledger:
     document["issuers"][0] |= {"mode": "EXEMPT_150", "wallet_cap_cents": 5_000}
     document["issuers"][0]["total_cap_cents"] = 15_000
     for entry in document["accounts"]:
-        entry["limit_cents"] = 5_000
+        if entry["kind"] == "person":
+            entry["limit_cents"] = 5_000
     for pact in document["pacts"]:
         pact["caps_cents"] = [1_500, 900]
     ledger = Ledger(make_genesis(document))
@@ -227,6 +240,11 @@ class Histories(RuleBasedStateMachine):
         entry = data.draw(st.sampled_from(self.entries))
         self._sent(self.desks[wijk].paid(request, entry))
 
+    @rule(name=names, limit=st.integers(0, 6_000), auto_redeem=st.integers(0, 1))
+    def set_limits(self, name: str, limit: int, auto_redeem: int) -> None:
+        call = SetLimits(account(name), (), limit, auto_redeem, 0, 0, 0, 0, None, None, ())
+        self._sent(self.ledger.by_registrar(RESIDENTS[name][0], call))
+
     @rule(days=st.integers(1, 4))
     def wait(self, days: int) -> None:
         self.ledger.time_s += days * DAY_S
@@ -259,6 +277,8 @@ def test_histories_reach_every_call() -> None:
     assert_done(ledger.by_board("delfshaven", grant))
     assert_done(ledger.by_person("anna", Pay(account("clara"), 900, None, None)))
     request = assert_done(ledger.by_person("anna", RedeemRequest(100, PAYOUT))).tx_id
+    limits = SetLimits(account("dirk"), (), 400, 1, 0, 0, 0, 0, None, None, ())
+    assert_done(ledger.by_registrar("delfshaven", limits))
     debit = line("out", 100, "D")
     assert_done(desk.batch(request))
     assert_done(desk.attest(debit))
@@ -273,7 +293,7 @@ def test_histories_reach_every_call() -> None:
 def test_minting_without_unused_bank_evidence_is_impossible_a2() -> None:
     """economy A2, C6: whatever is sent, coin comes only of a credit that nobody used.
 
-    Attempts are made of real evidence, bent: ids of other entries, other wijken, other sides,
+    Attempts are made of real evidence, bent: ids of other entries, other wijken,
     reversals, pages that are not complete, other amounts, used entries, made-up requests.
     """
     rng = random.Random(20_260_101)
@@ -282,36 +302,60 @@ def test_minting_without_unused_bank_evidence_is_impossible_a2() -> None:
     )
     open_credits: dict[bytes, tuple[str, int]] = {}
     known = _evidence(ledger, rng, open_credits)
-    minted = 0
-    for _ in range(MINT_ATTEMPTS):
-        entry_id = rng.choice(known) if rng.random() < 0.9 else rng.randbytes(32)
-        backing = open_credits.get(entry_id)
-        own_wijk, own = backing if backing is not None else (rng.choice(WIJKEN), 50)
-        wijk = rng.choice((own_wijk, own_wijk, *WIJKEN))
-        cents = rng.choice((own, own, own, own + 1, own - 1, rng.randrange(10**6), 10**13))
-        to = rng.choice([board(wijk), *(account(name) for name in RESIDENTS), bytes(20)])
-        back = ("RETURN", rng.randbytes(32))
-        cause, request = rng.choice((("DEPOSIT", None), ("DEPOSIT", None), back))
-        before = {name: supply(ledger, name) for name in WIJKEN}
+    tries: dict[int, int] = {}
+    for _ in range(MINT_ATTEMPTS // ATTEMPTS_IN_A_BLOCK):
+        ledger.time_s += 1
+        run = BlockRun(ledger.base, ledger.chain, ledger.time_s * 1000, _believe)
+        for _ in range(ATTEMPTS_IN_A_BLOCK):
+            entry_id = rng.choice(known) if rng.random() < 0.9 else rng.randbytes(32)
+            backing = open_credits.get(entry_id)
+            own_wijk, own = backing if backing is not None else (rng.choice(WIJKEN), 50)
+            wijk = rng.choice((own_wijk, own_wijk, *WIJKEN))
+            cents = rng.choice((own, own, own + 1, own - 1, rng.randrange(10**6), 10**13))
+            to = rng.choice([board(wijk), *(account(name) for name in RESIDENTS), bytes(20)])
+            back = ("RETURN", rng.randbytes(32))
+            cause, request = rng.choice((("DEPOSIT", None), ("DEPOSIT", None), back))
+            before = [get_supply(run.state, f"{name}:EUR") for name in WIJKEN]
 
-        call = Mint(entry_id, to, cents, cause, request)  # type: ignore[arg-type]
-        outcome = ledger.by_board(wijk, call)
+            call = Mint(entry_id, to, cents, cause, request)  # type: ignore[arg-type]
+            outcome = run.include(_unsigned(ledger, wijk, call, rng.randbytes(16)))
 
-        if outcome.code == 0:
-            assert backing == (wijk, cents)
-            del open_credits[entry_id]
-            minted += 1
-            assert supply(ledger, wijk).issued == before[wijk].issued + cents
-        else:
-            assert {name: supply(ledger, name) for name in WIJKEN} == before
-    assert minted > 10  # the attempts were close enough to succeed at times
+            tries[outcome.code] = tries.get(outcome.code, 0) + 1
+            after = [get_supply(run.state, f"{name}:EUR") for name in WIJKEN]
+            if outcome.code == 0:
+                assert backing == (wijk, cents)
+                del open_credits[entry_id]
+                place = WIJKEN.index(wijk)
+                before[place] = msgspec.structs.replace(
+                    before[place],
+                    issued=before[place].issued + cents,
+                    reserve=before[place].reserve + cents,
+                )
+            assert after == before
+        ledger.apply(run)
+    assert sum(tries.values()) == MINT_ATTEMPTS
+    assert tries[0] > 80  # the attempts were close enough to use nearly all of the 90 deposits
+    near = (Code.COIN_NO_ENTRY, Code.COIN_USED, Code.COIN_AMOUNT, Code.COIN_SIDE)
+    assert all(tries[code.number] > 20 for code in near), tries
     assert broken(ledger) == []
+
+
+def _believe(_tx: Tx, _keys: tuple[bytes, ...]) -> bool:
+    """Stand for the check of signatures, which has tests of its own and would take most time."""
+    return True
+
+
+def _unsigned(ledger: Ledger, wijk: str, call: Mint, nonce: bytes) -> Tx:
+    """Return a transaction of the board with the right key indexes and empty signatures."""
+    body = encode_body(ledger.chain.digest, board(wijk), nonce, ledger.time_s + 300, call)
+    signatures = (KeySignature(0, bytes(64)), KeySignature(1, bytes(64)))
+    return decode_tx(encode(Envelope(body, signatures)), ledger.chain.table.union)
 
 
 def _evidence(
     ledger: Ledger, rng: random.Random, open_credits: dict[bytes, tuple[str, int]]
 ) -> list[bytes]:
-    """Attest credits, debits, reversals and half a statement; return all ids."""
+    """Attest credits, reversals and half a statement; return all ids."""
     known: list[bytes] = []
     for wijk in WIJKEN:
         desk = Desk(ledger, wijk)

@@ -12,7 +12,7 @@ from chain.keyspaces import ISSUERS, MEMBERS, NO_LIMIT, PARAMS, ROLES, SEATS, Ac
 from chain.params import FEDERATION
 from chain.records import Outcome
 from contracts.members import Admit, Attach, NewAccount, Place, SetLimits
-from tests.contracts.desk import assert_done, assert_refused, balance, change, put
+from tests.contracts.desk import assert_done, assert_refused, balance, broken, change, put
 from tests.contracts.offices import get_account, raw, read, set_keys, values
 from tests.federation import Ledger, account, board, holder, key, registrar
 
@@ -263,10 +263,13 @@ def test_members_set_limits_sets_them_all(ledger: Ledger) -> None:
     ]  # fmt: skip
 
 
-def test_c8_a_limit_below_the_balance_takes_nothing_away(ledger: Ledger) -> None:
-    assert_done(do(ledger, LIMITS, limit=1))
+def test_members_set_limits_refuses_an_amount_below_the_balance_i13(ledger: Ledger) -> None:
+    """Limits hold at every height: what is above a new one is spent or redeemed first."""
+    assert_refused(do(ledger, LIMITS, limit=9_999), Code.TX_AMOUNT, amount_cents=9_999)
+    assert_done(do(ledger, LIMITS, limit=10_000))
 
     assert balance(ledger, "anna") == 10_000
+    assert broken(ledger) == []
 
 
 def test_members_set_limits_of_a_payment_account(ledger: Ledger) -> None:

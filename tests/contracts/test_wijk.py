@@ -560,6 +560,22 @@ def test_wijk_register_role_validator_needs_two_thirds_of_the_board(ledger: Ledg
     assert (version.account, version.node) == (ANNA, node)
 
 
+@pytest.mark.parametrize("letters", ["", "a"])
+def test_b5_a_board_without_a_sitting_seat_names_nobody(ledger: Ledger, letters: str) -> None:
+    """Two thirds of no seats are none, and yet a transaction that nobody signed is no order."""
+    for number in (1, 2, 3):
+        change(ledger, SEATS, "delfshaven", number, until_s=0)
+    call = RegisterRole("VALIDATOR", ANNA, 0, NO_END_S, None)
+
+    if letters:
+        assert_refused(ledger.by_board("delfshaven", call, letters), Code.TX_ROLE)
+    else:
+        with pytest.raises(Reject) as refused:
+            ledger.by_board("delfshaven", call, letters)
+        assert refused.value.code is Code.TX_SIGNATURES
+    assert len(roles(ledger, "VALIDATOR")) == 1
+
+
 def test_wijk_register_role_of_the_board_with_two_thirds_is_too_many(ledger: Ledger) -> None:
     five_seats(ledger)
     call = RegisterRole("MEASURER", ANNA, 0, NO_END_S, None)

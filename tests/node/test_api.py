@@ -1,6 +1,7 @@
 """The API over real nodes: posting, reading, proving (interfaces 2)."""
 
 import asyncio
+import logging
 import time
 from base64 import b64encode
 from collections.abc import AsyncIterator
@@ -14,14 +15,14 @@ import pytest_asyncio
 from chain.address import account_text
 from chain.checkpoint import read_body, read_note
 from chain.codec import decode, encode
-from chain.errors import Malformed
 from chain.log import Leaf, leaf_hash
 from chain.policy import read_policy
 from chain.proof import verify_consistency_proof, verify_receipt, verify_state_proof
 from chain.records import Header, block_id
 from contracts.coin import Leg, Transfer
-from node.api_log import parse_key
+from node import api_read, api_submit
 from node.client import Client, ClientProblem, Event
+from node.streams import Streams
 from tests.federation import account, reserve
 from tests.live import Live, Payer, ask, live_network, until
 
@@ -199,6 +200,43 @@ async def test_validity_is_judged_at_once(
 
 
 @pytest.mark.asyncio
+async def test_a_clock_alone_never_says_that_an_order_has_expired(live: Live, anna: Payer) -> None:
+    """interfaces 2.2: `expired` is definite. Only a final block says so; another may hold it."""
+    envelope = anna.pay("bob", 100, expires=int(time.time()) - 1)
+
+    with pytest.raises(ClientProblem) as posted:
+        await ask(live.client.submit, envelope)
+    with pytest.raises(ClientProblem) as asked:
+        await ask(live.client.tx, sha256(envelope).hexdigest())
+
+    assert (posted.value.number, asked.value.number) == (2004, 3007)
+
+
+@pytest.mark.asyncio
+async def test_an_error_of_our_own_leaves_the_outcome_open(
+    live: Live, anna: Payer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """reliability A7, interfaces 1.5: no detail leaks, and nobody says that nothing was sent."""
+    monkeypatch.setattr(api_submit, "receipt_text", lambda *_: 1 // 0)
+    monkeypatch.setattr(api_read, "status_json", lambda *_: 1 // 0)
+    monkeypatch.setattr(logging.getLogger("wijk"), "propagate", True)
+
+    with pytest.raises(ClientProblem) as posted:
+        await pay(live, anna, "bob", 100)
+    with pytest.raises(ClientProblem) as asked:
+        await ask(live.client.status)
+
+    for caught, nothing_sent in ((posted, False), (asked, True)):
+        assert (caught.value.number, caught.value.tree["status"]) == (9001, 500)
+        assert caught.value.nothing_sent is nothing_sent
+        assert "division" not in str(caught.value.tree)
+        assert caught.value.params["log_id"] in {
+            getattr(record, "why", None) for record in caplog.records
+        }
+    assert live.node.store.tip.log_size == 1
+
+
+@pytest.mark.asyncio
 async def test_a_wrong_signature_is_403(live: Live, anna: Payer) -> None:
     envelope = anna.pay("bob", 100, expires=soon())
     damaged = envelope[:-1] + bytes([envelope[-1] ^ 1])
@@ -252,6 +290,23 @@ async def test_a_sealed_memo_is_kept_beside_its_transaction(live: Live, anna: Pa
     await ask(live.client.submit, envelope, sealed=b"another", wait="final")
 
     assert await ask(live.client.get_bytes, f"/v1/txs/{answer['tx']}/sealed") == box
+
+
+@pytest.mark.asyncio
+async def test_a_box_that_comes_long_after_its_transaction_is_not_kept(
+    live: Live, anna: Payer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else anybody could fill the disk: envelopes are public, and each takes 2 KiB more."""
+    envelope = anna.pay("bob", 100, expires=soon())
+    answer = await ask(live.client.submit, envelope, wait="final")
+    monkeypatch.setattr(api_submit, "SEALED_LATE_MS", -1)
+
+    again = await ask(live.client.submit, envelope, sealed=b"late", wait="final")
+
+    assert again["replayed"] is True
+    with pytest.raises(ClientProblem) as caught:
+        await ask(live.client.get_bytes, f"/v1/txs/{answer['tx']}/sealed")
+    assert caught.value.number == 3007
 
 
 @pytest.mark.asyncio
@@ -521,21 +576,6 @@ async def test_an_inclusion_proof_by_index_is_that_by_id(live: Live, anna: Payer
     assert (older["size"], len(older["hashes"])) == (2, 1)
 
 
-def test_state_keys_have_one_text_form() -> None:
-    assert parse_key(f"bal/delfshaven:EUR/2/{ANNA}") == [
-        "bal",
-        "delfshaven:EUR",
-        "2",
-        account("anna"),
-    ]
-    assert parse_key("seat/delfshaven/1") == ["seat", "delfshaven", 1]
-    assert parse_key("supply/noord:EUR") == ["supply", "noord:EUR"]
-    mistyped = f"account/{ANNA[:-1]}q"
-    for wrong in ("", "/", "bal/", "seat/delfshaven/01", mistyped, "a/b/c/d/e/f"):
-        with pytest.raises(Malformed):
-            parse_key(wrong)
-
-
 # -------------------------------------------------------------------------------- streams
 
 
@@ -574,6 +614,37 @@ async def test_a_stream_tells_what_comes_and_only_what_was_asked(live: Live, ann
     assert events[0].data["tx"] == answer["tx"]
     assert events[1].data["height"] == answer["height"]
     assert events[0].id == f"{answer['height']}.0"
+
+
+@pytest.mark.asyncio
+async def test_a_stream_that_catches_up_holds_nobody_up(
+    live: Live, anna: Payer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """reliability A13: between two blocks of the past everybody else has a turn."""
+    for cents in (1, 2, 3, 4, 5):
+        await pay(live, anna, "bob", cents)
+    turns = 0
+    seen: list[int] = []
+    chosen = Streams._chosen
+
+    def count() -> None:
+        nonlocal turns
+        turns += 1
+        if len(seen) < 5:
+            asyncio.get_running_loop().call_soon(count)
+
+    def note(*args: Any) -> Any:
+        seen.append(turns)
+        return chosen(*args)
+
+    monkeypatch.setattr(Streams, "_chosen", note)
+    counting = asyncio.create_task(ask(take, live.client, "block", 5, "0.0"))
+    count()
+
+    await counting
+
+    assert len(seen) >= 5
+    assert len(set(seen)) == len(seen)
 
 
 @pytest.mark.asyncio

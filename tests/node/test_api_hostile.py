@@ -5,6 +5,7 @@ import gzip
 import json
 import random
 import re
+import socket
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,13 +17,13 @@ import pytest_asyncio
 
 from chain.address import account_text
 from chain.texts import Problem
-from node import http_server, streams
+from node import api, http_server, streams
 from node.api import make_rates
 from node.api_load import Load
 from node.api_request import Caps, Rates
 from node.client import ClientProblem
 from node.config import Config, ConfigInvalid
-from node.http_server import CONNECTIONS_PER_ADDRESS_MAX, Connections, is_loopback
+from node.http_server import CONNECTIONS_PER_ADDRESS_MAX, Connections, read_network
 from node.standing import Node
 from tests.federation import account, make_document, make_genesis
 from tests.live import Live, Payer, ask, live_network, until
@@ -398,7 +399,12 @@ async def test_too_many_reads_are_429_and_say_when(tmp_path: Path) -> None:
                 statuses.append(error.tree["status"])
                 waits.append(error.params["retry_after_s"])
         health = await ask(client.get, "/healthz")
+        refused = await send(nodes[0], request("GET /v1/status HTTP/1.1"))
 
+    assert status_of(refused) == 429
+    assert b'RateLimit-Policy: "read";q=10;w=2\r\n' in refused
+    assert b'RateLimit: "read";r=0;t=1\r\n' in refused
+    assert b"Retry-After: 1\r\n" in refused
     assert statuses[:10] == [200] * 10
     assert 429 in statuses
     assert set(waits) == {1}
@@ -422,6 +428,62 @@ def test_buckets_fill_again_and_are_apart() -> None:
     assert caught.value.number == 3004
 
 
+def forge(live: Live, count: int) -> list[bytes]:
+    """Return envelopes that name Anna as their sender and that she has not signed."""
+    envelopes = []
+    for cents in range(1, count + 1):
+        sound = Payer(live.genesis, "anna").pay("bob", cents, expires=int(time.time()) + 300)
+        envelopes.append(sound[:-1] + bytes([sound[-1] ^ 1]))
+    return envelopes
+
+
+class FromEverywhere(Rates):
+    """The rates of accounts alone, as a flood from many addresses meets them."""
+
+    def take_write(self, who: str | bytes, now: float, count: int = 1) -> None:
+        """Let every address through."""
+
+
+@pytest.mark.asyncio
+async def test_forgeries_in_a_name_do_not_use_up_its_turns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """interfaces 2.1, reliability A4, X2: an account pays for what was admitted, nothing else."""
+    monkeypatch.setattr(api, "make_rates", lambda _node: FromEverywhere(20))
+    async with live_network(tmp_path, 1, balances=BALANCES) as nodes:
+        live = nodes[0]
+        items = await ask(live.client.batch, forge(live, 50))
+        for envelope in forge(live, 20):
+            with pytest.raises(ClientProblem) as caught:
+                await ask(live.client.submit, envelope)
+            assert caught.value.number == 2002
+        await pay_once(live)
+
+    assert {item["problem"]["code"] for item in items} == {"WIJK-2002"}
+
+
+@pytest.mark.asyncio
+async def test_an_account_above_its_rate_is_429_and_repeats_are_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """interfaces 2.1, 2.2: the same bytes give the same answer, whatever the rate says."""
+    monkeypatch.setattr(api, "make_rates", lambda _node: FromEverywhere(20))
+    async with live_network(tmp_path, 1, balances=BALANCES) as nodes:
+        anna, client = Payer(nodes[0].genesis, "anna"), nodes[0].client
+        orders = [anna.pay("bob", cents, expires=int(time.time()) + 300) for cents in range(1, 31)]
+        await ask(client.submit, orders[0], wait="final")
+        await ask(client.batch, orders[:29])
+
+        with pytest.raises(ClientProblem) as single:
+            await ask(client.submit, orders[29])
+        with pytest.raises(ClientProblem) as batch:
+            await ask(client.batch, orders[29:])
+        again = await ask(client.submit, orders[0], wait="final")
+
+    assert single.value.number == batch.value.number == 3004
+    assert again["replayed"] is True
+
+
 def test_a_large_batch_is_paid_off_before_the_next() -> None:
     rates = Rates(20)
     rates.take_write("a", 0.0, 1_000)
@@ -437,12 +499,28 @@ def test_connections_are_capped_per_address_off_loopback() -> None:
     assert all(caps.enter("192.0.2.1") for _ in range(CONNECTIONS_PER_ADDRESS_MAX))
     assert not caps.enter("192.0.2.1")
     assert caps.enter("192.0.2.2")
-    assert all(caps.enter("127.0.0.1") for _ in range(2 * CONNECTIONS_PER_ADDRESS_MAX))
+    assert all(caps.enter("") for _ in range(2 * CONNECTIONS_PER_ADDRESS_MAX))
     caps.leave("192.0.2.1")
     assert caps.enter("192.0.2.1")
-    assert is_loopback("127.0.0.1")
-    assert is_loopback("::1")
-    assert not is_loopback("192.0.2.1")
+
+
+@pytest.mark.parametrize(
+    ("remote", "network"),
+    [
+        ("127.0.0.1", ""),
+        ("::1", ""),
+        ("::ffff:127.0.0.1", ""),
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:db8::1", "2001:db8::/64"),
+        ("2001:db8::ffff:2", "2001:db8::/64"),
+        (None, ""),
+    ],
+)
+def test_one_address_is_one_ipv4_or_one_ipv6_network(remote: str | None, network: str) -> None:
+    """interfaces 2.1: somebody with a /64 has no more turns than anybody else."""
+    asked: Any = SimpleNamespace(remote=remote)
+
+    assert read_network(asked) == network
 
 
 @pytest.mark.asyncio
@@ -462,7 +540,35 @@ async def test_a_connection_above_the_cap_is_refused_and_the_others_go_on(
     for _, other in held:
         other.transport.abort()
     assert status_of(refused) in (0, 429)
+    if refused:
+        head, _, body = refused.partition(b"\r\n\r\n")
+        assert b"Content-Type: application/problem+json" in head
+        assert b"Retry-After: 5" in head
+        assert json.loads(body)["code"] == "WIJK-3004"
     assert status_of(served) == 200
+
+
+@pytest.mark.asyncio
+async def test_a_client_that_reads_nothing_is_cut(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """reliability A3, X2: else a few hundred of them would hold every place for ever."""
+    monkeypatch.setattr(http_server, "STUCK_S", 0.2)
+    host, port = live.at.api.removeprefix("http://").split(":")
+
+    def count_handles() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    before = count_handles()
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2_048)
+    client.connect((host, int(port)))
+    client.sendall(request("GET /openapi.yaml HTTP/1.1", close=False) * 400)  # answers: 15 MB
+
+    await until(lambda: count_handles() == before + 2)
+    await until(lambda: count_handles() == before + 1)
+
+    client.close()
 
 
 @pytest.mark.asyncio

@@ -23,12 +23,13 @@ BALANCES = {"delfshaven/anna": 10_000, "delfshaven/bob": 500, "noord/bram": 5_00
 class Chain:
     """A ledger's transactions, put into blocks of a store without consensus."""
 
-    def __init__(self) -> None:
+    def __init__(self, store: ChainStore | None = None) -> None:
         self.ledger = Ledger(balances=BALANCES)
         self.pairs: dict[bytes, bytes] = {}
-        create_chain(MemoryStore(self.pairs), self.ledger.genesis)
-        self.store = ChainStore(MemoryStore(self.pairs))
-        self.time_s = START_S
+        if store is None:
+            create_chain(MemoryStore(self.pairs), self.ledger.genesis)
+        self.store = store or ChainStore(MemoryStore(self.pairs))
+        self.time_s = max(START_S, self.store.tip.time_ms // 1000)
 
     def pay(self, payer: str, payee: str, cents: int, nonce: int) -> Tx:
         call: object = Transfer((Leg(account(payee), cents, None, None),), None)

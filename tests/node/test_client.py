@@ -2,6 +2,7 @@
 
 import json
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -109,6 +110,30 @@ def test_a_question_goes_to_the_next_node() -> None:
         assert Client([get_closed_url(), second.url]).status() == {"height": 7}
 
 
+def test_a_node_that_does_not_answer_is_asked_last_from_then_on() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as hung,
+        server([ok(b'{"height":7}'), ok(b'{"height":8}')]) as second,
+    ):
+        url = f"http://127.0.0.1:{hung.getsockname()[1]}"
+        client = Client([url, second.url], timeout_s=0.2)
+
+        assert [client.status()["height"] for _ in range(2)] == [7, 8]
+        hung.settimeout(0.2)
+        hung.accept()[0].close()
+        with pytest.raises(TimeoutError):
+            hung.accept()  # nobody came a second time
+        client.close()
+
+
+def test_a_transaction_has_the_time_that_was_given() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as hung:
+        client = Client([f"http://127.0.0.1:{hung.getsockname()[1]}"])
+
+        with pytest.raises(NoAnswer):
+            client.submit(ENVELOPE, wait="final", wait_ms=30_000, timeout_s=0.05)
+
+
 def test_a_transaction_that_got_no_answer_is_3003_and_goes_to_nobody_else() -> None:
     """interfaces 1.5: sent, outcome unknown; only the same bytes may go again."""
     with server([b""]) as first, server([ok(b"{}")]) as second:
@@ -147,6 +172,62 @@ def test_a_kept_connection_that_dies_sends_the_same_bytes_once_more() -> None:
         assert node.requests[1].endswith(ENVELOPE)
         assert node.requests[2].endswith(ENVELOPE)
         client.close()
+
+
+def test_a_node_that_died_with_the_bytes_leaves_the_outcome_unknown() -> None:
+    """interfaces 1.5: it took the order and then was gone; nobody may say that nothing was sent."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    taken = []
+
+    def serve_and_die() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            read_request(connection)
+            connection.sendall(ok(b"{}"))
+            taken.append(read_request(connection))
+            listener.close()
+
+    node = threading.Thread(target=serve_and_die)
+    node.start()
+    with server([ok(b"{}")]) as second:
+        client = Client([url, second.url])
+        client.get("/x")
+        with pytest.raises(NoAnswer) as caught:
+            client.submit(ENVELOPE)
+        assert second.requests == []
+    node.join()
+
+    assert taken[0].endswith(ENVELOPE)
+    assert caught.value.nothing_sent is False
+    client.close()
+
+
+def test_a_stream_that_breaks_does_not_begin_again_at_another_node() -> None:
+    """interfaces 2.4: events are told once; the caller knows where to go on."""
+    said = b'HTTP/1.1 200 OK\r\n\r\nid: 7.0\nevent: tx\ndata: {"tx":1}\n\n'
+    listener = socket.create_server(("127.0.0.1", 0))
+    read = threading.Event()
+
+    def say_and_reset() -> None:
+        connection, _ = listener.accept()
+        read_request(connection)
+        connection.sendall(said)
+        read.wait(10)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()
+        listener.close()
+
+    node = threading.Thread(target=say_and_reset)
+    node.start()
+    with server([ok(b"")]) as second:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        events = Client([url, second.url]).stream("tx")
+        assert next(events).id == "7.0"
+        read.set()
+        assert list(events) == []
+        assert second.requests == []
+    node.join()
 
 
 def test_a_refusal_is_a_problem_with_its_object() -> None:

@@ -93,6 +93,20 @@ def test_init_names_the_wijken_that_there_are(genesis: Path, tmp_path: Path) -> 
     assert "delfshaven, noord, feijenoord, charlois" in problem_of(told)["detail"]
 
 
+@pytest.mark.parametrize(
+    "words", [("--name", "Het Noorden"), ("--listen", "70"), ("--external", "x")]
+)
+def test_init_refuses_what_start_would_refuse(
+    words: tuple[str, str], genesis: Path, tmp_path: Path
+) -> None:
+    told = init(tmp_path / "x", genesis, "--yes", *words)
+
+    assert told.exit_code == 2
+    assert problem_of(told)["code"] == "WIJK-1001"
+    assert words[1] in problem_of(told)["detail"]
+    assert not (tmp_path / "x").exists()
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"{}", bytes(range(256))])
 def test_init_refuses_what_is_no_genesis(content: bytes, genesis: Path, tmp_path: Path) -> None:
     genesis.write_bytes(content)

@@ -69,6 +69,55 @@ def test_w37_a_file_that_is_no_settings_file_is_named_not_a_crash(
     assert raised.value.faults
 
 
+@pytest.mark.parametrize(
+    ("section", "line"),
+    [
+        ("node", 'home = "wijk"'),  # relative
+        ("node", 'home = "/somewhere/else"'),
+        ("node", 'name = "Noord"'),
+        ("chain", 'trust = "7:ab"'),
+        ("chain", 'genesis_sha256 = "AB"'),
+        ("p2p", 'listen = "7100"'),
+        ("p2p", 'external = "host:-1"'),
+        ("api", 'rate = "0/s"'),  # it would be no limit at all, on a live chain too
+        ("api", 'rate = "-1/s"'),
+        ("api", 'privacy = "open"'),
+        ("signer", 'mode = "socket"'),
+        ("metrics", 'listen = "127.0.0.1:65536"'),
+        ("alerts", "clock_skew_ms = -1"),
+        ("alerts", "clock_skew_ms = nan"),
+        ("alerts", "disk_free_gb = 0.5"),
+        ("alerts", "stall_blocks = true"),
+        ("log", 'level = "loud"'),
+        ("backup", 'every = "6h"'),  # it would say that backups are made
+    ],
+)
+def test_w37_each_wrong_value_is_named(tmp_path: Path, section: str, line: str) -> None:
+    path = write(tmp_path, f"[{section}]\n{line}\n")
+
+    with pytest.raises(ConfigInvalid) as raised:
+        load_config(path, {})
+
+    assert len(raised.value.faults) == 1
+    assert f"{section}.{line.split(maxsplit=1)[0]}" in raised.value.faults[0]
+
+
+def test_the_home_may_name_its_own_folder(tmp_path: Path) -> None:
+    path = write(tmp_path, f'[node]\nhome = "{tmp_path}"\n')
+
+    assert load_config(path, {}).text("node.home") == str(tmp_path)
+
+
+def test_a_text_is_written_as_it_is(tmp_path: Path) -> None:
+    odd = 'a\\b "c"\n[api]\nrate = "off" # é'
+    path = write(tmp_path, write_config({"admin.group": odd}))
+
+    config = load_config(path, {})
+
+    assert config.text("admin.group") == odd
+    assert config.text("api.rate") == "20/s"
+
+
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     values: dict[str, str | int] = {"node.name": "noord", "p2p.max_peers": 12, "api.rate": "off"}
 

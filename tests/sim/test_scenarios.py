@@ -5,7 +5,11 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING
 
+import pytest
+
 from chain.validators import signer_keys
+from node.head_file import HeadBinding, create_head_file
+from node.runtime import Halted
 from tests.sim.world import Faults, World, node_start
 
 if TYPE_CHECKING:
@@ -298,7 +302,7 @@ def count_failed(world: World, blocks: int) -> tuple[int, list[int]]:
     assert node.runtime is not None
     store, took, failed = node.runtime.store, [], 0
     for _ in range(blocks):
-        height, before = store.tip.height, len(world.accepted)
+        height, before, began = store.tip.height, len(world.accepted), world.now
         while len(world.accepted) == before:  # who has too little is refused at once
             began = world.now
             world.pay()
@@ -324,3 +328,45 @@ def test_f2_g4_a_dead_validator_costs_next_to_nothing_once_it_has_its_strikes() 
     assert failed <= 0.025 * 130
     assert took[65] <= 1.3 * sound[20]
     assert sum(sound) / 40 >= 0.85 * sum(took) / 130
+
+
+def test_a_node_with_little_disk_left_proposes_nothing_and_goes_on_voting() -> None:
+    """reliability Y28: below 1 GiB; another leads in its place, and its votes count."""
+    world = make_world(4)
+    short = world.nodes[1]
+    assert short.runtime is not None
+    short.runtime.saves_space = True
+
+    pay(world, count=6, every=5 * SECOND)
+
+    store = world.nodes[0].runtime.store  # type: ignore[union-attr]
+    signers: set[bytes] = set()
+    for height in range(1, store.tip.height + 1):
+        header, certificate = store.header(height), store.certificate(height)
+        assert header is not None
+        assert certificate is not None
+        assert header.creator != short.key
+        signers.update(signer_keys(certificate, store.validators_at(height)))
+    assert store.tip.height >= 6
+    assert short.key in signers
+
+
+def test_a_node_takes_no_other_block_where_it_acked_one() -> None:
+    """reliability X5: it lost its store, and what peers certify is not what it promised to keep."""
+    world = make_world(4)
+    pay(world, count=4, every=SECOND)
+    lost = world.nodes[3]
+    height = max(heights(world))
+    stop(lost)
+    lost.wipe()
+    head, binding = lost.root / "head.bin", HeadBinding(world.genesis.digest, lost.instance)
+    lost.disk.remove(head)
+    roots = (bytes(32), bytes(32))
+    create_head_file(head, binding, height, b"\x01" * 32, roots, lost.disk).close()
+
+    world.at(world.now, None, "start", node_start(lost))
+    with pytest.raises(Halted, match="acked"):
+        world.run(world.now + 20 * SECOND)
+
+    assert lost.runtime is not None
+    assert lost.runtime.store.tip.height == height - 1

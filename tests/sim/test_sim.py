@@ -23,6 +23,17 @@ def test_seeds_keep_every_invariant_and_make_progress_after_healing(part: int) -
         play(seed)
 
 
+@pytest.mark.parametrize(
+    "seed",
+    [
+        869_887_783,  # a range came that was not asked for, and who was asked never answered (S4)
+    ],
+)
+def test_a_seed_that_once_failed_never_fails_again(seed: int) -> None:
+    """reliability J44."""
+    play(seed)
+
+
 def test_same_seed_same_history_in_another_process_too() -> None:
     """reliability J3: two processes with different hash seeds share the trace hash."""
     code = "from tests.sim.world import play; print(play(4242).trace_hash)"

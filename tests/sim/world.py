@@ -114,8 +114,10 @@ class SimLinks:
 
     def send(self, peer: Peer, message: Record) -> None:
         self._world.check_sent(self._node, message)
-        _, frame = encode_frame(message)
-        self._world.carry(self._node, self._world.by_key[peer], bytes(frame))
+        said = message if self._node.lie is None else self._node.lie(message)
+        if said is not None:
+            _, frame = encode_frame(said)
+            self._world.carry(self._node, self._world.by_key[peer], bytes(frame))
 
     def broadcast(self, message: Record) -> None:
         for peer in self.peers():
@@ -177,6 +179,7 @@ class SimNode:
         self.instance = sha256(name.encode()).digest()[:16]
         self.armed = False
         self.wiped = False
+        self.lie: Callable[[Record], Record | None] | None = None  # what a liar says instead
         create_chain(MemoryStore(self.pairs), world.genesis)
         tip = ChainStore(MemoryStore(self.pairs)).tip
         binding = HeadBinding(world.genesis.digest, self.instance)
@@ -390,9 +393,18 @@ class World:
                 try:
                     to.runtime.on_message(sender.key, message)
                 except Malformed as error:
-                    raise AssertionError(f"{to.name} blames {sender.name}: {error}") from error
+                    if sender.lie is None:
+                        raise AssertionError(f"{to.name} blames {sender.name}: {error}") from error
+                    self.cut_off(to, sender)
 
             self.later(delay, to, f"from {sender.name}: {frame[4]} {len(frame)}", arrive)
+
+    def cut_off(self, node: SimNode, liar: SimNode) -> None:
+        """Close a link as Z8 does, and let the liar come back after a while."""
+        for one, other in ((node, liar), (liar, node)):
+            one.linked.discard(other.key)
+            self.later(0, one, "link down", partial(one.link, other, up=False))
+        self.later(5_000, None, "connect", self.connect)
 
     def check_sent(self, node: SimNode, message: Record) -> None:
         """I4: nothing signed leaves before its guard slot is durable."""
@@ -424,12 +436,13 @@ class World:
         if not up:
             return
         node = self.script.choice(up)
-        names = people()
-        payer, payee = self.script.sample(names, 2)
+        payer, payee = self.script.sample(people(), 2)
+        self.submit(node, self.make_payment(payer, payee, self.script.randrange(1, 2_000)))
+
+    def make_payment(self, payer: str, payee: str, cents: int) -> bytes:
+        """Return a fresh signed payment."""
         self.sent += 1
-        call = Transfer(
-            (Leg(federation.account(payee), self.script.randrange(1, 2_000), None, None),), None
-        )
+        call = Transfer((Leg(federation.account(payee), cents, None, None),), None)
         expires = (START_MS + self.now) // 1000 + 500
         body = encode_body(
             self.genesis.digest,
@@ -439,7 +452,10 @@ class World:
             call,
         )
         signature = self.sign(federation.seed(payer), TX_CONTEXT + body)
-        raw = encode(Envelope(body, (KeySignature(0, signature),)))
+        return encode(Envelope(body, (KeySignature(0, signature),)))
+
+    def submit(self, node: SimNode, raw: bytes) -> None:
+        """Hand a transaction to a node that is up, and note what it promises."""
 
         def answered(verdict: Verdict) -> None:
             self.trace(node, f"verdict {verdict.status} {verdict.code}")

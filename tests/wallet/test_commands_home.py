@@ -13,8 +13,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from chain.address import account_text
+from chain.crypto import public_key, sha256, verify
 from cli import wijk
 from tests.shapes import SHAPES, check_shape
+from wallet.file_signature import file_bytes, sign_file
 from wallet.keystore import TEST_ONLY, create, save_new
 
 VECTORS = Path(__file__).parent.parent / "vectors"
@@ -140,6 +142,45 @@ def test_keys_show_rename_export_import_and_delete(run: Run, home: Path) -> None
     refused(run("keys", "show", "annie", "-o", "json"), 3, 1003)
     assert run("keys", "import", "copy.json", "--name", "anna").exit_code == 0
     assert good(run("keys", "show", "anna", "-o", "json"), "keys show")["account"] == account
+
+
+def test_a_file_is_signed_apart_and_every_change_is_seen(
+    run: Run, home: Path, tmp_path: Path
+) -> None:
+    account = make_key(home, "anna", 1)
+    Path("notulen.txt").write_text("besluit 7")
+    word = ("--passphrase-file", str(tmp_path / "word"))
+
+    signed = json.loads(run("keys", "sign", "notulen.txt", *word, "-o", "json").stdout)
+    checked = json.loads(run("keys", "verify", "notulen.txt", "-o", "json").stdout)
+
+    assert signed["signature"] == "notulen.txt.sig.json"
+    assert (checked["account"], checked["name"], checked["ok"]) == (account, "anna", True)
+    assert "getekend door anna" in run("keys", "verify", "notulen.txt").stdout
+    refused(run("keys", "sign", "notulen.txt", *word, "-o", "json"), 2, 1001)
+    refused(run("keys", "verify", "er-niet", "-o", "json"), 12, 3007)
+    path = Path("notulen.txt.sig.json")
+    made = json.loads(path.read_text())
+    for name, value in (
+        ("signature", "00" * 64), ("signature", made["signature"][:-1]), ("public_key", "00" * 32),
+        ("sha256", "ab" * 32), ("format", "wijk/file-signature/2"), ("more", 1),
+    ):  # fmt: skip
+        path.write_text(json.dumps({**made, name: value}))
+        refused(run("keys", "verify", "notulen.txt", "-o", "json"), 8, 5001)
+    path.write_text(json.dumps(made))
+    Path("notulen.txt").write_text("besluit 8")
+    refused(run("keys", "verify", "notulen.txt", "-o", "json"), 8, 5001)
+
+
+def test_what_is_signed_of_a_file_is_fixed() -> None:
+    """ADR 0032: golden bytes; deterministic Ed25519 over them."""
+    seed = bytes([1]) * 32
+    made = sign_file(b"besluit 7", public_key(seed).hex(), seed)
+
+    assert file_bytes(sha256(b"besluit 7")) == (
+        b"\x92\xabwijk.file.1\xc4\x20" + sha256(b"besluit 7")
+    )
+    assert verify(public_key(seed), file_bytes(sha256(b"besluit 7")), bytes.fromhex(made.signature))
 
 
 def test_passwd_wraps_the_same_key_under_another_passphrase(run: Run, home: Path) -> None:
@@ -356,6 +397,39 @@ def test_config_set_get_and_show(run: Run) -> None:
     shown = json.loads(run("config", "show", "-o", "json").stdout)
     assert shown["values"]["nodes"] == ["http://a", "http://b"]
     refused(run("config", "set", "passphrase", "x", "-o", "json"), 2, 1001)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("lang", "fr"), ("output", "xml"), ("timeout", "soon"), ("nodes", "ftp://a"),
+     ("no_input", "maybe")],
+)  # fmt: skip
+def test_config_set_refuses_what_no_command_could_read(
+    run: Run, home: Path, key: str, value: str
+) -> None:
+    refused(run("config", "set", key, value, "-o", "json"), 2, 1001)
+
+    assert not (home / "config.toml").exists()
+
+
+def test_config_set_mends_settings_that_are_wrong(run: Run, home: Path) -> None:
+    (home / "config.toml").write_text('profile = "x"\n[profiles.x]\nlang = "fr"\n')
+
+    assert run("config", "get", "lang").stdout == "fr\n"
+    assert run("config", "set", "lang", "en").exit_code == 0
+    assert run("config", "set", "no_input", "ja").exit_code == 0
+    shown = json.loads(run("config", "show", "-o", "json").stdout)
+    assert (shown["values"]["lang"], shown["values"]["no_input"]) == ("en", True)
+
+
+def test_a_list_without_items_has_its_csv_header(run: Run) -> None:
+    """interfaces 1.3: the same fields, whatever the list holds."""
+    head = "name,account,public_key,backed_up,created_at\r\n"
+
+    assert run("keys", "list", "-o", "csv").stdout_bytes.decode() == head
+    assert run("contacts", "list", "-o", "csv").stdout.strip() == (
+        "name,account,added_at,verified_at"
+    )
 
 
 def test_errors_in_settings_come_all_at_once(run: Run, home: Path) -> None:

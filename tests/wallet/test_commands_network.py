@@ -1,5 +1,6 @@
 """The program against a network of real processes: shapes, money, drafts, exit codes (1.4-1.8)."""
 
+import base64
 import json
 import os
 import shutil
@@ -13,14 +14,17 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from chain.texts import exit_code
+from chain.policy import read_policy
+from chain.texts import Problem, exit_code
 from cli import wijk
 from node.client import Client
-from testnet.network import Network, create_network
+from testnet.create import create_network
+from testnet.network import Network
 from testnet.plan import SEEDED_TIME, plan_testnet
 from tests.shapes import SHAPES, check_shape
 from wallet.contacts import add_contact, load_contacts, save_contacts
 from wallet.keystore import load_key
+from wallet.verify import verify_account, verify_block
 
 OPENING = 1_000_000  # what dev1, and dev5, hold of w1 at genesis: two keys make twice as much
 IBAN = "NL02ABNA0123456789"
@@ -155,7 +159,7 @@ def test_a_dry_run_tells_the_effects_and_sends_nothing(home: Path) -> None:
     check_shape(tree, SHAPES["pay --dry-run"])
     assert told.exit_code == 5
     assert tree["problem"]["code"] == "WIJK-2104"
-    assert json.loads(told.stderr.splitlines()[-1])["code"] == "WIJK-2104"
+    assert json.loads(told.stderr.splitlines()[-1]) == tree["problem"]
     assert balance("dev1") == before
 
 
@@ -257,6 +261,8 @@ def test_limits_validators_params_blocks_and_accounts(home: Path) -> None:
     assert proven["proof"] is not None
     board = ask("query account", "query", "account", "board-w1-a", "--prove")
     assert board["kind"] == "board"
+    assert "saldo en sleutels bewezen" in run("query", "account", "dev1", "--prove").stdout
+    assert "pact_vote_cents = € " in run("query", "params").stdout
     refused(3007, "query", "tx", "ab" * 32)
     refused(3007, "query", "block", "999999")
 
@@ -273,6 +279,59 @@ def test_events_come_in_order_and_go_on_after_an_id(home: Path) -> None:
     ids = [tuple(map(int, json.loads(line)["id"].split("."))) for line in lines.splitlines()]
     assert len(ids) == 2
     assert ids == sorted(ids)
+    every = run("query", "events", "--limit", "2", "--after", "0.0").stdout
+    assert "Blok 1, opdrachten: 1, door v" in every
+    assert "coin.transfer € " in every or "trade.pay € " in every
+    assert "cents" not in every
+
+
+def test_nothing_that_a_node_changes_in_a_block_passes_for_proven(
+    home: Path, network: Network
+) -> None:
+    policy = read_policy((home / "policy.json").read_bytes())
+    client = Client([network.file.nodes[0].api])
+    block = client.block(1, prove=True)
+    verify_block(block, "1", policy)
+    verify_block(block, block["block_id"], policy)
+    with pytest.raises(Problem):
+        verify_block(block, "2", policy)
+    for name in ("height", "round", "block_id", "parent", "at", "log_size", "log_root",
+                 "state_root", "validators_hash", "next_validators_hash"):  # fmt: skip
+        with pytest.raises(Problem) as caught:
+            verify_block({**block, name: None}, "latest", policy)
+        assert caught.value.number == 5001, name
+
+
+def test_a_node_cannot_prove_another_balance_than_the_own_one(home: Path, network: Network) -> None:
+    """A board's money is of class 7: that it has nothing in class 2 is true, and no answer."""
+    policy = read_policy((home / "policy.json").read_bytes())
+    client = Client([network.file.nodes[0].api])
+    account = load_key(home, "dev1").account
+
+    def prove(key: str) -> dict[str, Any]:
+        tree: dict[str, Any] = json.loads(client.state_proof(key))
+        return tree
+
+    told = client.account(account, prove=True)
+    verify_account(told, account, policy, prove)
+    [own] = told["balances"]
+    lies: list[dict[str, Any]] = [
+        {"height": told["height"] - 1},
+        {"threshold": 2},
+        {"keys": []},
+        {"balances": [{**own, "available_cents": own["available_cents"] + 1}]},
+        {"proof": prove(f"account/{account}")},
+        {"kind": "board", "proof": prove(f"bal/w1:EUR/7/{account}"),
+         "balances": [{**own, "available_cents": 0}]},
+        {"wijk": "w2", "proof": prove(f"bal/w2:EUR/2/{account}"),
+         "balances": [{**own, "denom": "w2:EUR", "available_cents": 0}]},
+        {"proof": prove(f"bal/w1:XXX/2/{account}"),
+         "balances": [{**own, "denom": "w1:XXX", "available_cents": 0}]},
+    ]  # fmt: skip
+    for lie in lies:
+        with pytest.raises(Problem) as caught:
+            verify_account({**told, **lie}, account, policy, prove)
+        assert caught.value.number == 5001, lie
 
 
 def test_a_policy_of_another_chain_proves_nothing(home: Path, tmp_path: Path) -> None:
@@ -398,16 +457,42 @@ def test_any_call_can_be_built_signed_apart_and_combined(home: Path, tmp_path: P
     Path("copy.json").write_bytes(draft.read_bytes())
     assert built["signatures"] == {"have": 0, "need": 2}
     ask("tx send", "tx", "send", str(draft), "--yes", code=11)
+    waiting = run("tx", "send", str(draft), "--yes")
+    assert (waiting.exit_code, "Fout" in waiting.stderr) == (11, False)
     ask("tx draft", "tx", "sign", str(draft), "--key", "board-w2-a", "--yes")
     ask("tx draft", "tx", "sign", "copy.json", "--key", "board-w2-b", "--yes")
     refused(2002, "tx", "sign", "copy.json", "--key", "dev1", "--yes")
+    forged = json.loads(Path("copy.json").read_text())
+    forged["signatures"][0]["signature"] = base64.b64encode(bytes(64)).decode()
+    Path("forged.json").write_text(json.dumps(forged))
+    refused(2002, "tx", "sign", "forged.json", "--key", "board-w2-a", "--yes")
     joined = ask("tx draft", "tx", "combine", str(draft), "copy.json")
     decoded = ask("tx show", "tx", "decode", str(draft))
+    asked = run("tx", "send", str(draft), "--no-input")
+    assert "coin.set_minter" in asked.stderr, "nobody sends what was not shown"
     sent = ask("tx send", "tx", "send", str(draft), "--yes")
 
     assert joined["tx"] == decoded["tx"] == sent["tx"]
     assert decoded["call"] == call
     assert ask("query tx", "tx", "show", sent["tx"])["call"] == call
+
+
+def test_a_key_is_added_with_the_proof_that_it_makes(home: Path, tmp_path: Path) -> None:
+    """interfaces 4: any call can be sent, so what a call needs can be made."""
+    word = home / "passphrase"
+    made = ask("keys add", "keys", "add", "tweede", "--passphrase-file", str(word))
+    shown = json.loads(run("keys", "show", "tweede", "--proof", "dev3", "-o", "json").stdout)
+    new = {"key": made["public_key"], "holder": "07" * 32, "proof": shown["proof"]}
+    call = {"type": "accounts.set_keys", "add": [new], "revoke": [], "guardians": [],
+            "threshold": 1}  # fmt: skip
+    Path("call.json").write_text(json.dumps(call))
+    built = ask("tx draft", "tx", "build", "call.json", "--key", "dev3")
+    ask("tx draft", "tx", "sign", built["draft"], "--key", "dev3", "--yes")
+    ask("tx send", "tx", "send", built["draft"], "--yes")
+
+    keys = ask("query account", "query", "account", "dev3")["keys"]
+
+    assert [key["public_key"] for key in keys][1:] == [made["public_key"]]
 
 
 def test_a_file_with_a_wrong_call_names_the_field(home: Path, tmp_path: Path) -> None:
@@ -454,6 +539,10 @@ def test_without_an_answer_the_outcome_is_unknown_and_found_later(
                    "--timeout", "2s", code=7)  # fmt: skip
         assert lost["status"] == "unknown"
         assert [path.stem for path in (home / "outbox").iterdir()] == [lost["tx"]]
+        told = run("tx", "wait", lost["tx"], "--node", "http://127.0.0.1:1", "--timeout", "1s")
+        assert told.exit_code == 7, "whoever cannot be reached now may have it"
+        warned = run("pay", "dev5", "1,00", "--from", "dev1", "--no-input").stderr
+        assert f"wijk tx wait {lost['tx']}" in warned
     finally:
         pause(network, ["v2", "v3", "v4"], signal.SIGCONT)
 

@@ -103,5 +103,7 @@ def test_a_new_file_never_takes_the_place_of_another(tmp_path: Path) -> None:
 
 
 def test_folders_are_for_their_owner_alone(tmp_path: Path) -> None:
-    make_folder(tmp_path / "keys")
-    assert stat.S_IMODE((tmp_path / "keys").stat().st_mode) == 0o700
+    make_folder(tmp_path / "home" / "keys")
+    make_folder(tmp_path / "home" / "keys")
+    for folder in (tmp_path / "home", tmp_path / "home" / "keys"):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700

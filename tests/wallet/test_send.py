@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from chain.errors import Malformed
 from chain.policy import Policy, read_policy
 from chain.proof import read_receipt, write_receipt
 from chain.texts import Problem
 from wallet.outbox import Sent, find, pending
 from wallet.receipts import list_receipts
-from wallet.send import EXIT_UNKNOWN, check_receipt, send
+from wallet.send import EXIT_UNKNOWN, check_receipt, resume, send
 
 VECTORS = Path(__file__).parent.parent / "vectors"
 RECEIPT = (VECTORS / "receipt.tlog-proof").read_text()
@@ -37,11 +38,23 @@ class Desk:
         self.settings = SimpleNamespace(timeout_ms=timeout_ms, nodes=("http://a",))
         self.client = self
         self.posted: list[bytes] = []
+        self.patience: list[float] = []
         self.seen_outbox: list[list[str]] = []
+        self.newest_at = "2026-01-01T00:05:00.000Z"  # when SENT ends
+        self.known: Any = Problem(3007)
         self._answers = answers
 
-    def submit(self, envelope: bytes, **_: Any) -> Any:
+    def block(self, _ref: str) -> Any:
+        return {"at": self.newest_at}
+
+    def tx(self, _tx: str, **_: Any) -> Any:
+        if isinstance(self.known, Exception):
+            raise self.known
+        return self.known
+
+    def submit(self, envelope: bytes, *, timeout_s: float, **_: Any) -> Any:
         self.posted.append(envelope)
+        self.patience.append(timeout_s)
         self.seen_outbox.append(pending(self.home))
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         if isinstance(answer, Exception):
@@ -119,6 +132,81 @@ def test_the_end_of_its_validity_is_believed(tmp_path: Path) -> None:
 
     assert ended.value.number == 2004
     assert pending(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("newest_at", "known"),
+    [
+        ("2026-01-01T00:04:59.999Z", Problem(3007)),  # a block of before may still come
+        ("2026-01-01T00:05:00.000Z", {"status": "unknown"}),  # the node is behind
+        ("2026-01-01T00:05:00.000Z", {"status": "final"}),
+        ("2026-01-01T00:05:00.000Z", Problem(3001)),
+    ],
+)
+def test_the_clock_of_one_node_ends_nothing(tmp_path: Path, newest_at: str, known: Any) -> None:
+    """interfaces 2.2: `expired` is definite once a final block is at or past `expires`."""
+    desk = Desk(tmp_path, [no_answer(), Problem(2004)], timeout_ms=30)
+    desk.newest_at, desk.known = newest_at, known
+
+    assert run(desk).tx["status"] == "unknown"
+    assert pending(tmp_path) == [SENT.tx]
+
+
+@pytest.mark.parametrize("number", [3001, 4001, 2104, 2002])
+def test_what_was_sent_before_is_not_forgotten_when_nobody_takes_it_now(
+    tmp_path: Path, number: int
+) -> None:
+    """interfaces 1.7: a node that got it the first time may still have it."""
+    assert run(Desk(tmp_path, [no_answer()], timeout_ms=1)).tx["status"] == "unknown"
+    desk: Any = Desk(tmp_path, [Problem(number)], timeout_ms=20)
+
+    waited = resume(desk, POLICY, SENT.tx)
+    sent_twice = run(desk)
+
+    for result in (waited, sent_twice):
+        assert result.tx["status"] == "unknown"
+        assert result.failure == (3003, {"tx": SENT.tx}, EXIT_UNKNOWN)
+    assert pending(tmp_path) == [SENT.tx]
+
+
+def test_no_node_may_use_up_all_the_time(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, [no_answer(), FINAL], timeout_ms=60_000)
+
+    assert run(desk).tx["status"] == "final"
+    assert desk.patience == [10.0, 10.0]
+    assert desk.posted == [SENT.envelope] * 2
+
+
+def test_the_last_try_can_still_be_answered(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, [FINAL], timeout_ms=1)
+
+    run(desk)
+
+    assert desk.patience == [1.0]
+
+
+def test_an_answer_that_makes_no_sense_is_no_answer(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, [Malformed("nonsense"), Problem(2104)], timeout_ms=20)
+
+    assert run(desk).tx["status"] == "unknown"
+    assert pending(tmp_path) == [SENT.tx]
+
+
+@pytest.mark.parametrize(
+    ("status", "problem", "number"),
+    [("expired", None, 2004), ("rejected", {"code": "WIJK-2104", "params": {"x": 1}}, 2104)],
+)
+def test_waiting_for_an_order_of_somebody_else_tells_its_code(
+    tmp_path: Path, status: str, problem: Any, number: int
+) -> None:
+    desk: Any = Desk(tmp_path, [])
+    desk.known = {"status": status, "proof": None, "problem": problem}
+
+    result = resume(desk, POLICY, SENT.tx)
+
+    assert result.tx["status"] == status
+    assert result.failure is not None
+    assert result.failure[0] == number
 
 
 @pytest.mark.parametrize("number", [3001, 4001, 4002, 4003, 3004])

@@ -1,0 +1,183 @@
+"""Peers that lie to a node which is behind: W24, F40, consensus S2 to S5, B12, D13."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from msgspec.structs import replace
+
+from chain.codec import decode, encode
+from chain.records import BlockBody, Header
+from chain.validators import CommitCertificate
+from consensus.messages import SignedPrepare, Status
+from node.messages import BlockRange, RangeBlock
+from tests.sim.test_scenarios import SECOND, heights, make_world, pay, start, stop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chain.codec import Record
+    from tests.sim.world import SimNode, World
+
+FAR = 1_000_000
+
+
+def in_ranges(change: Callable[[RangeBlock], RangeBlock]) -> Callable[[Record], Record | None]:
+    """Return a lie that changes the last block of every range."""
+
+    def lie(message: Record) -> Record | None:
+        if isinstance(message, BlockRange) and message.blocks:
+            return replace(message, blocks=(*message.blocks[:-1], change(message.blocks[-1])))
+        return message
+
+    return lie
+
+
+def with_other_body(block: RangeBlock) -> RangeBlock:
+    body = decode(BlockBody, block.body)
+    return replace(block, body=encode(replace(body, tx_ids=(*body.tx_ids, bytes(32)))))
+
+
+def with_fewer_transactions(block: RangeBlock) -> RangeBlock:
+    return replace(block, envelopes=())
+
+
+def with_fewer_signatures(block: RangeBlock) -> RangeBlock:
+    """A certificate of q - 1."""
+    certificate = decode(CommitCertificate, block.certificate)
+    highest = 1 << (certificate.bitmap[0].bit_length() - 1)
+    fewer = replace(
+        certificate,
+        bitmap=bytes([certificate.bitmap[0] - highest]),
+        signatures=certificate.signatures[:-1],
+    )
+    return replace(block, certificate=encode(fewer))
+
+
+def with_forged_header(block: RangeBlock) -> RangeBlock:
+    header = decode(Header, block.header)
+    return replace(block, header=encode(replace(header, state_root=bytes(32))))
+
+
+def with_garbage(block: RangeBlock) -> RangeBlock:
+    return replace(block, certificate=b"\xc1")
+
+
+def say_nothing(message: Record) -> Record | None:
+    return None if isinstance(message, BlockRange) else message
+
+
+def leave_a_gap(message: Record) -> Record | None:
+    if isinstance(message, BlockRange):
+        return replace(message, blocks=message.blocks[::2])
+    return message
+
+
+def begin_too_high(message: Record) -> Record | None:
+    if isinstance(message, BlockRange):
+        return replace(message, blocks=message.blocks[3:])
+    return message
+
+
+def drip(message: Record) -> Record | None:
+    """One block per answer: true, and of no help."""
+    if isinstance(message, BlockRange):
+        return replace(message, blocks=message.blocks[:1], tip_height=FAR)
+    return boast(message)
+
+
+def boast(message: Record) -> Record | None:
+    """Claim a height and never show it."""
+    if isinstance(message, Status):
+        return replace(message, best_height=FAR, height=FAR + 1)
+    if isinstance(message, BlockRange):
+        return BlockRange((), FAR)
+    return message
+
+
+LIES = {
+    "body": in_ranges(with_other_body),
+    "transactions": in_ranges(with_fewer_transactions),
+    "certificate": in_ranges(with_fewer_signatures),
+    "header": in_ranges(with_forged_header),
+    "garbage": in_ranges(with_garbage),
+    "silence": say_nothing,
+    "gap": leave_a_gap,
+    "start": begin_too_high,
+    "drip": drip,
+    "boast": boast,
+}
+
+
+def make_late(world: World, blocks: int) -> SimNode:
+    """Take the last node away while the others go on, and return it."""
+    late = world.nodes[3]
+    stop(late)
+    pay(world, count=blocks, every=1_000)
+    assert max(heights(world)) >= blocks // 2
+    return late
+
+
+@pytest.mark.parametrize("name", LIES)
+def test_f40_one_honest_peer_is_enough_to_catch_up(name: str) -> None:
+    """consensus F40, S4, reliability W24: whatever the others serve, and no node halts on a lie."""
+    world = make_world(4)
+    late = make_late(world, 16)
+    for node in world.nodes[:2]:
+        node.lie = LIES[name]
+    goal = max(heights(world))
+
+    start(world, late)
+    world.run(world.now + 20 * SECOND)
+
+    assert late.runtime is not None
+    assert late.runtime.store.tip.height >= goal
+
+
+def test_s2_one_boaster_does_not_make_a_node_think_it_is_behind() -> None:
+    """consensus S2: a claim is a hint. Clients would be turned away for ever (code 4002)."""
+    world = make_world(4)
+    world.nodes[0].lie = boast
+
+    pay(world, count=3, every=4 * SECOND)
+
+    for node in world.nodes[1:]:
+        assert node.runtime is not None
+        assert node.runtime.sync.behind() == 0
+    assert min(heights(world)) >= 3
+
+
+def test_a_node_that_is_behind_knows_it_from_two_peers() -> None:
+    world = make_world(4)
+    late = make_late(world, 10)
+    for node in world.nodes[:3]:
+        node.lie = say_nothing
+
+    start(world, late)
+
+    assert late.runtime is not None
+    assert late.runtime.sync.behind() > 1
+
+
+def test_b12_a_wrong_signature_costs_the_link_and_nothing_else() -> None:
+    """consensus B12, reliability Z8: bytes that no honest peer sends end their link."""
+
+    def forge(message: Record) -> Record | None:
+        if isinstance(message, SignedPrepare):
+            return replace(message, signature=bytes(64))
+        return message
+
+    world = make_world(4)
+    liar = world.nodes[0]
+    liar.lie = forge
+    lines: list[str] = []
+    world.lines = lines
+
+    pay(world, count=3, every=15 * SECOND)
+
+    assert min(heights(world)) >= 2
+    assert any("link down" in line for line in lines)
+    for node in world.nodes[1:]:
+        assert node.runtime is not None
+        assert set(node.runtime.ignored) <= {"fault", "too late"}

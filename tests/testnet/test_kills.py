@@ -1,0 +1,162 @@
+"""SIGKILL under payments: nothing that was acknowledged is lost, nobody has to help (Y16, U5, I7).
+
+Real processes, real disks. Two payers send one payment after the other to whoever answers. A
+payment counts as acknowledged once a node has said `final`; each of them has to be found on
+every node afterwards, at one and the same place.
+"""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+from audit.home import open_home
+from audit.verify import verify
+from chain.crypto import sha256
+from chain.texts import Problem
+from node.client import Client
+from testnet.bench import plan_bench, sign_transfers
+from testnet.create import create_network
+from testnet.network import Network
+
+PAYERS = 2
+VALIDITY_S = 300
+ENOUGH = 4  # payments that must become final in each situation
+WAIT_S = 60.0
+
+
+class Payers:
+    """Threads that pay until they are told to stop; `acked` is what a node called final."""
+
+    def __init__(self, urls: list[str], envelopes: list[bytes]) -> None:
+        self.acked: list[str] = []
+        self.wrong: list[str] = []
+        self.refused: Counter[int] = Counter()  # no acknowledgement: unreachable, no quorum
+        self._envelopes = iter(envelopes)
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._pay, args=([*urls[i:], *urls[:i]],))
+            for i in range(PAYERS)
+        ]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def wait_for_more(self) -> None:
+        """Wait until a few more payments are final: the rest go on."""
+        want, deadline = len(self.acked) + ENOUGH, time.monotonic() + WAIT_S
+        while len(self.acked) < want:
+            assert time.monotonic() < deadline, f"{len(self.acked)} of {want}; {self.refused}"
+            time.sleep(0.01)
+
+    def _pay(self, urls: list[str]) -> None:
+        client = Client(urls, timeout_s=5)
+        while not self._stop.is_set():
+            with self._lock:
+                envelope = next(self._envelopes)
+            try:
+                answer = client.submit(envelope, wait="final", wait_ms=3_000)
+            except Problem as problem:
+                self.refused[problem.number] += 1
+                time.sleep(0.02)
+                continue
+            if answer["status"] == "final":
+                self.acked.append(answer["tx"])
+                if answer["tx"] != sha256(envelope).hex() or answer["code"] != 0:
+                    self.wrong.append(answer["tx"])
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Iterator[Network]:
+    at = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
+    plan = plan_bench(4, 8, at)
+    made = create_network(tmp_path / "n", plan, seed=None, base_port=0, storage="auto")
+    made.start()
+    made.wait_in_sync()
+    yield made
+    made.stop()
+
+
+def settle(network: Network) -> int:
+    """Wait until all four stand at one height and agree on its block; return the height."""
+    deadline = time.monotonic() + WAIT_S
+    while True:
+        status = network.status()
+        if status["running"] == 4 and status["min_height"] == status["max_height"]:
+            assert status["agree"], status
+            assert len({row["state_root"] for row in status["nodes"]}) == 1
+            return int(status["max_height"])
+        assert time.monotonic() < deadline, status
+        time.sleep(0.05)
+
+
+def assert_all_there(network: Network, acked: list[str]) -> None:
+    """Every acknowledged payment is on every node, final, at the same place, once."""
+    assert len(acked) == len(set(acked)) > 0
+    places = []
+    for entry in network.file.nodes:
+        client = Client([entry.api])
+        found = [client.tx(tx) for tx in acked]
+        assert {answer["status"] for answer in found} == {"final"}, entry.name
+        places.append([(answer["height"], answer["index"], answer["code"]) for answer in found])
+        client.close()
+    assert places == [places[0]] * 4
+    assert len(set(places[0])) == len(acked)
+
+
+@pytest.mark.timeout(400)
+def test_sigkill_of_any_node_and_of_all_loses_no_acknowledged_payment(
+    network: Network, tmp_path: Path
+) -> None:
+    plan = plan_bench(4, 8, network.genesis().doc.genesis_time)
+    envelopes = sign_transfers(
+        network.genesis().digest, plan.crowd_seeds(), 8_000, int(time.time()) + VALIDITY_S
+    )
+    urls = [entry.api for entry in network.file.nodes]
+    names = [entry.name for entry in network.file.nodes]
+
+    with Payers(urls, envelopes) as payers:
+        payers.wait_for_more()
+        for name in names:  # each in its turn, whatever it was doing
+            network.kill(name)
+            payers.wait_for_more()
+            network.restart(name)
+        payers.wait_for_more()
+
+        for name in names:  # all four, while payments are under way
+            network.kill(name)
+        survived = list(payers.acked)
+        network.start()
+        payers.wait_for_more()
+    height = settle(network)
+
+    assert payers.wrong == []
+    assert len(payers.acked) > len(survived) >= 6 * ENOUGH
+    assert_all_there(network, payers.acked)
+    with pytest.raises(Problem) as caught:  # and it would have been seen
+        assert_all_there(network, [*payers.acked, "00" * 32])
+    assert caught.value.number == 3007
+
+    network.stop()
+    roots = set()
+    for entry in network.file.nodes:
+        with open_home(Path(entry.home)) as home:
+            verdict = verify(home, tmp_path / "auditor", clock_s=lambda: 0.0)
+        assert verdict.ok, verdict.why
+        assert verdict.tree["to"] >= height
+        assert verdict.tree["transactions"] >= len(payers.acked)
+        assert verdict.tree["supply_cents"] == verdict.tree["reserve_cents"]
+        roots.add(verdict.tree["log_root"])
+    assert len(roots) == 1

@@ -7,6 +7,7 @@ the chain, yet what they say must still be harmless to the process that hears it
 from __future__ import annotations
 
 import os
+from collections.abc import Sized
 from random import Random
 
 import pytest
@@ -165,7 +166,7 @@ class Victim(Desk):
     def check(self) -> None:
         """B9, I8, D2: what is kept is bounded, and positions only rise."""
         n, at, peers = len(self.letters), self.replica._open, self.replica._peers
-        kept = [
+        kept: list[tuple[Sized, int]] = [
             (at.marks, n),
             (at.candidates, n),
             (at.changes._highest, n),

@@ -5,14 +5,17 @@ after `limit` items, or after so many bytes read, and then says where to go on.
 """
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, TypeVar
 
 from aiohttp import web
 
+from chain.address import parse_account
 from chain.codec import decode, encode
 from chain.contract import Clock
+from chain.errors import Malformed
 from chain.keyspaces import (
     ACCOUNTS,
     ENTRIES,
@@ -75,7 +78,11 @@ MEMBERS_KEPT_S = 60.0  # how long a count of members may be old
 SCAN_CHUNK = 500  # rows between two turns of the event loop
 MEMBERS_ROUNDING = 5  # interfaces 2.2: small changes do not show who came
 NOT_FOUND, EXPIRED = 3007, 2004
+QUERY_LENGTH_MAX = 64  # interfaces 2.2: an id, the longest thing to look for
 UNAVAILABLE = HTTPStatus.SERVICE_UNAVAILABLE
+
+_HEIGHT = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
+_ID = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 Json = dict[str, Any]
 V = TypeVar("V")
@@ -511,6 +518,37 @@ class ReadRoutes:
         assert header is not None, "heights of history are stored"
         return header.time_ms
 
+    async def search(self, request: web.Request) -> web.StreamResponse:
+        """GET /v1/search: what a height, an id or an account id names; names come with their list.
+
+        Under `members` accounts are not looked up: that one exists is its own business.
+        """
+        text = request.query.get("q", "")
+        if not 0 < len(text) <= QUERY_LENGTH_MAX:
+            raise Problem(3009, name="q")
+        node, dutch = self._node, read_language(request) == "nl"
+        items: list[Json] = []
+
+        def add(kind: str, ref: str, nl: str, en: str) -> None:
+            items.append({"kind": kind, "ref": ref, "title": nl if dutch else en})
+
+        if _HEIGHT.fullmatch(text) and int(text) <= node.store.tip.height:
+            add("block", text, f"Blok {text}", f"Block {text}")
+        elif _ID.fullmatch(text):
+            height = node.store.height_of(bytes.fromhex(text))
+            if height is not None:
+                add("block", text, f"Blok {height}", f"Block {height}")
+            place = node.store.place(bytes.fromhex(text))
+            if place is not None:
+                at = place.height
+                add("tx", text, f"Opdracht in blok {at}", f"Order in block {at}")
+        elif not node.is_private and (account := _account_of(text)) is not None:
+            record = ACCOUNTS.get(node.state(), account)
+            if record is not None:
+                wijk = record.wijk
+                add("account", text, f"Rekening in {wijk}", f"Account in {wijk}")
+        return answer_json({"items": items})
+
     # ------------------------------------------------------------------------------ common
 
     def _proof(self, key: bytes) -> Any:
@@ -567,6 +605,13 @@ def status_json(node: Node, lang: str) -> Json:
         "health": health,
         "cause": None if cause is None else problem(cause.number, cause.params, lang),
     }
+
+
+def _account_of(text: str) -> bytes | None:
+    try:
+        return parse_account(text)
+    except Malformed:
+        return None
 
 
 def _found(value: V | None, what: str) -> V:

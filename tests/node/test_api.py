@@ -494,6 +494,35 @@ async def test_every_open_bank_entry_is_shown_and_nothing_that_is_not_attested(
 
 
 @pytest.mark.asyncio
+async def test_search_finds_what_a_text_names(live: Live, anna: Payer) -> None:
+    answer = await pay(live, anna, "bob", 100)
+    client = live.client
+    block = await ask(client.block, answer["height"])
+    height = str(answer["height"])
+
+    found = {
+        text: (await ask(client.search, text))["items"]
+        for text in (height, block["block_id"], answer["tx"], ANNA, "99", "0", "01", "x", "\u0661")
+    }
+
+    assert found == {
+        height: [{"kind": "block", "ref": height, "title": f"Block {height}"}],
+        block["block_id"]: [
+            {"kind": "block", "ref": block["block_id"], "title": f"Block {height}"}
+        ],
+        answer["tx"]: [
+            {"kind": "tx", "ref": answer["tx"], "title": f"Order in block {height}"}
+        ],
+        ANNA: [{"kind": "account", "ref": ANNA, "title": "Account in delfshaven"}],
+        "99": [], "0": [], "01": [], "x": [], "\u0661": [],
+    }  # fmt: skip
+    for text in ("", "x" * 65):
+        with pytest.raises(ClientProblem) as caught:
+            await ask(client.search, text)
+        assert caught.value.number == 3009
+
+
+@pytest.mark.asyncio
 async def test_only_the_newest_state_is_kept(live: Live, anna: Payer) -> None:
     await pay(live, anna, "bob", 100)
     tip = live.node.store.tip.height

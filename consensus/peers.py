@@ -104,7 +104,7 @@ class Peers:
     def skew_ms(self, validators: ValidatorSet) -> int | None:
         """Return how far the validators' clocks are ahead in the median (T13).
 
-        Nil until enough of them spoke that one liar is not the median.
+        Nil until w of them spoke, so that it is never the word of liars alone.
         """
         offsets = [at for key, at in self._offsets_ms.items() if key in validators]
         return median(offsets) if len(offsets) >= validators.weak_quorum else None

@@ -680,7 +680,7 @@ class Replica:
         in the round.
 
         Else a node one round ahead would stay so for ever once the timeouts stop growing (T1):
-        all wait equally long, and the others follow a round late.
+        all wait equally long, and the others follow a round late (ADR 0040).
         """
         at = self._open
         if at.clock_ms is None and at.has_work and (at.round == 0 or self._has_company()):

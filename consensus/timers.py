@@ -1,7 +1,7 @@
 """How long to wait, and which clocks to believe: pure functions in integer milliseconds.
 
-A deadline is a function of (h, r) and the moment the round was entered, on the monotonic clock
-(consensus T2, T3). The wall clock judges fresh proposals alone (T10, T11).
+A deadline is a function of (h, r) and the moment the round's clock started, on the monotonic clock
+(consensus T2, T3, ADR 0040). The wall clock judges fresh proposals alone (T10, T11).
 """
 
 from collections.abc import Iterable

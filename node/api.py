@@ -133,6 +133,7 @@ def make_routes(node: Node, rates: Rates, readers: Readers, streams: Streams) ->
         get("/v1/supply", read.supply, "wijk", "at", "prove"),
         get("/v1/reserve", read.reserve, "wijk", "at", "prove"),
         get("/v1/issuance", read.issuance, "wijk", *page),
+        get("/v1/search", read.search, "q"),
         get("/log/checkpoint", log.checkpoint),
         get("/log/tile/{tile:.+}", log.tile),
         get("/v1/proofs/inclusion", log.inclusion, "tx", "index", "size"),

@@ -5,16 +5,20 @@ after `limit` items, or after so many bytes read, and then says where to go on.
 """
 
 import asyncio
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, TypeVar
 
 from aiohttp import web
 
+from chain.address import parse_account
 from chain.codec import decode, encode
 from chain.contract import Clock
+from chain.errors import Malformed
 from chain.keyspaces import (
     ACCOUNTS,
+    ENTRIES,
     FEDERATION_WIJKEN,
     MEMBERS,
     STATEMENTS,
@@ -56,12 +60,14 @@ from node.views import (
     history_json,
     included_tx_json,
     limits_json,
+    open_reserves,
     params_json,
     receipt_text,
     reserve_json,
     state_proof_text,
     time_text,
     tx_json,
+    unmatched_json,
     validators_json,
     wijken,
 )
@@ -69,23 +75,29 @@ from node.views import (
 PAGE_BYTES_MAX = 4 * 1024 * 1024  # read for one page: some 50 ms
 ROWS_SCANNED_MAX = 5_000  # history rows looked at for one page with filters
 MEMBERS_KEPT_S = 60.0  # how long a count of members may be old
-MEMBERS_CHUNK = 500  # rows between two turns of the event loop
+SCAN_CHUNK = 500  # rows between two turns of the event loop
 MEMBERS_ROUNDING = 5  # interfaces 2.2: small changes do not show who came
 NOT_FOUND, EXPIRED = 3007, 2004
+QUERY_LENGTH_MAX = 64  # interfaces 2.2: an id, the longest thing to look for
 UNAVAILABLE = HTTPStatus.SERVICE_UNAVAILABLE
+
+_HEIGHT = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
+_ID = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 Json = dict[str, Any]
 V = TypeVar("V")
 
 
 class ReadRoutes:
-    """The routes that read a node; it holds nothing but a count of members."""
+    """The routes that read a node; it holds a count of members and the open bank entries."""
 
     def __init__(self, node: Node, readers: Readers) -> None:
         self._node = node
         self._readers = readers
         self._counts: dict[str, int] = {}
         self._counted_ms: int | None = None
+        self._unmatched: Mapping[bytes, Sequence[Json]] = {}
+        self._unmatched_height: int | None = None
 
     # ----------------------------------------------------------------------------- the node
 
@@ -206,11 +218,47 @@ class ReadRoutes:
 
     async def reserve(self, request: web.Request) -> web.StreamResponse:
         """GET /v1/reserve: PAGE of `coin reserve show`."""
+        read_at(request, self._node.store)  # before the bank entries are looked through
+        unmatched = await self._find_unmatched()
 
         def show(clock: Clock, slug: str, wijk: Wijk) -> Json:
-            return reserve_json(self._node.store, clock, slug, wijk)
+            return reserve_json(clock, slug, wijk, unmatched)
 
         return self._per_wijk(request, show)
+
+    async def _find_unmatched(self) -> Mapping[bytes, Sequence[Json]]:
+        """Return the open bank entries per reserve, in one pass over a frozen view a block.
+
+        Entries are kept for ever; those still open are few, and none of them may be left out.
+        What belongs to a statement that has not all its pages, or was started over, is no bank
+        money yet or no more (economy C5).
+        """
+        node = self._node
+        tip, reserves = node.store.tip.height, open_reserves(node.clock())
+        if self._unmatched_height == tip or not reserves:
+            return self._unmatched if reserves else {}
+        found: dict[bytes, list[Json]] = {}
+        attested: dict[tuple[bytes, int], int | None] = {}  # the number that a day's entries need
+        prefix = STATE + ENTRIES.key(bytes(32))[:-34]
+        view = node.store.store.snapshot()
+        try:
+            rows = view.scan(prefix, prefix + b"\xff" * 35)
+            for number, (key, raw) in enumerate(rows):
+                if number % SCAN_CHUNK == SCAN_CHUNK - 1:
+                    await asyncio.sleep(0)
+                entry = decode(Entry, raw)
+                if entry.used_by is not None or entry.reserve not in reserves:
+                    continue
+                day = entry.reserve, entry.date
+                if day not in attested:
+                    held = view.get(STATE + STATEMENTS.key(*day))
+                    attested[day] = None if held is None else _attested_number(held)
+                if entry.number == attested[day]:
+                    found.setdefault(entry.reserve, []).append(unmatched_json(key[-32:], entry))
+        finally:
+            view.close()
+        self._unmatched, self._unmatched_height = found, tip
+        return found
 
     def _per_wijk(
         self, request: web.Request, show: Callable[[Clock, str, Wijk], Json]
@@ -285,7 +333,7 @@ class ReadRoutes:
         try:
             rows = view.scan(prefix, prefix + b"\xff" * 23)
             for number, (key, raw) in enumerate(rows):
-                if number % MEMBERS_CHUNK == MEMBERS_CHUNK - 1:
+                if number % SCAN_CHUNK == SCAN_CHUNK - 1:
                     await asyncio.sleep(0)
                 if not decode(Member, raw).membership:
                     continue
@@ -470,6 +518,37 @@ class ReadRoutes:
         assert header is not None, "heights of history are stored"
         return header.time_ms
 
+    async def search(self, request: web.Request) -> web.StreamResponse:
+        """GET /v1/search: what a height, an id or an account id names; names come with their list.
+
+        Under `members` accounts are not looked up: that one exists is its own business.
+        """
+        text = request.query.get("q", "")
+        if not 0 < len(text) <= QUERY_LENGTH_MAX:
+            raise Problem(3009, name="q")
+        node, dutch = self._node, read_language(request) == "nl"
+        items: list[Json] = []
+
+        def add(kind: str, ref: str, nl: str, en: str) -> None:
+            items.append({"kind": kind, "ref": ref, "title": nl if dutch else en})
+
+        if _HEIGHT.fullmatch(text) and int(text) <= node.store.tip.height:
+            add("block", text, f"Blok {text}", f"Block {text}")
+        elif _ID.fullmatch(text):
+            height = node.store.height_of(bytes.fromhex(text))
+            if height is not None:
+                add("block", text, f"Blok {height}", f"Block {height}")
+            place = node.store.place(bytes.fromhex(text))
+            if place is not None:
+                at = place.height
+                add("tx", text, f"Opdracht in blok {at}", f"Order in block {at}")
+        elif not node.is_private and (account := _account_of(text)) is not None:
+            record = ACCOUNTS.get(node.state(), account)
+            if record is not None:
+                wijk = record.wijk
+                add("account", text, f"Rekening in {wijk}", f"Account in {wijk}")
+        return answer_json({"items": items})
+
     # ------------------------------------------------------------------------------ common
 
     def _proof(self, key: bytes) -> Any:
@@ -528,11 +607,24 @@ def status_json(node: Node, lang: str) -> Json:
     }
 
 
+def _account_of(text: str) -> bytes | None:
+    try:
+        return parse_account(text)
+    except Malformed:
+        return None
+
+
 def _found(value: V | None, what: str) -> V:
     """Return `value`, or raise `Problem` 3007 where there is none."""
     if value is None:
         raise Problem(NOT_FOUND, what=what)
     return value
+
+
+def _attested_number(raw: bytes) -> int | None:
+    """Return which number the entries of a statement bear; None while pages are missing."""
+    statement = decode(Statement, raw)
+    return statement.number if statement.pages_done == statement.pages else None
 
 
 def _rounded(count: int) -> int:

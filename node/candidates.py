@@ -29,7 +29,7 @@ from consensus.messages import CompactBlock, short_id
 from node.chainstore import ChainStore, Envelopes
 from node.intake import Intake
 from node.messages import REQUEST_IDS_MAX, BodyAnswer, BodyRequest, TxRequest
-from node.ports import Links, Peer, Timers
+from node.ports import Links, Peer, Size, Timers
 
 FETCH = "fetch"  # alarm: ask somebody else for what a block lacks
 FETCH_AGAIN_MS = 500
@@ -85,6 +85,15 @@ class Candidates:
         """Return a whole block of the open height."""
         return self._blocks.get(block_id)
 
+    def sizes(self) -> tuple[Size, ...]:
+        """Return what every buffer here holds, and its cap (consensus I8)."""
+        results = sum(block.executed is not None for block in self._blocks.values())
+        return (
+            Size("open blocks", len(self._blocks), CANDIDATES_MAX),
+            Size("blocks not whole", len(self._wants), CANDIDATES_MAX),
+            Size("results", results, EXECUTED_MAX + 1),
+        )
+
     def build(self, creator: bytes, wall_ms: int) -> CompactBlock:
         """Build and execute a fresh block from the mempool (consensus R1, T9, B5)."""
         base = self._store.base()
@@ -98,7 +107,7 @@ class Candidates:
         body = BlockBody(last, (), tuple(tx.id for tx in choice.txs))
         header = make_header(base, self._chain, choice.executed, body, creator, time_ms)
         compact = make_compact(header, body)
-        self._blocks[compact.block_id] = Candidate(compact, body, choice.txs, choice.executed)
+        self._add(Candidate(compact, body, choice.txs, choice.executed))
         return compact
 
     def want(self, compact: CompactBlock, sources: tuple[Peer, ...]) -> None:
@@ -197,7 +206,7 @@ class Candidates:
         compact = decode(CompactBlock, compact_raw)
         txs = tuple(decode_tx(envelope, self._chain.table.union) for envelope in envelopes)
         body = decode(BlockBody, body_raw)
-        self._blocks[compact.block_id] = Candidate(compact, body, txs, stored=True)
+        self._add(Candidate(compact, body, txs, stored=True))
         return compact.block_id
 
     def clear(self) -> None:
@@ -240,8 +249,12 @@ class Candidates:
         assert want.body is not None
         txs = tuple(tx for tx in map(self._intake.find, want.body.tx_ids) if tx is not None)
         del self._wants[block_id]
-        self._blocks[block_id] = Candidate(want.compact, want.body, txs)
+        self._add(Candidate(want.compact, want.body, txs))
         self._on_whole(want.compact)
+
+    def _add(self, candidate: Candidate) -> None:
+        self._blocks[candidate.compact.block_id] = candidate
+        self._intake.hold(candidate.txs)
 
     def _forget_old_results(self, keep: bytes) -> None:
         held = [i for i, block in self._blocks.items() if block.executed is not None and i != keep]

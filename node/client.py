@@ -179,6 +179,10 @@ class Client:
         """Return a PAGE of `coin reserve show`."""
         return self._tree("/v1/reserve")
 
+    def search(self, text: str) -> Tree:
+        """Return what a height, an id or an account id names."""
+        return self._tree("/v1/search", q=text)
+
     def checkpoint(self) -> str:
         """Return the newest checkpoint, a signed note."""
         return self.get_text("/log/checkpoint")

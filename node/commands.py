@@ -132,10 +132,16 @@ def start(ctx: click.Context, check: bool, follow_only: bool) -> None:
     if check:
         _check(terminal, root, flags)
         return
-    from node.main import run
+    from node.main import CannotStart, run
 
     terminal.say(f"Node in {root}; stop met Ctrl-C", f"Node in {root}; stop with Ctrl-C")
-    ctx.exit(run(root, os.environ, flags, announce=True))
+    try:
+        code = run(root, os.environ, flags, announce=True)
+    except CannotStart as error:
+        for fault in error.faults:
+            terminal.say(f"  {fault}", f"  {fault}")
+        terminal.fail(error.number, {"errors": error.faults}, exit_code=EXIT_CONFIGURATION)
+    ctx.exit(code)
 
 
 @node.command(help="Hoe het met deze node gaat // How this node is doing")

@@ -14,9 +14,9 @@ from chain.contract import Chain
 from chain.crypto import sha256
 from chain.errors import Code, Malformed, Reject
 from chain.execute import BlockRun
-from chain.records import Outcome, Tx, decode_tx
+from chain.records import TX_BYTES_MAX, Outcome, Tx, decode_tx
 from node.chainstore import ChainStore, TxPlace
-from node.mempool import Mempool, MempoolFull, Pending
+from node.mempool import MEMPOOL_BYTES_MAX, MEMPOOL_TXS_MAX, Mempool, MempoolFull, Pending
 from node.messages import (
     BATCH_BYTES_MAX,
     IDS_MAX,
@@ -26,7 +26,7 @@ from node.messages import (
     TxBatch,
     TxRequest,
 )
-from node.ports import Check, Links, Peer, Timers, Verifier
+from node.ports import Check, Links, Peer, Size, Timers, Verifier
 
 JOB_TXS_MAX = 256  # transactions of one verification job: 5 ms of two cores
 JOBS_MAX = 4  # jobs under way; more wait and make larger jobs
@@ -99,6 +99,7 @@ class Intake:
         self._wanted: set[bytes] = set()  # ids that an open block lacks
         self._for_block: dict[bytes, Pending] = {}
         self._for_block_bytes = 0
+        self._open: dict[bytes, Tx] = {}  # of the whole blocks of the open height
         self._admitting: Pending | None = None
         self._pushes = 0
         self.refused: dict[int, int] = {}
@@ -160,7 +161,7 @@ class Intake:
         """
         for raw in envelopes:
             tx_id = sha256(raw)
-            if tx_id in self.mempool or tx_id in self._waiting or tx_id in self._for_block:
+            if self.is_pending(tx_id) or tx_id in self._for_block or tx_id in self._open:
                 continue
             tx = decode_tx(raw, self._chain.table.union)
             if not self._has_room(asked=asked):
@@ -208,12 +209,34 @@ class Intake:
         """Keep these until the next block even where the mempool has no place for them (B3)."""
         self._wanted.update(tx_ids)
 
+    def hold(self, txs: Iterable[Tx]) -> None:
+        """Serve the transactions of a whole block until one is decided (B3).
+
+        After a restart an accepted block is all that has them: the mempool was lost, and a peer
+        that lacks them could never vote for that block again.
+        """
+        self._open.update((tx.id, tx) for tx in txs)
+
     # ------------------------------------------------------------------------------- reading
 
+    def sizes(self) -> tuple[Size, ...]:
+        """Return what every buffer here holds, and its cap (consensus I8)."""
+        pool = self.mempool
+        return (
+            Size("mempool", len(pool), MEMPOOL_TXS_MAX),
+            Size("mempool bytes", pool.bytes, MEMPOOL_BYTES_MAX),
+            Size("checks waiting", len(self._queue), 2 * QUEUE_TXS_MAX),
+            Size("bytes waiting", self._queue_bytes, 2 * QUEUE_BYTES_MAX + TX_BYTES_MAX),
+            Size("jobs", self._jobs, JOBS_MAX),
+            Size("ids asked for", len(self._requested), REQUESTED_MAX),
+            Size("for open blocks", self._for_block_bytes, FOR_BLOCK_BYTES_MAX),
+            Size("refusals", len(self.refusals), REFUSALS_MAX),
+        )
+
     def find(self, tx_id: bytes) -> Tx | None:
-        """Return a transaction that waits here or came for an open block."""
+        """Return a transaction that waits here, came for an open block, or is in one."""
         pending = self.mempool.get(tx_id) or self._for_block.get(tx_id)
-        return None if pending is None else pending.tx
+        return self._open.get(tx_id) if pending is None else pending.tx
 
     def find_raw(self, tx_id: bytes) -> bytes | None:
         """Return the bytes of a transaction that this node holds, decided ones included."""
@@ -246,6 +269,7 @@ class Intake:
         self._for_block.clear()
         self._for_block_bytes = 0
         self._wanted.clear()
+        self._open.clear()
         self._trial = self._make_trial()
         clock = self._trial.clock
         self.mempool.account_txs = clock.number("account_pending_txs")

@@ -1,8 +1,7 @@
 """The composition root: the only file that knows every class (architecture 1).
 
 `run` opens a home, puts the parts together and serves until it is told to stop. What it returns
-is the exit code of the process: 0 after SIGTERM, 70 when integrity is at stake, 78 for a
-configuration that nobody should restart into (interfaces 1.4).
+is the exit code of the process: 0 after SIGTERM, 70 when integrity is at stake (interfaces 1.4).
 """
 
 import asyncio
@@ -15,8 +14,6 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
-
-import msgspec
 
 from chain.contract import Table
 from chain.crypto import public_key, sign, verify
@@ -41,8 +38,9 @@ from node.home import (
     restore_ballast,
 )
 from node.http_server import Serving, serve_tcp
-from node.identity import load_identity
+from node.identity import BadTransportKey, load_identity
 from node.links import PeerInfo, PeerLinks
+from node.logs import set_up_logging
 from node.meters import Meters
 from node.metrics import make_metrics
 from node.recovery import open_chain
@@ -52,7 +50,7 @@ from node.signatures import SignaturePool
 from node.store import choose_kind
 from node.timers import LoopTimers
 
-OK, CRASHED, INTEGRITY, BAD_CONFIG = 0, 1, 70, 78
+OK, CRASHED, INTEGRITY = 0, 1, 70
 VERIFIED_MAX = 65_536  # consensus B8: remembered signature checks, 100 validators x a few rounds
 SPACE_CHECK_S = 10.0
 
@@ -68,28 +66,39 @@ class Addresses(NamedTuple):
     admin: str
 
 
+class CannotStart(Exception):
+    """Nothing was begun; the process ends with 78, into which nobody should restart (1.4).
+
+    `number` is the WIJK code, `faults` says what is wrong, all of it at once (interfaces 1.5).
+    """
+
+    def __init__(self, number: int, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.number = number
+        self.faults = faults
+
+
 def run(
     root: Path, environ: Mapping[str, str], flags: Mapping[str, Value], *, announce: bool
 ) -> int:
-    """Serve the node in `root` until SIGTERM; return the exit code of the process."""
+    """Serve the node in `root` until SIGTERM; return the exit code of the process.
+
+    Raise `CannotStart` for what an operator has to mend first.
+    """
     if not __debug__:
-        _say("wijk does not run under python -O: its assertions guard money")
-        return BAD_CONFIG
+        raise CannotStart(1002, ["wijk does not run under python -O: its assertions guard money"])
     os.umask(0o077)
     home = Home(root)
     try:
         config = load_config(home.config, environ, flags)
-        _set_up_logging(config)
+        set_up_logging(config.text("log.level"), config.text("log.format"))
         run_selftest()
         genesis = check_genesis(home.genesis.read_bytes(), config.text("chain.genesis_sha256"))
         lock = lock_home(home)
     except ConfigInvalid as error:
-        for fault in error.faults:
-            _say(fault)
-        return BAD_CONFIG
+        raise CannotStart(1002, error.faults) from error
     except (Busy, Malformed, OSError, StorageError) as error:
-        _say(error)
-        return BAD_CONFIG
+        raise CannotStart(1002, [str(error)]) from error
     try:
         return asyncio.run(_run(home, config, genesis, announce=announce))
     except (StoreDamaged, Halted) as error:
@@ -99,9 +108,12 @@ def run(
     except StoreFailed as error:
         _say(error)
         return CRASHED
-    except (ConfigInvalid, StorageError, Malformed, OSError) as error:
-        _say(error)
-        return BAD_CONFIG
+    except ConfigInvalid as error:
+        raise CannotStart(1002, error.faults) from error
+    except GuardForeign as error:
+        raise CannotStart(1010, [str(error)]) from error
+    except (BadTransportKey, StorageError, Malformed, OSError) as error:
+        raise CannotStart(1002, [str(error)]) from error
     except BaseExceptionGroup as group:
         halted, rest = group.split((StoreDamaged, Halted))
         for leaf in _leaves(group):
@@ -341,39 +353,6 @@ def _announce(node: Node, addresses: Addresses) -> None:
         "signing": node.signing,
     }
     print(json.dumps(line), flush=True)  # noqa: T201 - the answer of the command
-
-
-def _set_up_logging(config: Config) -> None:
-    format_ = config.text("log.format")
-    as_json = format_ == "json" or (format_ == "auto" and not sys.stderr.isatty())
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        _JsonLines() if as_json else logging.Formatter("%(levelname)s %(message)s")
-    )
-    root = logging.getLogger("wijk")
-    root.handlers[:] = [handler]
-    root.setLevel(config.text("log.level").upper())
-    root.propagate = False
-
-
-class _JsonLines(logging.Formatter):
-    """One JSON object a line (interfaces 6.4): ts, level, event and what the event carries."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        told = {
-            name: value
-            for name, value in record.__dict__.items()
-            if name in ("why", "height", "round", "peer", "tx", "code", "ms", "text")
-        }
-        line = {
-            "ts": record.created,
-            "level": record.levelname.lower(),
-            "event": record.getMessage(),
-        }
-        text = msgspec.json.encode({**line, **told}).decode()
-        if record.exc_info is not None and record.exc_info[1] is not None:
-            text += "\n" + self.formatException(record.exc_info)
-        return text
 
 
 def _say(text: object) -> None:

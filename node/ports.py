@@ -7,12 +7,20 @@ An error from `Store`, `GuardFile` or `HeadFile` ends the process (reliability Y
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from chain.codec import Record
 from consensus.guard import Position, Slot
 
 Peer = bytes  # the public key, 32 bytes, of the validator (or observer) at the other end
+
+
+class Size(NamedTuple):
+    """How much a buffer holds, and how much it may: items or bytes (consensus I8)."""
+
+    what: str
+    held: int
+    cap: int
 
 
 class Snapshot(Protocol):

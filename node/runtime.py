@@ -52,13 +52,15 @@ from node.messages import (
     TxBatch,
     TxRequest,
 )
-from node.ports import GuardRefused, Heads, Links, Peer, Signer, Timers, Verifier
+from node.ports import GuardRefused, Heads, Links, Peer, Signer, Size, Timers, Verifier
 from node.sync import Fetched, Sync
 
 BLOCK = b"block/"  # open-height record: a candidate's body with all transactions
 DRAFTED, ACCEPTED, PREPARED = b"drafted", b"accepted", b"prepared"
 
 ALARMS_MAX = 100  # the newest are kept for `status`
+
+REASONS_MAX = 50  # why messages are ignored: the constants of the replica
 
 Watcher = Callable[[TxPlace | None], None]
 
@@ -223,6 +225,16 @@ class Runtime:
             watchers.remove(watcher)
         if not watchers:
             self._watchers.pop(tx_id, None)
+
+    def sizes(self) -> tuple[Size, ...]:
+        """Return what every buffer of the node holds, and its cap (consensus I8)."""
+        return (
+            *self.intake.sizes(),
+            *self.candidates.sizes(),
+            *self.sync.sizes(),
+            Size("alarms", len(self.alarms), ALARMS_MAX),
+            Size("reasons", len(self.ignored), REASONS_MAX),
+        )
 
     # ------------------------------------------------------------------------- the event loop
 

@@ -19,7 +19,7 @@ from chain.records import BlockBody, Header, Tx, block_id, decode_tx
 from chain.validators import CommitCertificate, Verify, check_commit_certificate
 from node.chainstore import ChainStore
 from node.messages import BATCH_BYTES_MAX, BlockRange, RangeBlock, RangeRequest
-from node.ports import Links, Peer, Timers
+from node.ports import Links, Peer, Size, Timers
 
 SYNC = "sync"  # alarm: apply the next block, or ask again
 RANGE_BLOCKS = 64  # asked at a time: an answer holds at most 256 KiB anyway
@@ -70,6 +70,10 @@ class Sync:
         claims = sorted(self._claims.values(), reverse=True)
         weak = get_set(self._store.read_state, SET_NOW).weak_quorum
         return max(0, claims[weak - 1] - self._store.tip.height) if len(claims) >= weak else 0
+
+    def sizes(self) -> tuple[Size, ...]:
+        """Return what every buffer here holds, and its cap (consensus I8)."""
+        return (Size("fetched blocks", len(self._queue), QUEUED_BLOCKS_MAX),)
 
     def on_claim(self, peer: Peer, height: int) -> None:
         """A peer says how far it is."""

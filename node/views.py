@@ -4,7 +4,7 @@ A function here gets the store and what it is about, and returns a tree of dicts
 integers. Hashes are lower-case hex, accounts bech32m, times RFC 3339 (interfaces 0).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -19,7 +19,6 @@ from chain.execute import get_set_members
 from chain.keyspaces import (
     ACCOUNTS,
     ACTIVE,
-    ENTRIES,
     FEDERATION_WIJKEN,
     FREEZES,
     ISSUERS,
@@ -56,9 +55,8 @@ from chain.validators import (
     quorum,
     read_bitmap,
 )
-from node.chainstore import ENVELOPES, STATE, ChainStore, Envelopes, HistoryRow, TxPlace
+from node.chainstore import ENVELOPES, ChainStore, Envelopes, HistoryRow, TxPlace
 
-ENTRIES_SCANNED_MAX = 20_000  # bank lines looked at for those still open: some 50 ms
 _NO_SUPPLY = Supply(0, 0, 0, 0, 0, 0, 0, 0)
 
 Json = dict[str, Any]
@@ -427,8 +425,10 @@ def _statement_json(clock: Clock, slug: str) -> Json | None:
     }
 
 
-def reserve_json(store: ChainStore, clock: Clock, slug: str, wijk: Wijk) -> Json:
-    """Return `coin reserve show` of interfaces 1.8 for one wijk."""
+def reserve_json(
+    clock: Clock, slug: str, wijk: Wijk, unmatched: Mapping[bytes, Sequence[Json]]
+) -> Json:
+    """Return `coin reserve show` of interfaces 1.8; `unmatched` are open entries per reserve."""
     denom = wijk.denom(slug)
     supply = SUPPLY.get(clock.state, denom) or _NO_SUPPLY
     return {
@@ -437,39 +437,37 @@ def reserve_json(store: ChainStore, clock: Clock, slug: str, wijk: Wijk) -> Json
         "reserve_cents": supply.reserve,
         "supply_cents": supply_cents(supply),
         "difference_cents": supply.reserve - supply_cents(supply),
-        "unmatched": _unmatched(store, clock, slug),
+        "unmatched": sorted(
+            (
+                entry
+                for reserve_id, _ in _reserves(clock, slug)
+                for entry in unmatched.get(reserve_id, ())
+            ),
+            key=lambda entry: (entry["on"], entry["entry"]),
+        ),
         "statement": _statement_json(clock, slug),
     }
 
 
-def _unmatched(store: ChainStore, clock: Clock, slug: str) -> list[Json]:
-    """Return the attested bank entries that nothing has used yet, oldest first."""
-    own = {
-        reserve_id: reserve
+def open_reserves(clock: Clock) -> frozenset[bytes]:
+    """Return the reserves with bank entries that nothing has used yet."""
+    return frozenset(
+        reserve_id
+        for slug in FEDERATION_WIJKEN.get(clock.state) or ()
         for reserve_id, reserve in _reserves(clock, slug)
         if reserve.open_credits or reserve.open_debits
+    )
+
+
+def unmatched_json(entry_id: bytes, entry: Entry) -> Json:
+    """Return one attested bank entry that nothing has used yet."""
+    return {
+        "entry": entry_id.hex(),
+        "amount_cents": entry.cents,
+        "on": date_text(entry.date),
+        "side": entry.side,
+        "reversal": bool(entry.reversal),
     }
-    if not own:
-        return []
-    found: list[tuple[int, str, Entry]] = []
-    prefix = STATE + ENTRIES.key(bytes(32))[:-34]
-    for number, (key, raw) in enumerate(store.store.scan(prefix, prefix + b"\xff" * 35)):
-        if number == ENTRIES_SCANNED_MAX:
-            break
-        entry = decode(Entry, raw)
-        if entry.used_by is None and entry.reserve in own:
-            found.append((entry.date, key[-32:].hex(), entry))
-    found.sort(key=lambda row: row[:2])
-    return [
-        {
-            "entry": entry_id,
-            "amount_cents": entry.cents,
-            "on": date_text(date),
-            "side": entry.side,
-            "reversal": bool(entry.reversal),
-        }
-        for date, entry_id, entry in found
-    ]
 
 
 def params_json(clock: Clock) -> Json:

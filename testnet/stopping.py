@@ -2,7 +2,10 @@
 
 import contextlib
 import signal
+import time
 from collections.abc import Callable, Iterator
+
+HOUR_S = 3_600
 
 
 @contextlib.contextmanager
@@ -32,12 +35,10 @@ def until_stopped(clean_up: Callable[[], object]) -> Iterator[None]:
 
 
 def wait_for_ctrl_c() -> None:
-    """Wait for one of the signals that end a command, and take it: the end is no error."""
-    endings = _endings()
+    """Wait inside `until_stopped` for what ends a command, and take it: that end is no error."""
     with contextlib.suppress(KeyboardInterrupt):
-        signal.pthread_sigmask(signal.SIG_BLOCK, endings)
-        signal.sigwait(endings)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, endings)
+        while True:
+            time.sleep(HOUR_S)
 
 
 def _endings() -> set[signal.Signals]:

@@ -249,7 +249,7 @@ def redeem(terminal: Terminal, amount: str, to_iban: str, from_: str | None) -> 
     from wallet.order import find_account, prepare_order, sign_order
     from wallet.outbox import Sent
     from wallet.people import own_key
-    from wallet.redemption import check_iban, due_on, payout_commitment
+    from wallet.redemption import check_iban, due_on, payout_commitment, treasurer_key
     from wallet.send import send
 
     cents = parse_amount(amount)
@@ -269,9 +269,7 @@ def redeem(terminal: Terminal, amount: str, to_iban: str, from_: str | None) -> 
     shown = terminal.money(cents)
     terminal.say(f"{shown} naar bankrekening {iban}.", f"{shown} to bank account {iban}.")
     terminal.confirm("Klopt dit?", "Is this right?")
-    treasury = terminal.client.account(terminal.client.board(account["wijk"])["account"])
-    treasurer = bytes.fromhex(treasury["keys"][0]["public_key"])
-    sealed = seal_memo(treasurer, salt, iban)
+    sealed = seal_memo(treasurer_key(terminal, order.policy, account["wijk"]), salt, iban)
     result = send(terminal, order.policy, Sent(sign_order(terminal, order), sealed, None, None))
     done = result.tx["status"] == "final"
     tree = {

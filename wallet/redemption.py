@@ -1,15 +1,21 @@
 """Redeeming: a bank account that is checked, committed to and sealed (economy C13, C15)."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bank.reference import electronic, is_iban
+from chain.address import account_text
 from chain.books import Redemption
 from chain.codec import decode
 from chain.crypto import blake2b
 from chain.errors import Malformed
+from chain.keyspaces import AccountRecord, RoleVersion
 from chain.proof import verify_state_proof
 from chain.strict_json import canonical_json
 from chain.texts import Problem
+from wallet.times import now_s
+from wallet.verify import prove_value
+
+_Versions: Any = tuple[RoleVersion, ...]
 
 if TYPE_CHECKING:
     from chain.policy import Policy
@@ -27,6 +33,22 @@ def check_iban(text: str) -> str:
 def payout_commitment(iban: str, salt: bytes) -> bytes:
     """Return the `payout` of a redemption: a commitment that says nothing without the salt."""
     return blake2b(iban.encode(), key=salt)
+
+
+def treasurer_key(terminal: "Terminal", policy: "Policy", wijk: str) -> bytes:
+    """Return the first key of the account that pays out for a wijk, proven from state.
+
+    A node that could name another key would read whose bank account it is. `Problem` 5001 or 5002
+    where it is not proven, 3007 where nobody holds the office now.
+    """
+    client, now = terminal.client, now_s()
+    held = prove_value(client.state_proof, f"role/{wijk}/TREASURY", _Versions, policy)
+    in_force = [version for version in held if now < version.until]
+    if not in_force:
+        raise Problem(3007, what=f"TREASURY {wijk}")
+    account = account_text(in_force[-1].account)
+    record = prove_value(client.state_proof, f"account/{account}", AccountRecord, policy)
+    return record.keys[0].key
 
 
 def due_on(terminal: "Terminal", policy: "Policy", redemption_id: str) -> str | None:

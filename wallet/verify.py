@@ -70,8 +70,8 @@ def verify_account(
     Wijk and kind say which balance is the account's own: a node that could choose them would prove
     that there is nothing in another one. `state_proof` asks a node for the proof of a key.
     """
-    record = _value(state_proof, f"account/{asked}", AccountRecord, policy)
-    wijk = _value(state_proof, f"wijk/{record.wijk}", Wijk, policy)
+    record = prove_value(state_proof, f"account/{asked}", AccountRecord, policy)
+    wijk = prove_value(state_proof, f"wijk/{record.wijk}", Wijk, policy)
     own = account["balances"][0]
     told = (account["account"], account["kind"], account["wijk"], own["denom"])
     proven = (asked, record.kind.lower(), record.wijk, wijk.denom(record.wijk))
@@ -87,9 +87,10 @@ def verify_account(
         raise Problem(5001, cause=key)
 
 
-def _value(
+def prove_value(
     state_proof: Callable[[str], dict[str, Any]], key: str, kind: type[T], policy: Policy
 ) -> T:
+    """Return the proven value of a key that has one; else `Problem` 5001 or 5002."""
     verdict = _proven(state_proof(key), key, policy)
     if verdict.value is None:
         raise Problem(5001, cause=key)

@@ -46,6 +46,7 @@ from consensus.messages import (
 )
 from consensus.replica import Replica
 from tests.consensus.culprits import find_culprits
+from tests.consensus.hostile import Hostile
 from tests.consensus.made import (
     CHAIN,
     LETTERS,
@@ -68,10 +69,11 @@ FAULTS_MS = 25_000
 HEAL_MS = 120_000  # I9
 HEIGHTS_AFTER = 2
 WORK_MS = 1_500
+DECISIONS: tuple[type, ...] = (SignedCommit, CommitCertificate)
 CLOGS: tuple[tuple[type, ...], ...] = (
     (),
     (),
-    (SignedCommit, CommitCertificate),
+    DECISIONS,
     (SignedPrepare,),
     (SignedProposal,),
     (SignedRoundChange, ProvenRoundChange),
@@ -128,12 +130,17 @@ class Network:
         n: int | None = None,
         liars: int | None = None,
         forget: bool = False,
+        odd: bool = False,
+        clogged: tuple[type, ...] | None = None,
         make_replica: Callable[[bytes], Replica] | None = None,
     ) -> None:
         chance = self.chance = Random(f"consensus/{seed}")
         self.n = n or chance.choice((1, 2, 3, 4, 4, 4, 5, 6, 7, 7))
         self.dice = Dice.throw(chance)
+        if clogged is not None:
+            self.dice.clogged = clogged
         self.forget = forget  # a planted bug: restarts lose guard and records (P5)
+        self.odd = Random(f"consensus/odd/{seed}") if odd else None  # liars say nonsense as well
         self.make_replica = make_replica or (lambda own: Replica(CHAIN, own, verify))
         letters = LETTERS[: self.n]
         count = faulty(self.n) if liars is None else liars
@@ -546,12 +553,16 @@ class Liar:
         self.name = name
         self.key = key(name)
         self.proofs: list[PreparedCertificate] = []
+        letters, liars = LETTERS[: world.n], sorted(world.liars)
+        self.nonsense = None if world.odd is None else Hostile(world.odd, letters, liars)
 
     def hear(self, message: Message) -> None:
         """Learn, and now and then answer with a lie, or with the truth to keep up appearances."""
         world = self.world
         if isinstance(message, ProvenRoundChange):
             self.proofs.append(message.certificate)
+        if self.nonsense is not None and world.odd is not None and world.odd.random() < 0.3:
+            self._talk_nonsense(self.nonsense, world.odd)
         if isinstance(message, Status):
             if world.chance.random() < 0.5:
                 self._status(message)
@@ -561,6 +572,24 @@ class Liar:
                 if to in world.nodes and world.chance.random() < 0.7:
                     for lie in self._lies(message):
                         world.carry(self.name, to, lie)
+
+    def _talk_nonsense(self, nonsense: Hostile, chance: Random) -> None:
+        """Say something to one node that fits where it stands, or nearly."""
+        name = chance.choice(sorted(self.world.nodes))
+        node = self.world.nodes[name]
+        if node.replica is None:
+            return
+        nonsense.look(node.context(), node.replica.status().round, node.clock[1])
+        nonsense.proofs += [one for one in self.proofs if one.height == node.height][-2:]
+        nonsense.overheard = [
+            one
+            for one in self.world.sent[-20:]
+            if isinstance(one, SignedRoundChange) and one.record.height == node.height
+        ]
+        message = nonsense.say()
+        for block in nonsense.blocks:
+            self.world.blocks.setdefault(block.block_id, block)
+        self.world.carry(self.name, name, message)
 
     def _status(self, seen: Status) -> None:
         chance = self.world.chance

@@ -522,6 +522,45 @@ def test_e6_two_certificates_for_one_height_halt_the_node() -> None:
     assert len(desk.did(ev.Halt)) == 1
 
 
+def test_d15_sync_with_another_block_than_the_decided_one_halts_the_node() -> None:
+    """consensus D15, E6: the height became durable with another id than was certified here."""
+    desk = Desk().watch()
+    first, second = desk.certificate(0, desk.block("b1")), desk.certificate(0, desk.block("b2"))
+    desk.hear("C", first)
+    desk.applied = ev.Apply(second.block_id, second)
+    desk.new_height()
+
+    assert desk.did(ev.Halt) == [ev.Halt("two certificates for one height", first, second)]
+    assert desk.did(ev.Send) == []
+
+
+def test_d15_a_decided_block_is_applied_once() -> None:
+    """consensus D15: its certificate again, from peers and from sync, changes nothing."""
+    desk = Desk().watch()
+    block = desk.block("b1")
+    desk.hear("A", desk.proposal(block), desk.certificate(0, block))
+    assert len(desk.did(ev.Apply)) == 1
+    desk.hear("B", desk.certificate(0, block), desk.certificate(2, block, "BCD"))
+    desk.tell(ev.CertificateKnown(desk.certificate(1, block), *desk.now))
+    assert desk.did(ev.Apply) == []
+    assert desk.did(ev.Halt) == []
+
+
+@pytest.mark.parametrize("fault", ["parent", "creator", "time"])
+def test_m16_own_work_that_peers_would_refuse_ends_the_program_before_it_leaves(fault: str) -> None:
+    """consensus M16, P14, P29: the builder of blocks and the judge of proposals disagree."""
+    desk = Desk("A", hold=[ev.Propose]).watch()
+    desk.tell(ev.WorkPending(True, *desk.now))
+    block = {
+        "parent": make_block("b", key("A"), 8, parent_id=bytes(32)),
+        "creator": desk.block("b", "B"),
+        "time": desk.block("b", time_ms=desk.context.parent_time_ms),
+    }[fault]
+    with pytest.raises(AssertionError, match="our own work is refused"):
+        desk.tell(ev.Proposed(8, 0, block, *desk.now))
+    assert desk.slots == []
+
+
 # ------------------------------------------------------------------------------------- R5, R6
 
 

@@ -18,8 +18,11 @@ import chain.validators
 from chain.validators import ValidatorSet
 from consensus import events as ev
 from consensus import replica, round_change
+from consensus.guard import Slot, position
+from consensus.messages import RoundChange, signed_bytes
 from consensus.replica import Replica
-from tests.consensus.network import Network, play
+from tests.consensus.made import CHAIN, mac
+from tests.consensus.network import DECISIONS, Network, play
 
 PARTS, SEEDS = 8, 200  # two hundred histories a push; the soak below takes as many as it is given
 SOAK = int(os.environ.get("WIJK_CONSENSUS_SEEDS", "0"))
@@ -59,6 +62,13 @@ def test_the_rare_paths_are_reached() -> None:
             break
 
     assert seen >= SOMETIMES
+
+
+@pytest.mark.parametrize("n", [4, 5, 7])
+def test_p25_liars_that_talk_nonsense_stop_nobody(n: int) -> None:
+    """consensus I1, I6, I9, F16, F17, F34: odd reasons, proofs, rounds and heights, well signed."""
+    for seed in range(3):
+        assert play(seed, n=n, odd=True).height >= 2
 
 
 @pytest.mark.parametrize("n", range(1, 8))
@@ -106,6 +116,8 @@ def test_c1_one_seed_is_one_history_whatever_the_hash_seed() -> None:
 
 # ------------------------------------------------------------------------------ planted bugs
 
+Plant = Callable[[pytest.MonkeyPatch], None]
+
 
 def quorum_one_too_small(patch: pytest.MonkeyPatch) -> None:
     sound = chain.validators.quorum
@@ -118,8 +130,6 @@ def prepared_block_forgotten(patch: pytest.MonkeyPatch) -> None:
 
 
 def _change(genesis: bytes, height: int, round_: int) -> Any:
-    from consensus.messages import RoundChange
-
     return RoundChange(genesis, height, round_, None, None)
 
 
@@ -189,33 +199,59 @@ def guard_refusals(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Replica, "_may_say", lambda self, where: self._silence() is None)
 
 
-PLANTED: list[Callable[[pytest.MonkeyPatch], None]] = [
-    quorum_one_too_small,
-    prepared_block_forgotten,
-    highest_claim_not_binding,
-    certificates_not_verified,
-    no_relay,
-    round_timer_not_started_again,
-    prepared_dropped_with_the_round,
-    clock_runs_from_entering_the_round,
-    guard_refusals,
-]
-
-
 def play_many(**options: Any) -> None:
     for seed in range(PLANTED_MAX):
         play(seed, **options)
 
 
-@pytest.mark.parametrize("plant", PLANTED)
+def play_liars() -> None:
+    play_many(n=4)
+
+
+def play_honest() -> None:
+    """Nobody lies, and most decisions are lost: some have decided where others change the round."""
+    play_many(n=4, liars=0, clogged=DECISIONS)
+
+
+def play_apart() -> None:
+    """One of three begins a round ahead, where timeouts no longer grow; the fourth is dead."""
+    world = Network(0, n=4)
+    for liar in world.bad.values():
+        liar.hear = lambda message: None  # type: ignore[method-assign]
+    for node, round_ in zip(world.nodes.values(), (11, 10, 10), strict=True):
+        left = RoundChange(CHAIN.genesis_digest, 1, round_, None, None)
+        signed = signed_bytes(CHAIN, left)
+        node.disk.slots.append(Slot(position(left), signed, mac(node.key, signed)))
+    world.heal()
+
+
+PLANTED: list[tuple[Plant, Callable[[], None], str]] = [
+    (quorum_one_too_small, play_honest, "I1"),
+    (prepared_block_forgotten, play_liars, "I6"),
+    (highest_claim_not_binding, play_honest, "I1"),
+    (certificates_not_verified, play_liars, "our own work is refused"),
+    (no_relay, play_liars, "I9"),
+    (round_timer_not_started_again, play_liars, "I9"),
+    (prepared_dropped_with_the_round, play_liars, "I6"),
+    (clock_runs_from_entering_the_round, play_apart, "I9"),
+    (guard_refusals, play_liars, "D2"),
+]
+
+
+@pytest.mark.parametrize(("plant", "histories", "fallen"), PLANTED)
 def test_a_planted_bug_is_caught(
-    plant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+    plant: Plant, histories: Callable[[], None], fallen: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """consensus H6, F50: the histories would notice a core that is wrong."""
+    """consensus H6, F50: the histories notice a core that is wrong, and say what fell."""
     plant(monkeypatch)
 
-    with pytest.raises(AssertionError):
-        play_many(n=4)
+    with pytest.raises(AssertionError, match=f"^{fallen}"):
+        histories()
+
+
+def test_t5_nodes_that_are_a_round_apart_meet() -> None:
+    """consensus T5, P4: and the same history is what catches a clock that runs too early."""
+    play_apart()
 
 
 def test_p5_restarts_that_forget_are_caught() -> None:

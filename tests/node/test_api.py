@@ -9,18 +9,21 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import pytest_asyncio
 
 from chain.address import account_text
 from chain.checkpoint import read_body, read_note
 from chain.codec import decode, encode
+from chain.keyspaces import ENTRIES, RESERVES, STATEMENTS, Entry, Reserve, Statement
 from chain.log import Leaf, leaf_hash
 from chain.policy import read_policy
 from chain.proof import verify_consistency_proof, verify_receipt, verify_state_proof
 from chain.records import Header, block_id
 from contracts.coin import Leg, Transfer
 from node import api_read, api_submit
+from node.chainstore import STATE
 from node.client import Client, ClientProblem, Event
 from node.streams import Streams
 from tests.federation import account, reserve
@@ -452,6 +455,71 @@ async def test_coin_and_reserve_show_the_books(live: Live) -> None:
     with pytest.raises(ClientProblem) as caught:
         await ask(live.client.get, "/v1/supply", wijk="nowhere")
     assert caught.value.number == 3007
+
+
+@pytest.mark.asyncio
+async def test_every_open_bank_entry_is_shown_and_nothing_that_is_not_attested(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """economy C5: no used entries, and none of a statement under way or started over."""
+    monkeypatch.setattr(api_read, "SCAN_CHUNK", 7)  # many turns of the loop in one pass
+    store, own, other = live.node.store, reserve("delfshaven"), b"r" * 32
+    open_reserve = Reserve("delfshaven", 20_260_102, 0, 0, 500, 0, 3)
+    whole = Statement(1, 1, 0, 0, 0, 0, b"s" * 32, 1, 2)
+    half = msgspec.structs.replace(whole, pages=2)
+    entries = [
+        Entry(own, 20_260_102, cents, "C", 0, None, 2) for cents in range(1, 101)
+    ] + [
+        Entry(own, 20_260_102, 201, "C", 0, b"t" * 32, 2),  # used
+        Entry(own, 20_260_102, 202, "C", 0, None, 1),  # of a page that was sent again
+        Entry(own, 20_260_103, 203, "C", 0, None, 2),  # pages are missing
+        Entry(own, 20_260_104, 204, "C", 0, None, 2),  # no statement at all
+        Entry(other, 20_260_102, 205, "C", 0, None, 2),  # nobody's reserve
+    ]  # fmt: skip
+    rows = [(STATE + ENTRIES.key(sha256(b"%d" % e.cents).digest()), encode(e)) for e in entries]
+    rows += [
+        (STATE + RESERVES.key(own), encode(open_reserve)),
+        (STATE + STATEMENTS.key(own, 20_260_102), encode(whole)),
+        (STATE + STATEMENTS.key(own, 20_260_103), encode(half)),
+    ]
+    store.store.write(rows)
+
+    pages = [await ask(live.client.get, "/v1/reserve", wijk="delfshaven") for _ in range(2)]
+
+    for page in pages:
+        shown = page["items"][0]["unmatched"]
+        assert sorted(one["amount_cents"] for one in shown) == list(range(1, 101))
+        assert [one["entry"] for one in shown] == sorted(one["entry"] for one in shown)
+        assert {one["on"] for one in shown} == {"2026-01-02"}
+
+
+@pytest.mark.asyncio
+async def test_search_finds_what_a_text_names(live: Live, anna: Payer) -> None:
+    answer = await pay(live, anna, "bob", 100)
+    client = live.client
+    block = await ask(client.block, answer["height"])
+    height = str(answer["height"])
+
+    found = {
+        text: (await ask(client.search, text))["items"]
+        for text in (height, block["block_id"], answer["tx"], ANNA, "99", "0", "01", "x", "\u0661")
+    }
+
+    assert found == {
+        height: [{"kind": "block", "ref": height, "title": f"Block {height}"}],
+        block["block_id"]: [
+            {"kind": "block", "ref": block["block_id"], "title": f"Block {height}"}
+        ],
+        answer["tx"]: [
+            {"kind": "tx", "ref": answer["tx"], "title": f"Order in block {height}"}
+        ],
+        ANNA: [{"kind": "account", "ref": ANNA, "title": "Account in delfshaven"}],
+        "99": [], "0": [], "01": [], "x": [], "\u0661": [],
+    }  # fmt: skip
+    for text in ("", "x" * 65):
+        with pytest.raises(ClientProblem) as caught:
+            await ask(client.search, text)
+        assert caught.value.number == 3009
 
 
 @pytest.mark.asyncio

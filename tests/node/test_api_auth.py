@@ -76,6 +76,14 @@ async def test_private_routes_fail_closed(live: Live) -> None:
 
 
 @pytest.mark.asyncio
+async def test_search_does_not_tell_who_has_an_account(live: Live) -> None:
+    tx = (await pay(live))["tx"]
+
+    assert (await ask(live.client.search, ANNA))["items"] == []
+    assert [item["kind"] for item in (await ask(live.client.search, tx))["items"]] == ["tx"]
+
+
+@pytest.mark.asyncio
 async def test_the_account_itself_reads_everything_of_its_own(live: Live) -> None:
     tx = (await pay(live))["tx"]
     anna = reader(live, "anna")

@@ -1,7 +1,9 @@
 """`wijk node init|start --check|status` (interfaces 1.6, 1.8)."""
 
 import json
+import logging
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli import wijk
-from node.home import Home
-from node.setup import load_node_key
+from node.home import Home, lock_home
+from node.setup import init_home, load_node_key
 from tests.federation import make_genesis
 from tests.shapes import SHAPES, check_shape
 
@@ -25,6 +27,17 @@ def genesis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "genesis.json"
     path.write_bytes(GENESIS.canonical)
     return path
+
+
+@pytest.fixture(autouse=True)
+def own_logging() -> Iterator[None]:
+    """Put back the log that a node which begins to start takes over."""
+    loggers = [logging.getLogger("wijk"), logging.getLogger()]
+    before = [(one.handlers[:], one.level, one.propagate) for one in loggers]
+    yield
+    for one, (handlers, level, propagate) in zip(loggers, before, strict=True):
+        one.handlers[:], one.propagate = handlers, propagate
+        one.setLevel(level)
 
 
 def run(*words: str) -> Result:
@@ -126,6 +139,83 @@ def test_start_lists_everything_that_is_wrong(genesis: Path, tmp_path: Path) -> 
 
     assert told.exit_code == 78
     assert len(problem_of(told)["params"]["errors"]) == 2
+
+
+def break_transport_key(home: Home) -> str:
+    home.transport_key.chmod(0o644)
+    return "WIJK-1002"
+
+
+def break_consensus_key(home: Home) -> str:
+    home.consensus_key.chmod(0o644)
+    return "WIJK-1002"
+
+
+def take_away_genesis(home: Home) -> str:
+    home.genesis.unlink()
+    return "WIJK-1002"
+
+
+def name_another_genesis(home: Home) -> str:
+    digest = GENESIS.digest.hex()
+    home.config.write_text(home.config.read_text().replace(digest, "ab" * 32))
+    return "WIJK-1002"
+
+
+def take_the_guard_of_another_key(home: Home) -> str:
+    other = init_home(home.root / "other", GENESIS, bytes(32), bytes(32), bytes(16), {})
+    home.guard.write_bytes(other.guard.read_bytes())
+    return "WIJK-1010"
+
+
+def take_the_guard_of_another_chain(home: Home) -> str:
+    genesis = make_genesis(wijken=4, purpose="demo")
+    key = load_node_key(home.consensus_key)
+    other = init_home(home.root / "other", genesis, key, bytes(32), bytes(16), {})
+    home.guard.write_bytes(other.guard.read_bytes())
+    return "WIJK-1010"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        break_transport_key,
+        break_consensus_key,
+        take_away_genesis,
+        name_another_genesis,
+        take_the_guard_of_another_key,
+        take_the_guard_of_another_chain,
+    ],
+)
+def test_what_an_operator_has_to_mend_is_exit_78_with_its_code(
+    damage: Callable[[Home], str], genesis: Path, tmp_path: Path
+) -> None:
+    """reliability W37, W38, KS3: nobody restarts into it, and nothing listens."""
+    home = Home(tmp_path / "noord")
+    init(home.root, genesis, "--yes", "--storage", "sqlite", "--listen", "127.0.0.1:0")
+    code = damage(home)
+
+    told = run("start", "--home", str(home.root))
+
+    assert told.exit_code == 78
+    tree = problem_of(told)
+    assert tree["code"] == code
+    assert tree["params"]["errors"]
+    assert load_node_key.__name__ not in told.stderr  # no traceback
+
+
+def test_two_nodes_on_one_home_are_refused_naming_the_first(genesis: Path, tmp_path: Path) -> None:
+    """reliability W37, Y29."""
+    home = Home(tmp_path / "noord")
+    init(home.root, genesis, "--yes", "--storage", "sqlite")
+    lock = lock_home(home)
+    try:
+        told = run("start", "--home", str(home.root))
+    finally:
+        lock.release()
+
+    assert told.exit_code == 78
+    assert str(os.getpid()) in problem_of(told)["params"]["errors"][0]
 
 
 def test_status_of_a_node_that_does_not_run_is_exit_4(genesis: Path, tmp_path: Path) -> None:

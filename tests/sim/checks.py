@@ -20,7 +20,6 @@ from consensus.messages import (
     unseal,
 )
 from node.chainstore import OPEN
-from node.mempool import MEMPOOL_TXS_MAX
 from tests import federation
 
 if TYPE_CHECKING:
@@ -91,7 +90,8 @@ class Checks:
         """I8: what must hold after every single event, and is cheap to ask."""
         for node in self._world.nodes:
             if node.runtime is not None:
-                assert len(node.runtime.intake.mempool) <= MEMPOOL_TXS_MAX
+                for what, held, cap in node.runtime.sizes():
+                    assert held <= cap, f"I8: {node.name} holds {held} {what}, the cap is {cap}"
 
     def is_settled(self, goal: int) -> bool:
         """Say whether all nodes stand on one block at or above `goal`, with nothing pending."""

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chain.validators import signer_keys
+from node.chainstore import ChainStore
 from node.head_file import HeadBinding, create_head_file
 from node.runtime import Halted
-from tests.sim.world import Faults, World, node_start
+from node.store_memory import MemoryStore
+from tests.sim.world import Faults, World, node_start, people
 
 if TYPE_CHECKING:
     from tests.sim.world import SimNode
@@ -186,6 +188,30 @@ def test_f19_a_crash_after_commit_keeps_the_prepared_value() -> None:
     certificate = store.certificate(1)
     assert certificate is not None
     assert certificate.block_id in prepared
+
+
+def test_f18_the_transactions_of_a_prepared_block_are_served_after_a_restart() -> None:
+    """consensus F18, B3, D3: the mempools are gone, and a node that never saw them must vote."""
+    world = make_world(4)
+    *first, late = world.nodes
+    world.partition((first, [late]))
+    world.run(world.now + 100)
+    payer, payee = people()[:2]
+    world.submit(first[0], world.make_payment(payer, payee, 5))
+    while not all(b"prepared" in node.runtime.store.read_open() for node in first if node.runtime):
+        world.run(world.now + 1)
+    for node in world.nodes:
+        stop(node)
+    assert max(ChainStore(MemoryStore(node.pairs)).tip.height for node in world.nodes) == 0
+    world.partition(())
+
+    for node in (*first[1:], late):
+        world.at(world.now, None, "start", node_start(node))
+    world.run(world.now + 30 * SECOND)
+
+    assert min(heights(world)) >= 1
+    assert late.runtime is not None
+    assert late.runtime.store.tip.log_size == 1
 
 
 def test_f30_a_power_cut_of_all_right_after_final_loses_nothing() -> None:

@@ -70,6 +70,7 @@ class Faults:
         self.power_cut = chance.random() < 0.2
         self.skew_ms = int(maybe(chance.uniform(0, 3_000)))
         self.payments = chance.randrange(5, 25)
+        self.wipe = False  # drawn from a stream of its own, so that older seeds stay what they are
         self.nodes = nodes
 
 
@@ -211,9 +212,9 @@ class SimNode:
         heads = open_head_file(self.root / "head.bin", binding, self.disk)
         tip = chain_store.tip
         verdict = judge_head(tip.height, tip.block_id, heads.heads)
-        wanted = HeadVerdict.LOST if self.wiped else HeadVerdict.OK
-        assert verdict is wanted, f"{self.name}: acked blocks are missing (J17)"
-        self.wiped = False
+        is_short = verdict is HeadVerdict.LOST and self.wiped
+        assert is_short or verdict is HeadVerdict.OK, f"{self.name}: acked blocks are missing (J17)"
+        self.wiped = is_short  # until it has fetched back what it lost
         if tip.height > heads.last.height:
             heads.append(tip.height, tip.block_id, tip.log_root, tip.state_root)
         guard = open_guard(
@@ -289,6 +290,9 @@ class World:
         self.crash_chance = Random(f"{seed}/disk")
         self.script = Random(f"{seed}/script")
         self.faults = faults(draw, count)
+        wipe = Random(f"{seed}/wipe")
+        if faults is Faults and count >= 4:
+            self.faults.wipe = wipe.random() < 0.2
         self.real_keys = draw.random() < 0.1
         self.now = 0
         self.count = 0
@@ -526,6 +530,9 @@ def play(seed: int, **options: Any) -> World:
         start = script.randrange(500, length)
         world.at(start, None, "partition", _partition(world))
         world.at(start + script.randrange(500, 15_000), None, "heal", lambda: world.partition(()))
+    if faults.wipe:
+        node = script.choice(world.nodes)
+        world.at(script.randrange(2_000, length), None, f"wipe {node.name}", _wipe(world, node))
     if faults.power_cut:
         world.at(script.randrange(2_000, length), None, "power cut", _power_cut(world))
     world.run(length)
@@ -561,6 +568,18 @@ def _kill(world: World, node: SimNode) -> Callable[[], None]:
             world.later(world.script.randrange(50, 8_000), None, "restart", node_start(node))
 
     return kill
+
+
+def _wipe(world: World, node: SimNode) -> Callable[[], None]:
+    """Lose the store of a node for good; the others still hold what it acked (F24)."""
+
+    def wipe() -> None:
+        if node.runtime is not None:
+            node.crash()
+            node.wipe()
+            world.later(world.script.randrange(50, 8_000), None, "restart", node_start(node))
+
+    return wipe
 
 
 def _power_cut(world: World) -> Callable[[], None]:

@@ -23,7 +23,8 @@ from testnet.network import Network
 from testnet.plan import SEEDED_TIME, plan_testnet
 from tests.shapes import SHAPES, check_shape
 from wallet.contacts import add_contact, load_contacts, save_contacts
-from wallet.keystore import load_key
+from wallet.keystore import load_key, unlock
+from wallet.memo import open_memo
 from wallet.verify import verify_account, verify_block
 
 OPENING = 1_000_000  # what dev1, and dev5, hold of w1 at genesis: two keys make twice as much
@@ -397,7 +398,9 @@ def camt(opening: int, movements: Sequence[int], day: str) -> str:
     )
 
 
-def test_coin_is_issued_for_money_in_the_bank_and_redeemed(home: Path, tmp_path: Path) -> None:
+def test_coin_is_issued_for_money_in_the_bank_and_redeemed(
+    home: Path, network: Network, tmp_path: Path
+) -> None:
     """economy C5, C6, C13: attest with a draft, allow, issue, redeem."""
     info = ask("coin info", "coin", "info", "--wijk", "w1")
     path = tmp_path / "s.xml"
@@ -431,6 +434,10 @@ def test_coin_is_issued_for_money_in_the_bank_and_redeemed(home: Path, tmp_path:
                    "--from", "dev1", "--yes")  # fmt: skip
     assert redeemed["redemption_id"] == redeemed["tx"]
     assert redeemed["due_on"] is not None
+    sealed = Client([network.file.nodes[0].api]).get_bytes(f"/v1/txs/{redeemed['tx']}/sealed")
+    opened = open_memo(unlock(load_key(home, "board-w1-a"), "wijk-test", live=False), sealed)
+    assert opened is not None
+    assert opened.memo == "NL02ABNA0123456789"
     assert ask("coin info", "coin", "info", "--wijk", "w1")["pending_out_cents"] == 350
     refused(1001, "coin", "redeem", "3,50", "--to-iban", "NL03ABNA0123456789", "--from", "dev1",
             "--yes")  # fmt: skip

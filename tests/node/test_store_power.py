@@ -1,0 +1,116 @@
+"""Every state a power cut can leave of a LevelDB, from a recording of its real calls (Y33).
+
+`tests/record_leveldb.py` made the recording: a store is created and lives three times, with three
+acked batches in each life. Opening a store again moves its log into a table, begins a new manifest
+and log, and renames `CURRENT`: a power cut may fall between any two of these calls too.
+"""
+
+import json
+import random
+import shutil
+from base64 import b64decode
+from pathlib import Path
+
+import pytest
+
+from node.disk import StoreDamaged
+from node.head_file import HeadVerdict
+from node.store import LEVELDB, open_store
+from tests.node.power_cut import JOURNALLED, STRICT, Crash, Op, crashes, rebuild
+from tests.node.test_store_damage import FAST, dump, model, start, verdict, write_chain
+
+VECTOR = Path(__file__).parent.parent / "vectors" / "leveldb-calls.json"
+STATES = 100  # of each profile; all of them were tried by hand
+
+
+def read_ops() -> list[Op]:
+    """Return the recording, with a number for every file that outlives its names."""
+    ops: list[Op] = []
+    names: dict[str, int] = {}
+    sizes: dict[int, int] = {}
+    for kind, *words in json.loads(VECTOR.read_text()):
+        if kind == "create":
+            names[words[0]] = len(sizes)
+            sizes[len(sizes)] = 0
+            ops.append(Op(kind, names[words[0]], names=(words[0],)))
+        elif kind == "write":
+            file, data = names[words[0]], b64decode(words[1])
+            ops.append(Op(kind, file, sizes[file], data))
+            sizes[file] += len(data)
+        elif kind == "sync":
+            ops.append(Op(kind, names[words[0]]))
+        elif kind == "rename":
+            names[words[1]] = names.pop(words[0])
+            ops.append(Op(kind, names=(words[0], words[1])))
+        elif kind == "remove":
+            del names[words[0]]
+            ops.append(Op(kind, names=(words[0],)))
+        else:
+            ops.append(Op(kind))
+    return ops
+
+
+def states(profile: str) -> list[Crash]:
+    """Return the states after the first acked block; before it nothing was promised."""
+    return [crash for crash in crashes(read_ops(), profile, every_byte=False) if crash.marks > 1]
+
+
+def check(crash: Crash, folder: Path) -> None:
+    """Start on what is left, with the production recovery: no acked block is missing (J17)."""
+    acked = crash.marks - 2  # the first mark is of the creation
+    rebuild(crash, folder)
+    store = start(folder, LEVELDB, acked)
+    head = int(store.get(b"head") or b"-1")
+    assert head in (acked, acked + 1), crash.story
+    assert dump(store) == model(head + 1), crash.story
+    assert verdict(store, acked) is HeadVerdict.OK, crash.story
+    write_chain(store, head + 1, head + 2)
+    store.close()
+    store = open_store(folder, LEVELDB, FAST)
+    assert dump(store) == model(head + 2), crash.story
+    store.close()
+
+
+@pytest.mark.parametrize("profile", [JOURNALLED, STRICT])
+def test_a_power_cut_at_any_call_of_leveldb_costs_no_acked_block(
+    profile: str, tmp_path: Path
+) -> None:
+    """Reliability Y33, Y9, Y18, Y22: no human and no peer, whatever became of data and names."""
+    found = states(profile)
+    folder = tmp_path / "store"
+    folder.mkdir()
+    assert len(found) > 2 * STATES
+    for crash in random.Random(profile).sample(found, STATES):
+        check(crash, folder)
+        assert [path.name for path in tmp_path.iterdir()] == ["store"]
+
+
+def test_without_synced_names_acked_blocks_are_lost(tmp_path: Path) -> None:
+    """Reliability Y9, Y18: the enumeration would notice a store that syncs no folder."""
+    careless = [op for op in read_ops() if op.kind != "sync_folder"]
+    folder = tmp_path / "store"
+    lost = 0
+    for crash in crashes(careless, STRICT, every_byte=False):
+        if crash.marks == 5 and ", 0 names" in crash.story:  # blocks were acked, no name is durable
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            with pytest.raises(StoreDamaged):
+                check(crash, folder)
+            lost += 1
+    assert lost > 3
+
+
+def test_the_recording_has_what_makes_it_worth_replaying() -> None:
+    """Three lives: tables are written, manifests replaced, and names synced before every ack."""
+    ops = read_ops()
+    made = [name for op in ops if op.kind == "create" for name in op.names]
+    assert sum(name.endswith(".ldb") for name in made) == 2
+    assert sum(name.startswith("MANIFEST") for name in made) == 4
+    assert sum(op.kind == "mark" for op in ops) == 10
+    unsynced = False
+    for op in ops:
+        if op.kind in ("create", "rename", "remove"):
+            unsynced = True
+        elif op.kind == "sync_folder":
+            unsynced = False
+        assert not (op.kind == "mark" and unsynced)

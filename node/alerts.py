@@ -12,15 +12,11 @@ from collections.abc import Mapping
 from chain.books import UNPAID
 from consensus.events import Silence
 from node.home import get_free_bytes
-from node.standing import WINDOW_BLOCKS, Node
+from node.standing import STOPPED, WINDOW_BLOCKS, Node
 
 CHECK_S = 5.0
 REPEAT_MS = 3_600_000
 GUARD_REFUSED = "guard-refused"  # the alarm of consensus D2
-# The key signs nothing any more, and no block that comes will change it.
-_SIGNER_STOPPED = frozenset(
-    {Silence.GUARD, Silence.FOREIGN_SIGNATURE, Silence.ROUND_CAP, Silence.WITHHELD}
-)
 
 _log = logging.getLogger("wijk.alerts")
 
@@ -109,7 +105,7 @@ def find_alerts(node: Node) -> Mapping[str, str]:
         found["redemption_late"] = ", ".join(late)
     if node.signer is None and node.config.text("signer.mode") != "none":
         found["guard"] = "the sign guard cannot be used: this node signs nothing"
-    elif status.silence in _SIGNER_STOPPED:
+    elif node.signer is not None and status.silence in STOPPED - {Silence.OBSERVER}:
         found["guard"] = f"this node signs nothing: {status.silence}"
     return found
 

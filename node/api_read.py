@@ -48,7 +48,7 @@ from node.api_request import (
 )
 from node.chainstore import STATE
 from node.http_server import Answer, answer_json, read_language
-from node.standing import Node, can_lose
+from node.standing import Node, Touch, can_lose
 from node.views import (
     account_json,
     at_height,
@@ -77,7 +77,7 @@ ROWS_SCANNED_MAX = 5_000  # history rows looked at for one page with filters
 MEMBERS_KEPT_S = 60.0  # how long a count of members may be old
 SCAN_CHUNK = 500  # rows between two turns of the event loop
 MEMBERS_ROUNDING = 5  # interfaces 2.2: small changes do not show who came
-NOT_FOUND, EXPIRED = 3007, 2004
+NOT_FOUND, EXPIRED, NO_QUORUM = 3007, 2004, 4001
 QUERY_LENGTH_MAX = 64  # interfaces 2.2: an id, the longest thing to look for
 UNAVAILABLE = HTTPStatus.SERVICE_UNAVAILABLE
 
@@ -603,8 +603,29 @@ def status_json(node: Node, lang: str) -> Json:
         "next_vote": None,
         "upgrade": None,
         "health": health,
-        "cause": None if cause is None else problem(cause.number, cause.params, lang),
+        "cause": cause_json(touch, cause, lang),
     }
+
+
+def cause_json(touch: Touch, cause: Problem | None, lang: str) -> Json | None:
+    """Return why a node is not well; None while it is.
+
+    While a quorum is left, the code of a missing validator stays and its sentence does not: nothing
+    is final without a quorum, but everything is with one.
+    """
+    if cause is None:
+        return None
+    tree = problem(cause.number, cause.params, lang)
+    if cause.number == NO_QUORUM and touch.has_quorum:
+        names = ", ".join(str(name) for name in cause.params["missing"])  # type: ignore[attr-defined]
+        spare = len(touch.online) - touch.quorum
+        if lang == "nl":
+            tree["title"] = "niet alle nodes doen mee"
+            tree["detail"] = f"Weg: {names}. Betalen gaat door; er kunnen er nog {spare} wegvallen."
+        else:
+            tree["title"] = "not all nodes take part"
+            tree["detail"] = f"Missing: {names}. Payments go on; {spare} more may be lost."
+    return tree
 
 
 def _account_of(text: str) -> bytes | None:

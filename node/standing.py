@@ -17,6 +17,7 @@ from chain.state import State
 from chain.texts import Problem
 from chain.validators import CommitCertificate, ValidatorSet, faulty, quorum, read_bitmap
 from consensus.events import Silence
+from consensus.messages import Status
 from consensus.timers import IN_TOUCH_MS
 from node.chainstore import ChainStore
 from node.config import Config
@@ -31,6 +32,17 @@ WINDOW_BLOCKS = 100  # interfaces 1.8: `signed_of_last_100`
 SAMPLES_MAX = 1_000  # finality times that `status` looks back on
 WAITING_MAX = 100_000  # submissions whose finality is being timed: as many as the mempool holds
 BEHIND_BLOCKS_MAX = 1  # one block ahead is consensus' own business (node/sync.py)
+
+# Why a validator votes no more, or not before somebody did something (consensus M14).
+STOPPED = frozenset(
+    {
+        Silence.OBSERVER,
+        Silence.WITHHELD,
+        Silence.FOREIGN_SIGNATURE,
+        Silence.GUARD,
+        Silence.ROUND_CAP,
+    }
+)
 
 
 class Missing(msgspec.Struct, frozen=True):
@@ -131,7 +143,7 @@ class Node:
         return Clock(self.chain, self.state(), tip.height, tip.time_ms // 1000)
 
     def touch(self) -> Touch:
-        """Return who is there: linked, and heard within the last seconds (consensus T5)."""
+        """Return who is there: linked, heard within the last seconds, and voting (T5, C8)."""
         members = get_set_members(self.store.read_state, SET_NOW)
         mono = self.timers.mono_ms()
         linked = frozenset(self.links.peers())
@@ -139,9 +151,10 @@ class Node:
         for member in members:
             told = self.runtime.peer_status.get(member.key)
             if member.key == self.own_key:
-                if self.signer is not None:
+                own = self.runtime.replica.status().silence
+                if self.signer is not None and own not in STOPPED:
                     online.add(member.key)
-            elif member.key in linked and (told is None or mono - told[1] <= IN_TOUCH_MS):
+            elif member.key in linked and (told is None or _is_voting(told, mono)):
                 online.add(member.key)
         return Touch(members, frozenset(online), quorum(len(members)))
 
@@ -265,6 +278,12 @@ class Node:
             self._down_since.pop(peer, None)
         else:
             self._down_since[peer] = self.timers.wall_ms()
+
+
+def _is_voting(told: tuple[Status, int], mono_ms: int) -> bool:
+    """Say whether a peer's newest status is fresh, and that of a node that votes."""
+    status, heard_ms = told
+    return mono_ms - heard_ms <= IN_TOUCH_MS and status.silence not in STOPPED
 
 
 def _raise(error: BaseException) -> None:

@@ -19,8 +19,9 @@ from chain.contract import call_name
 from chain.keyspaces import ACCOUNTS
 from chain.records import decode_tx
 from chain.state import State
-from chain.texts import Problem, problem
+from chain.texts import Problem
 from node.api_auth import Readers
+from node.api_read import cause_json
 from node.api_request import NUMBER_MAX, Caps, parse_number, read_account
 from node.chainstore import ENVELOPES, Envelopes
 from node.http_server import Stream, read_language, read_network
@@ -218,8 +219,9 @@ class Streams:
 
     def _health(self, lang: str) -> bytes:
         """Return the health event; it has no id, since it is no fact of the chain."""
-        health, cause = self._node.health(self._node.touch())
-        why = None if cause is None else problem(cause.number, cause.params, lang)
+        touch = self._node.touch()
+        health, cause = self._node.health(touch)
+        why = cause_json(touch, cause, lang)
         data = msgspec.json.encode({"health": health, "cause": why})
         return b"event: health\ndata: " + data + b"\n\n"
 

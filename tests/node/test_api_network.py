@@ -72,8 +72,31 @@ async def test_one_lost_node_is_named_and_payments_go_on(nodes: list[Live]) -> N
     assert missing[0]["since_at"] is not None
     assert (status["validators"]["online"], status["validators"]["can_lose"]) == (3, 1)
     assert (status["health"], status["cause"]["code"]) == ("degraded", "WIJK-4001")
-    assert nodes[3].name in status["cause"]["detail"]
+    said = f"Missing: {nodes[3].name}. Payments go on; 0 more may be lost."
+    assert status["cause"]["detail"] == said
     assert answer["status"] == "final"
+
+
+@pytest.mark.asyncio
+async def test_a_validator_that_only_follows_is_missing_though_it_is_linked(
+    nodes: list[Live],
+) -> None:
+    """consensus C8, M14: what counts is who votes, for others and for itself."""
+    mute = nodes[3]
+    await mute.end()
+    config = mute.root / "node.toml"
+    config.write_text(config.read_text().replace('mode = "local"', 'mode = "none"'))
+    await mute.start()
+    first = nodes[0].node
+    await until(lambda: mute.node.own_key in first.links.peers())
+    await until(lambda: mute.node.own_key in first.runtime.peer_status)
+
+    statuses = [await ask(live.client.status) for live in (nodes[0], mute)]
+
+    for status in statuses:
+        assert status["validators"]["online"] == 3
+        assert [one["name"] for one in status["validators"]["missing"]] == [mute.name]
+    assert mute.node.signing is False
 
 
 @pytest.mark.asyncio

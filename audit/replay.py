@@ -51,6 +51,7 @@ Era = tuple[int, int | None, ValidatorSet]  # first height, last height, the set
 class Report(msgspec.Struct):
     """What was found. `first_bad` is the first height that is wrong (0: genesis), `why` in words.
 
+    `part` is what is wrong there: headers, certificates, log, state or books.
     `from_genesis` false: only headers, certificates and the ids of transactions were checked;
     nothing was executed, so the sums and `broken` say nothing. Amounts in cents.
     """
@@ -68,6 +69,7 @@ class Report(msgspec.Struct):
     broken: tuple[str, ...] = ()
     first_bad: int | None = None
     why: str | None = None
+    part: str | None = None
     log_size: int = 0
     log_root: bytes = EMPTY_ROOT
     eras: tuple[Era, ...] = ()
@@ -90,8 +92,14 @@ class BooksBroken(Malformed):
 class Replay:
     """A chain being executed again, in memory, from genesis. Holds its state and its books."""
 
-    def __init__(self, genesis: Genesis, verify: Verify = crypto.verify) -> None:
+    def __init__(
+        self, genesis: Genesis, verify: Verify = crypto.verify, checked_from: int = 1
+    ) -> None:
+        """Below `checked_from` blocks are executed and linked, and no signature is checked."""
         self.genesis = genesis
+        self.checked_from = checked_from
+        self.part = "headers"  # what is being judged
+        self.ended = False  # whether there are no more blocks
         self.chain: Chain = genesis.chain(Table(CONTRACTS))
         self.state: dict[bytes, bytes] = dict(genesis.state)
         self.nodes: dict[bytes, bytes] = {}
@@ -99,7 +107,7 @@ class Replay:
         self.base = msgspec.structs.replace(
             make_base(genesis, {}), read=self.state.get, read_node=self.nodes.get
         )
-        self.walk = Walk(light.trust_genesis(genesis), verify)
+        self.walk = Walk(light.trust_genesis(genesis), self._check)
         self.books = add_up(genesis.postings, len(genesis.postings))
         self.sets: list[tuple[int, ValidatorSet]] = [(1, self.walk.trusted.validators)]
         self._verify = verify
@@ -117,6 +125,8 @@ class Replay:
 
         A guess: blocks before it may change keys and sets. Nothing is judged by it.
         """
+        if block.header.height < self.checked_from:
+            return []
         return [
             *_find_certificate_checks(block.certificate, self.walk.trusted),
             *(check for tx in txs for check in self._find_tx_checks(tx)),
@@ -128,12 +138,19 @@ class Replay:
         After an error this replay is of no use any more.
         """
         header = block.header
+        self.part = "headers"
+        light.check_next(self.walk.trusted, header)
+        self.part = "certificates"
         self.walk.check(block)
+        self.part = "state"
         check_header(self.base, self.chain, header, block.body)
         preamble = Preamble(header.creator, block.body.last_commit)
         executed = apply_block(
             self.base, self.chain, header.time_ms, preamble, txs, self._check_signatures
         )
+        log_is_so = (executed.frontier.size, executed.log_root) == (header.log_size, header.log_root)
+        if header.state_root == executed.state_root and not log_is_so:
+            self.part = "log"
         check_results(header, executed, self.base)
         if block.outcomes is not None and block.outcomes != encode(executed.outcomes):
             raise Malformed("the stored outcomes are not what the transactions do")
@@ -153,7 +170,9 @@ class Replay:
             executed.frontier,
             self.base.window,
         )
+        self.part = "books"
         self._check_books(executed)
+        self.part = "headers"  # of the next block
 
     def check_all_books(self) -> None:
         """Raise `BooksBroken` unless every invariant holds now (economy I1..I15)."""
@@ -200,9 +219,13 @@ class Replay:
 
     def _check_signatures(self, tx: Tx, keys: tuple[bytes, ...]) -> bool:
         return all(
-            self._verify(key, tx.signed, signed.signature)
+            self._check(key, tx.signed, signed.signature)
             for key, signed in zip(keys, tx.signatures, strict=True)
         )
+
+    def _check(self, key: bytes, message: bytes, signature: bytes) -> bool:
+        below = self.base.height + 1 < self.checked_from
+        return below or self._verify(key, message, signature)
 
     def _find_tx_checks(self, tx: Tx) -> Iterator[Check]:
         account = ACCOUNTS.get(State(self.state.get), tx.sender)
@@ -220,46 +243,48 @@ def replay(
     *,
     verify: Verify = crypto.verify,
     threads: int | None = None,
+    checked_from: int = 1,
     on_block: Callable[[int], None] = lambda _height: None,
+    on_end: Callable[[Replay], None] = lambda _run: None,
 ) -> Report:
     """Replay `blocks`, which start at height 1, and return what was found.
 
     `blocks` may raise `Malformed` for a block that it has but cannot give. `on_block` hears of
-    every height that is good.
+    every height that is good. Signatures are checked, and blocks counted, from `checked_from` on.
+    `on_end` gets a sound replay after its last block, and may raise `Malformed` itself.
     """
     report = Report(1, 0)
-    try:
-        with Signatures(verify, threads) as signatures:
-            _replay(genesis, blocks, signatures, report, on_block)
-    except Malformed as error:
-        _blame(report, report.last + 1, error)
+    with Signatures(verify, threads) as signatures:
+        try:
+            run = Replay(genesis, signatures.verify, checked_from)
+        except Malformed as error:
+            _blame(report, 0, error, "books")
+            return report
+        try:
+            _replay(run, blocks, signatures, report, on_block)
+            on_end(run)
+        except Malformed as error:
+            height = report.last if run.ended else report.last + 1
+            _blame(report, height, error, run.part)
+        finally:
+            run.fill_in(report)
     return report
 
 
 def _replay(
-    genesis: Genesis,
+    run: Replay,
     blocks: Iterator[RawBlock],
     signatures: Signatures,
     report: Report,
     on_block: Callable[[int], None],
 ) -> None:
-    try:
-        run = Replay(genesis, signatures.verify)
-    except Malformed as error:
-        _blame(report, 0, error)
-        return
-    try:
-        for block, txs, jobs in _read_ahead(run, blocks, signatures):
-            signatures.collect(jobs)
-            run.add(block, txs)
-            _count(report, block)
-            on_block(report.last)
-        try:
-            run.check_all_books()
-        except BooksBroken as error:
-            _blame(report, report.last, error)
-    finally:
-        run.fill_in(report)
+    for block, txs, jobs in _read_ahead(run, blocks, signatures):
+        signatures.collect(jobs)
+        run.add(block, txs)
+        _count(report, block, run.checked_from)
+        on_block(report.last)
+    run.ended, run.part = True, "books"
+    run.check_all_books()
 
 
 _Waiting = tuple[Block, tuple[Tx, ...], list[Job]]
@@ -331,16 +356,17 @@ def follow_headers(
     return report
 
 
-def _count(report: Report, block: Block) -> None:
+def _count(report: Report, block: Block, counted_from: int = 1) -> None:
     report.last = block.header.height
-    report.headers += 1
-    report.signatures += len(block.certificate.signatures)
-    report.transactions += len(block.envelopes)
+    if report.last >= counted_from:
+        report.headers += 1
+        report.signatures += len(block.certificate.signatures)
+        report.transactions += len(block.envelopes)
     report.log_size, report.log_root = block.header.log_size, block.header.log_root
 
 
-def _blame(report: Report, height: int, error: Malformed) -> None:
-    report.first_bad, report.why = height, str(error)
+def _blame(report: Report, height: int, error: Malformed, part: str | None = None) -> None:
+    report.first_bad, report.why, report.part = height, str(error), part
     if isinstance(error, BooksBroken):
         report.broken = error.names
 

@@ -78,6 +78,12 @@ def check_final(
 
     Who may certify the block after it is left to `advance`.
     """
+    check_next(trusted, header)
+    check_certificate(trusted, header, certificate, verify)
+
+
+def check_next(trusted: Trusted, header: Header) -> None:
+    """Raise `Malformed` unless `header` may follow what is trusted; who signed it is not asked."""
     follows = (
         (header.parent_id == trusted.block_id, "parent"),
         (trusted.time_ms < header.time_ms <= TIME_MS_MAX, "time"),
@@ -89,7 +95,6 @@ def check_final(
     )
     _check_header(trusted, header)
     _check(header, follows)
-    check_certificate(trusted, header, certificate, verify)
 
 
 def check_certificate(

@@ -32,9 +32,13 @@ class Terminal(Protocol):
         """Print the result: the object for scripts, or the lines for people."""
 
     def show_page(
-        self, page: Mapping[str, Any], head: Sequence[str], rows: Iterable[Sequence[str]]
+        self,
+        page: Mapping[str, Any],
+        head: Sequence[str],
+        rows: Iterable[Sequence[str]],
+        names: Sequence[str],
     ) -> None:
-        """Print a list: the PAGE for scripts, or a table for people."""
+        """Print a list: the PAGE for scripts, or a table for people; `names` are those of CSV."""
 
     def say(self, nl: str, en: str) -> None:
         """Talk on stderr: progress, what changed, what to do next. Silent with `--quiet`."""

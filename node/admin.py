@@ -23,9 +23,10 @@ from chain.errors import Malformed
 from chain.strict_json import parse_json
 from chain.texts import Problem
 from node.api_read import status_json
+from node.backup_job import BackupJobs
 from node.disk import StorageError
 from node.guard_file import GuardFile
-from node.home import get_free_bytes, socket_path
+from node.home import get_free_bytes, get_size, socket_path
 from node.http_server import (
     Serving,
     answer_errors,
@@ -40,6 +41,7 @@ from node.views import time_text
 SOCKET_MODE = 0o660
 BODY_BYTES_MAX = 64 * 1024
 GROUPS_MAX = 100
+LOG_BYTES_MAX = 4 << 20  # about 30,000 calls; then `admin.log` begins anew and the old one is kept
 _PEER = struct.Struct("3i")  # SO_PEERCRED: pid, uid, gid
 _LEVELS = ("debug", "info", "warning", "error")
 
@@ -52,6 +54,10 @@ class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Groups of node names; links across groups are cut. None at all heals."""
 
     groups: Annotated[list[_Group], msgspec.Meta(max_length=GROUPS_MAX)] = []
+
+
+class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of a call that takes nothing."""
 
 
 class LogLevel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -99,6 +105,9 @@ def make_admin(node: Node, stop: "asyncio.Future[int]") -> web.Application:
     app.router.add_post("/admin/v1/faults", routes.faults)
     app.router.add_post("/admin/v1/log-level", routes.log_level)
     app.router.add_post("/admin/v1/shutdown", routes.shutdown)
+    app.router.add_post("/admin/v1/backup", routes.backup)
+    app.router.add_get("/admin/v1/jobs/{id}", routes.job)
+    app.on_cleanup.append(routes.close)
     return app
 
 
@@ -108,6 +117,11 @@ class AdminRoutes:
     def __init__(self, node: Node, stop: "asyncio.Future[int]") -> None:
         self._node = node
         self._stop = stop
+        self._backups = BackupJobs(node)
+
+    async def close(self, _app: web.Application) -> None:
+        """Stop what is still under way: the store is closed after this."""
+        await self._backups.close()
 
     async def status(self, request: web.Request) -> web.StreamResponse:
         """GET /admin/v1/status: as `node status` of interfaces 1.8."""
@@ -184,6 +198,18 @@ class AdminRoutes:
             asyncio.get_running_loop().call_soon(_finish, self._stop)
         return answer_json({"status": "stopping"})
 
+    async def backup(self, request: web.Request) -> web.StreamResponse:
+        """POST /admin/v1/backup: begin one, or name the one under way (reliability Y30)."""
+        await _read(request, Nothing)
+        return answer_json({"job": self._backups.start().id}, status=202)
+
+    async def job(self, request: web.Request) -> web.StreamResponse:
+        """GET /admin/v1/jobs/{id}: how far it is, and what came of it."""
+        job = self._backups.find(request.match_info["id"])
+        if job is None:
+            raise Problem(3007, what=request.path)
+        return answer_json(job.tree())
+
 
 def _finish(stop: "asyncio.Future[int]") -> None:
     if not stop.done():
@@ -212,15 +238,24 @@ def _make_logger(node: Node) -> Any:
             "method": request.method,
             "path": request.path[:200],
         }
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        file = os.open(node.home.admin_log, flags, 0o600)
-        try:
-            os.write(file, json.dumps(line).encode() + b"\n")
-        finally:
-            os.close(file)
+        append_line(node.home.admin_log, json.dumps(line).encode() + b"\n")
         return await handler(request)
 
     return logger
+
+
+def append_line(path: Path, line: bytes) -> None:
+    """Append to a log of at most `LOG_BYTES_MAX`; a full one takes the place of the one before."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    file = os.open(path, flags, 0o600)
+    try:
+        if os.fstat(file).st_size + len(line) > LOG_BYTES_MAX:
+            path.replace(path.with_name(path.name + ".1"))
+            os.close(file)
+            file = os.open(path, flags, 0o600)
+        os.write(file, line)
+    finally:
+        os.close(file)
 
 
 def get_caller(request: web.Request) -> tuple[int, int, int]:
@@ -257,17 +292,6 @@ def _peers_json(node: Node) -> list[dict[str, Any]]:
             }
         )
     return found
-
-
-def get_size(folder: Path) -> int:
-    """Return the bytes of the files in `folder`, which a store may be changing meanwhile."""
-    total = 0
-    for path in folder.iterdir():
-        try:
-            total += path.stat().st_size
-        except FileNotFoundError:
-            continue
-    return total
 
 
 def get_rss_mb() -> float:

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,11 @@ from typing import Any
 import click
 
 from chain.terminal import Terminal
+from node.commands_backup import backup
 
 WATCH_S = 1.0
 GENESIS_BYTES_MAX = 64 * 1024 * 1024
 FETCH_S = 30.0
-EXIT_CONFIGURATION = 78
 
 
 @click.group(help="Een node van een wijk // A node of a wijk")
@@ -52,6 +53,7 @@ def init(
     """Make keys, store, guard and settings; the digest of genesis is shown, and asked."""
     from chain.crypto import public_key
     from chain.errors import Malformed
+    from node.admin_client import EXIT_CONFIGURATION, node_home
     from node.config import find_fault
     from node.disk import StorageError
     from node.identity import load_identity
@@ -126,6 +128,8 @@ def init(
 @click.pass_context
 def start(ctx: click.Context, check: bool, follow_only: bool) -> None:
     """Serve until SIGTERM; the exit code is that of the node: 0, 70 or 78."""
+    from node.admin_client import EXIT_CONFIGURATION, node_home
+
     terminal: Terminal = ctx.obj
     root = node_home(terminal)
     flags: dict[str, str | int] = {"signer.mode": "none"} if follow_only else {}
@@ -135,8 +139,13 @@ def start(ctx: click.Context, check: bool, follow_only: bool) -> None:
     from node.main import CannotStart, run
 
     terminal.say(f"Node in {root}; stop met Ctrl-C", f"Node in {root}; stop with Ctrl-C")
+
+    def on_ready(ready: dict[str, Any]) -> None:
+        terminal.show(ready, _ready_lines(terminal, ready))
+        sys.stdout.flush()  # who started it waits for this line, perhaps at the other end of a pipe
+
     try:
-        code = run(root, os.environ, flags, announce=True)
+        code = run(root, os.environ, flags, on_ready)
     except CannotStart as error:
         for fault in error.faults:
             terminal.say(f"  {fault}", f"  {fault}")
@@ -149,28 +158,21 @@ def start(ctx: click.Context, check: bool, follow_only: bool) -> None:
 @click.pass_obj
 def status(terminal: Terminal, watch: bool) -> None:
     """Ask the admin socket of a running node."""
+    from node.admin_client import ask_admin, node_home
+
     root = node_home(terminal)
     while True:
-        found = _ask_admin(terminal, root, "/admin/v1/status")
+        found = ask_admin(terminal, root, "/admin/v1/status")
         terminal.show(found, _lines(terminal, found))
         if not watch:
             return
         time.sleep(WATCH_S)
 
 
-def node_home(terminal: Terminal) -> Path:
-    """Return the node home: --home, WIJK_HOME, or the platform's data folder."""
-    given = terminal.given.get("home") or os.environ.get("WIJK_HOME")
-    if given:
-        return Path(given)
-    import platformdirs
-
-    return platformdirs.user_data_path("wijk-node")
-
-
 def _check(terminal: Terminal, root: Path, flags: dict[str, str | int]) -> None:
     from chain.errors import Malformed
     from chain.selftest import run_selftest
+    from node.admin_client import EXIT_CONFIGURATION
     from node.config import ConfigInvalid, load_config
     from node.disk import StorageError
     from node.home import Home
@@ -206,6 +208,22 @@ def _read_genesis(terminal: Terminal, where: str) -> bytes:
     return data
 
 
+def _ready_lines(terminal: Terminal, ready: dict[str, Any]) -> list[str]:
+    """Return the answer of `node start` for people."""
+    name, chain, height = ready["name"], ready["chain_id"], ready["height"]
+    return [
+        terminal.text(
+            f"Node {name} draait: keten {chain}, blok {height}.",
+            f"Node {name} is running: chain {chain}, block {height}.",
+        ),
+        terminal.text("De node tekent mee.", "The node signs.")
+        if ready["signing"]
+        else terminal.text("De node volgt en tekent niets.", "The node follows and signs nothing."),
+        terminal.text("Voor portemonnees: ", "For wallets: ") + ready["api"],
+        terminal.text("Voor andere nodes: ", "For other nodes: ") + ready["p2p"],
+    ]
+
+
 def _lines(terminal: Terminal, found: dict[str, Any]) -> list[str]:
     validators = found["validators"]
     online, total = validators["online"], validators["total"]
@@ -221,34 +239,4 @@ def _lines(terminal: Terminal, found: dict[str, Any]) -> list[str]:
     ]
 
 
-def _ask_admin(terminal: Terminal, root: Path, route: str) -> dict[str, Any]:
-    """Return what the admin socket of the node in `root` answers; exit 4 where nobody listens."""
-    import http.client
-    import json
-    import socket
-
-    from node.config import ConfigInvalid, load_config
-    from node.home import Home, socket_path
-
-    try:
-        config = load_config(Home(root).config, os.environ)
-    except ConfigInvalid as error:
-        terminal.fail(1002, {"errors": error.faults}, exit_code=EXIT_CONFIGURATION)
-    path = socket_path(root, config.text("admin.socket"))
-
-    class Connection(http.client.HTTPConnection):
-        def connect(self) -> None:
-            self.sock = socket.socket(socket.AF_UNIX)
-            self.sock.settimeout(FETCH_S)
-            self.sock.connect(str(path))
-
-    connection = Connection("localhost")
-    try:
-        connection.request("GET", route)
-        answer = connection.getresponse()
-        found: dict[str, Any] = json.loads(answer.read(GENESIS_BYTES_MAX))
-    except (OSError, ValueError, http.client.HTTPException):
-        terminal.fail(3001, {"node": str(path)})
-    finally:
-        connection.close()
-    return found
+node.add_command(backup)

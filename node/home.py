@@ -239,6 +239,17 @@ def get_free_bytes(folder: Path) -> int:
         return shutil.disk_usage(folder).free
 
 
+def get_size(folder: Path) -> int:
+    """Return the bytes of the files in `folder`, which a store may be changing meanwhile."""
+    total = 0
+    for path in folder.iterdir():
+        try:
+            total += path.stat().st_size
+        except FileNotFoundError:
+            continue
+    return total
+
+
 def judge_space(free_bytes: int) -> Space:
     """Say what a node does with so much space left (reliability Y28)."""
     if free_bytes < FREE_STOP_BYTES:

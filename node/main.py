@@ -5,7 +5,6 @@ is the exit code of the process: 0 after SIGTERM, 70 when integrity is at stake 
 """
 
 import asyncio
-import json
 import logging
 import os
 import signal
@@ -13,7 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from chain.contract import Table
 from chain.crypto import public_key, sign, verify
@@ -79,10 +78,14 @@ class CannotStart(Exception):
 
 
 def run(
-    root: Path, environ: Mapping[str, str], flags: Mapping[str, Value], *, announce: bool
+    root: Path,
+    environ: Mapping[str, str],
+    flags: Mapping[str, Value],
+    announce: Callable[[dict[str, Any]], None],
 ) -> int:
     """Serve the node in `root` until SIGTERM; return the exit code of the process.
 
+    `announce` gets the object of `node start` once everything listens (interfaces 1.8).
     Raise `CannotStart` for what an operator has to mend first.
     """
     if not __debug__:
@@ -100,7 +103,7 @@ def run(
     except (Busy, Malformed, OSError, StorageError) as error:
         raise CannotStart(1002, [str(error)]) from error
     try:
-        return asyncio.run(_run(home, config, genesis, announce=announce))
+        return asyncio.run(_run(home, config, genesis, announce))
     except (StoreDamaged, Halted) as error:
         _log.critical("node.halted", extra={"why": str(error)})
         _say(error)
@@ -123,11 +126,17 @@ def run(
         lock.release()
 
 
-async def _run(home: Home, config: Config, genesis: Genesis, *, announce: bool) -> int:
+async def _run(
+    home: Home, config: Config, genesis: Genesis, announce: Callable[[dict[str, Any]], None]
+) -> int:
     """Serve until a signal comes."""
+
+    def on_ready(node: Node, addresses: Addresses) -> None:
+        announce(_describe(node, addresses))
+
     stop: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     _stop_on(asyncio.get_running_loop(), stop)
-    return await serve(home, config, genesis, stop, _announce if announce else None)
+    return await serve(home, config, genesis, stop, on_ready)
 
 
 async def serve(
@@ -135,7 +144,7 @@ async def serve(
     config: Config,
     genesis: Genesis,
     stop: "asyncio.Future[int]",
-    on_ready: Callable[[Node, Addresses], None] | None,
+    on_ready: Callable[[Node, Addresses], None],
 ) -> int:
     """Open `home`, put the parts together, and serve until `stop` says with which exit code.
 
@@ -215,9 +224,8 @@ async def serve(
         async with asyncio.TaskGroup() as group:
             serving = group.create_task(links.run())
             watching = group.create_task(_watch_space(home, node, stop))
-            if on_ready is not None:
-                api, metrics, admin = (site.address for site in servings)
-                on_ready(node, Addresses(p2p, api, metrics, admin))
+            api, metrics, admin = (site.address for site in servings)
+            on_ready(node, Addresses(p2p, api, metrics, admin))
             code = await stop
             serving.cancel()
             watching.cancel()
@@ -339,9 +347,9 @@ async def _watch_space(home: Home, node: Node, stop: "asyncio.Future[int]") -> N
         await asyncio.sleep(SPACE_CHECK_S)
 
 
-def _announce(node: Node, addresses: Addresses) -> None:
-    """Print the one line of `node start` (interfaces 1.8)."""
-    line = {
+def _describe(node: Node, addresses: Addresses) -> dict[str, Any]:
+    """Return the object of `node start` (interfaces 1.8)."""
+    return {
         "name": node.name,
         "pid": os.getpid(),
         "chain_id": node.genesis.doc.chain_id,
@@ -352,7 +360,6 @@ def _announce(node: Node, addresses: Addresses) -> None:
         "storage": node.storage,
         "signing": node.signing,
     }
-    print(json.dumps(line), flush=True)  # noqa: T201 - the answer of the command
 
 
 def _say(text: object) -> None:

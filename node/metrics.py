@@ -13,9 +13,8 @@ from prometheus_client.registry import Collector
 from chain.execute import get_leaders_of_tip
 from chain.keyspaces import SetMember
 from consensus.schedule import proposer
-from node.admin import get_size
 from node.alerts import ALERTS, Alerts
-from node.home import get_free_bytes
+from node.home import get_free_bytes, get_size
 from node.http_server import Answer, answer_errors
 from node.runtime import Applied
 from node.standing import Node

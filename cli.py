@@ -51,6 +51,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "version": ("wallet.commands_config", "De versie // The version"),
 }
 
+# group -> commands of another package that hang in it: where, module, name in the module.
+ATTACHED: dict[str, tuple[tuple[tuple[str, ...], str, str], ...]] = {
+    "node": (
+        (("verify",), "audit.commands_node", "verify"),
+        (("backup", "verify"), "audit.commands_node", "backup_verify"),
+    ),
+}
+
 
 def main(args: list[str] | None = None) -> None:
     """Run the program and end the process with one of the exit codes of interfaces 1.4."""
@@ -74,6 +82,8 @@ class Root(click.Group):
             return None
         module = importlib.import_module(COMMANDS[cmd_name][0])
         command: click.Command = getattr(module, cmd_name)
+        for path, other, name in ATTACHED.get(cmd_name, ()):
+            attach(command, path, getattr(importlib.import_module(other), name))
         add_global_options(command)
         return command
 
@@ -107,6 +117,15 @@ class Root(click.Group):
             click.echo(err=True)
             code = EXIT_INTERRUPTED
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def attach(command: click.Command, path: tuple[str, ...], below: click.Command) -> None:
+    """Hang a command into a group, under the names of `path`."""
+    for name in path[:-1]:
+        assert isinstance(command, click.Group), f"{name} hangs in no group"
+        command = command.commands[name]
+    assert isinstance(command, click.Group), f"{path[-1]} hangs in no group"
+    command.add_command(below, path[-1])
 
 
 def end(terminal: Terminal, error: Exception) -> int:

@@ -77,7 +77,7 @@ def verify(terminal: Terminal, first: int, last: int | None, folder: Path | None
 
     if last is not None and last < first:
         raise Problem(1001, cause=f"--to {last} < --from {first}")
-    with _progress(terminal) as on_block:
+    with show_progress(terminal) as on_block:
         options: dict[str, Any] = {
             "first": first,
             "last": last,
@@ -327,7 +327,7 @@ def _verdict_lines(terminal: Terminal, verdict: "Verdict") -> list[str]:
 
 
 @contextmanager
-def _progress(terminal: Terminal) -> Iterator[Callable[[int, int], None]]:
+def show_progress(terminal: Terminal) -> Iterator[Callable[[int, int], None]]:
     """Show how far it is, to a person at a terminal and nobody else."""
     told = terminal.given
     plain = terminal.output != "text" or told.get("quiet") or not sys.stderr.isatty()

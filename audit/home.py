@@ -9,28 +9,39 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from audit.blocks import RawBlock
 from chain import log
-from chain.codec import decode
+from chain.codec import decode, encode
 from chain.errors import Malformed
-from chain.genesis import GENESIS_BYTES_MAX
+from chain.genesis import GENESIS_BYTES_MAX, Genesis
 from chain.records import Header, block_id
 from chain.texts import Problem
+from node.backup import read_parts, restore_store
 from node.chainstore import (
     BODY,
     CERTIFICATE,
     ENVELOPES,
+    GENESIS,
     HEADER,
+    HEIGHT_OF,
+    LOG,
+    NODE,
     OUTCOMES,
+    STATE,
     TIP,
+    TX,
     Envelopes,
+    Outcomes,
     Tip,
+    TxPlace,
+    log_key,
 )
 from node.disk import StorageError
+from node.head_file import HeadVerdict, judge_head, read_heads
 from node.home import Home
 from node.ports import Store
 from node.store import choose_kind, open_store
@@ -79,6 +90,74 @@ class HomeSource:
                 _check_tip(tip, decode(Header, block.header))
             yield block
 
+    def check_state(self, state: Mapping[bytes, bytes], nodes: Mapping[bytes, bytes]) -> None:
+        """Raise `Malformed` unless the store holds exactly this state and these tree nodes."""
+        for prefix, expected, what in ((STATE, state, "state"), (NODE, nodes, "tree")):
+            seen = 0
+            for key, value in self._scan(prefix):
+                if expected.get(key) != value:
+                    raise Malformed(f"the store holds a wrong {what} at {key.hex()}")
+                seen += 1
+            if seen != len(expected):
+                raise Malformed(f"the store lacks a part of the {what}")
+
+    def check_rows(self, top: int) -> None:
+        """Raise `Malformed` unless the rows beside the blocks 1 to `top` follow from those blocks.
+
+        `top` is the tip. The rows say where a block or a transaction stands and what became of
+        it, and hold the log.
+        """
+        frontier, log_nodes = log.Frontier(0, ()), 0
+        for height in range(1, top + 1):
+            at = height.to_bytes(8, "big")
+            header = decode(Header, self._get(HEADER + at, "header"))
+            outcomes = decode(Outcomes, self._get(OUTCOMES + at, "outcomes"))
+            self._expect(HEIGHT_OF + block_id(header), at, f"place of block {height}")
+            for index, done in enumerate(outcomes):
+                place = TxPlace(height, index, frontier.size + index, done.code, done.params)
+                what = f"place of transaction {index} of block {height}"
+                self._expect(TX + done.tx_id, encode(place), what)
+            leaves = [log.tx_leaf_hash(done.tx_id, done.code) for done in outcomes]
+            frontier, new = log.append(frontier, leaves)
+            for place_in_log, node in new:
+                self._expect(log_key(*place_in_log), node, f"log after block {height}")
+            log_nodes += len(new)
+        for prefix, count, what in (
+            (HEIGHT_OF, top, "blocks"),
+            (TX, frontier.size, "transactions"),
+            (LOG, log_nodes, "log nodes"),
+        ):
+            if sum(1 for _ in self._scan(prefix)) != count:
+                raise Malformed(f"the store tells of {what} that are not in its chain")
+
+    def check_head(self, genesis: Genesis) -> None:
+        """Raise `Malformed` unless store and head file are of one chain and height (Y20)."""
+        self._expect(GENESIS, genesis.canonical, "genesis")
+        tip = decode(Tip, self._get(TIP, "tip"))
+        try:
+            read = read_heads(self._home.head.read_bytes())
+        except OSError as error:
+            raise Malformed(f"{self._home.head}: {error.strerror}") from error
+        except StorageError as error:
+            raise Malformed(f"{self._home.head}: {error}") from error
+        if read.binding.genesis_digest != genesis.digest:
+            raise Malformed("the head file is of another chain")
+        if judge_head(tip.height, tip.block_id, read.heads) is not HeadVerdict.OK:
+            acked = read.heads[-1].height
+            raise Malformed(f"the head file stands at block {acked}, the store at {tip.height}")
+
+    def _expect(self, key: bytes, value: bytes, what: str) -> None:
+        if self._get(key, what) != value:
+            raise Malformed(f"the store holds a wrong {what}")
+
+    def _scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the pairs under a prefix of one byte, without it."""
+        try:
+            for key, value in self._store.scan(prefix, bytes([prefix[0] + 1])):
+                yield key[1:], value
+        except StorageError as error:
+            raise Malformed(f"the store is damaged: {error}") from error
+
     def _get(self, key: bytes, what: str) -> bytes:
         try:
             value = self._store.get(key)
@@ -126,6 +205,36 @@ def open_home(root: Path) -> Iterator[HomeSource]:
             store = open_store(copy, choose_kind("auto", copy))
         except StorageError as error:
             raise Malformed(f"the store cannot be opened: {error}") from error
+        try:
+            yield HomeSource(home, store)
+        finally:
+            store.close()
+
+
+@contextmanager
+def open_backup(path: Path) -> Iterator[HomeSource]:
+    """Give the chain in a backup, restored into a temporary folder (reliability Y30).
+
+    Raise `Malformed` where it is not a whole, certified chain, `Problem` 3007 or 1002 where there
+    is no file to read.
+    """
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        raise Problem(3007, what=str(path)) from None
+    except OSError as error:
+        raise Problem(1002, errors=[f"{path}: {error.strerror}"]) from error
+    with file, tempfile.TemporaryDirectory(prefix="wijk-backup-") as folder:
+        home = Home(Path(folder))
+        try:
+            parts = read_parts(file)
+            home.genesis.write_bytes(parts.genesis.canonical)
+            home.head.write_bytes(parts.heads)
+            kind = choose_kind("auto")
+            restore_store(file, parts, home.store, kind)
+            store = open_store(home.store, kind)
+        except (OSError, StorageError) as error:  # of this machine, not of the backup
+            raise Problem(1002, errors=[str(error)]) from error
         try:
             yield HomeSource(home, store)
         finally:

@@ -148,7 +148,10 @@ class Replay:
         executed = apply_block(
             self.base, self.chain, header.time_ms, preamble, txs, self._check_signatures
         )
-        log_is_so = (executed.frontier.size, executed.log_root) == (header.log_size, header.log_root)
+        log_is_so = (executed.frontier.size, executed.log_root) == (
+            header.log_size,
+            header.log_root,
+        )
         if header.state_root == executed.state_root and not log_is_so:
             self.part = "log"
         check_results(header, executed, self.base)

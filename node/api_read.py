@@ -602,6 +602,7 @@ def status_json(node: Node, lang: str) -> Json:
         "mempool": len(node.runtime.intake.mempool),
         "next_vote": None,
         "upgrade": None,
+        "public_url": node.config.text("api.public_url") or None,
         "health": health,
         "cause": cause_json(touch, cause, lang),
     }

@@ -29,12 +29,13 @@ from chain.genesis import GENESIS_BYTES_MAX, Genesis, load_genesis
 from chain.strict_json import canonical_json, parse_json
 from node.chainstore import GENESIS, OPEN, TIP, ChainStore, Tip
 from node.config import write_config
-from node.disk import DISK, FILE_MODE, StorageError, StoreDamaged
+from node.disk import DISK, FILE_MODE, FOLDER_MODE, StorageError, StoreDamaged
 from node.head_file import COMPACT_SLOTS, HeadVerdict, judge_head, read_heads
 from node.home import (
     Home,
     compute_ballast_bytes,
     get_free_bytes,
+    get_size,
     lock_home,
     make_home,
     replace_file,
@@ -43,7 +44,7 @@ from node.home import (
 from node.ports import Snapshot, Store
 from node.recovery import prove_chain
 from node.slot_file import SLOT_BYTES
-from node.store import create_store, set_aside
+from node.store import choose_kind, create_store, open_store, set_aside
 from node.store_pairs import KEY_BYTES_MAX, KEY_END
 
 FORMAT = "wijk/backup/1"
@@ -67,6 +68,9 @@ _BATCH_BYTES = 4 << 20
 
 _Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 _Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
+_Time = Annotated[
+    str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$", max_length=24)
+]
 _Text = Annotated[str, msgspec.Meta(max_length=64)]
 
 
@@ -80,7 +84,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     block_id: _Digest
     log_size: _Count
     state_root: _Digest
-    created_at: _Text
+    created_at: _Time
     pairs_sha256: _Digest
 
 
@@ -180,6 +184,30 @@ def write_backup(file: IO[bytes], contents: Contents, created_at: str) -> Iterat
     yield size
 
 
+def make_backup(home: Home, created_at: str) -> dict[str, object]:
+    """Back up a node that does not run, whose home is locked; return what `describe` says."""
+    genesis = load_genesis(home.genesis.read_bytes())
+    home.backups.mkdir(mode=FOLDER_MODE, exist_ok=True)
+    check_space(home.backups, get_size(home.store))
+    store = open_store(home.store, choose_kind("auto", home.store))
+    try:
+        contents = take_contents(store, genesis, home.head.read_bytes())
+        try:
+            path = backup_path(home.backups, contents)
+            file = create_new(path)
+            try:
+                for _ in write_backup(file, contents, created_at):
+                    pass
+                finish(file, path)
+            finally:
+                discard(file, path)
+        finally:
+            contents.view.close()
+    finally:
+        store.close()
+    return describe(path)
+
+
 def create_new(path: Path) -> IO[bytes]:
     """Open the file that becomes the backup `path`; what a crash left of an earlier one goes."""
     new = _new(path)
@@ -265,7 +293,8 @@ def read_parts(file: IO[bytes]) -> Parts:
             file.seek(size, os.SEEK_CUR)
         else:
             found[name] = file.read(size)
-        file.seek(-size % _BLOCK, os.SEEK_CUR)
+        if file.read(-size % _BLOCK).strip(b"\0"):
+            raise Malformed(f"not a backup: something stands behind {name}")
     if file.read(len(_END) + 1) != _END:
         raise Malformed("not a backup: it does not end where it should")
     manifest = parse_json(found[_MANIFEST], Manifest)

@@ -111,7 +111,7 @@ class ChainStore:
 
     def read_log_node(self, level: int, index: int) -> bytes:
         """Return a full node of the log."""
-        return _known(self.store.get(_log_key(level, index)))
+        return _known(self.store.get(log_key(level, index)))
 
     def base(self) -> Base:
         """Return what the next block is executed on."""
@@ -250,7 +250,7 @@ class ChainStore:
             batch.append((ERA + _u64(height + 1), coming))
         batch += [(STATE + key, value) for key, value in executed.changes.items()]
         batch += [(NODE + path, node) for path, node in executed.tree_nodes.items()]
-        batch += [(_log_key(*place), node) for place, node in executed.log_nodes]
+        batch += [(log_key(*place), node) for place, node in executed.log_nodes]
         batch += [(key, None) for key, _ in self.store.scan(OPEN, OPEN + b"\xff")]
         self.store.write(batch)
         self.tip = tip
@@ -395,5 +395,6 @@ def _u64(number: int) -> bytes:
     return number.to_bytes(8, "big")
 
 
-def _log_key(level: int, index: int) -> bytes:
+def log_key(level: int, index: int) -> bytes:
+    """Return the key of a full node of the log."""
     return LOG + level.to_bytes(1, "big") + _u64(index)

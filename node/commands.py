@@ -141,7 +141,7 @@ def start(ctx: click.Context, check: bool, follow_only: bool) -> None:
     terminal.say(f"Node in {root}; stop met Ctrl-C", f"Node in {root}; stop with Ctrl-C")
 
     def on_ready(ready: dict[str, Any]) -> None:
-        terminal.show(ready, _ready_lines(terminal, ready))
+        terminal.show(ready, ready_lines(terminal, ready))
         sys.stdout.flush()  # who started it waits for this line, perhaps at the other end of a pipe
 
     try:
@@ -208,7 +208,7 @@ def _read_genesis(terminal: Terminal, where: str) -> bytes:
     return data
 
 
-def _ready_lines(terminal: Terminal, ready: dict[str, Any]) -> list[str]:
+def ready_lines(terminal: Terminal, ready: dict[str, Any]) -> list[str]:
     """Return the answer of `node start` for people."""
     name, chain, height = ready["name"], ready["chain_id"], ready["height"]
     return [

@@ -26,8 +26,10 @@ def create(terminal: Terminal) -> None:
     """Write a backup into the folder `backups` of the home."""
     from chain.errors import Malformed
     from node.admin_client import node_home
+    from node.backup import make_backup
     from node.disk import Busy, StorageError
     from node.home import Home, lock_home
+    from node.views import time_text
 
     home = Home(node_home(terminal))
     if not home.store.is_dir():
@@ -42,7 +44,7 @@ def create(terminal: Terminal) -> None:
             tree = _ask_running(terminal, home.root)
         else:
             try:
-                tree = _create(home)
+                tree = make_backup(home, time_text(int(time.time() * 1000)))
             finally:
                 lock.release()
     except (Malformed, StorageError, OSError) as error:
@@ -136,45 +138,6 @@ def restore(terminal: Terminal, file: Path, folder: Path | None) -> None:
             f"Leg de sleutels in {root / 'keys'} voordat de node start.",
             f"Put the keys into {root / 'keys'} before the node starts.",
         )
-
-
-def _create(home: Any) -> dict[str, Any]:
-    """Make a backup of a node that does not run; its home is locked."""
-    from node.backup import (
-        backup_path,
-        check_space,
-        create_new,
-        describe,
-        discard,
-        finish,
-        take_contents,
-        write_backup,
-    )
-    from node.home import get_size
-    from node.setup import check_genesis
-    from node.store import choose_kind, open_store
-    from node.views import time_text
-
-    genesis = check_genesis(home.genesis.read_bytes(), "")
-    home.backups.mkdir(mode=0o700, exist_ok=True)
-    check_space(home.backups, get_size(home.store))
-    store = open_store(home.store, choose_kind("auto", home.store))
-    try:
-        contents = take_contents(store, genesis, home.head.read_bytes())
-        try:
-            path = backup_path(home.backups, contents)
-            file = create_new(path)
-            try:
-                for _ in write_backup(file, contents, time_text(int(time.time() * 1000))):
-                    pass
-                finish(file, path)
-            finally:
-                discard(file, path)
-        finally:
-            contents.view.close()
-    finally:
-        store.close()
-    return describe(path)
 
 
 def _ask_running(terminal: Terminal, root: Path) -> dict[str, Any]:

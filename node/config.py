@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -59,7 +60,10 @@ def load_config(
     values: dict[str, Value] = {name: setting.default for name, setting in SETTINGS.items()}
     origins = dict.fromkeys(SETTINGS, "default")
     for name, value in _read_file(path, faults).items():
-        if name not in SETTINGS:
+        if name == "p2p.peers":
+            if value != []:
+                faults.append(f"{path.name}: p2p.peers cannot be used: the chain names the peers")
+        elif name not in SETTINGS:
             faults.append(f"{path.name}: {name} is not a setting")
         else:
             values[name], origins[name] = value, path.name
@@ -176,6 +180,14 @@ def _none_yet(value: Any) -> str | None:
     return None if value == "" else "cannot be used: this version begins at genesis"
 
 
+def _public_url(value: Any) -> str | None:
+    parts = urlsplit(str(value))
+    alone = not (parts.path or parts.query or parts.fragment or parts.username)
+    if value == "" or (parts.scheme == "https" and parts.hostname and alone):
+        return None
+    return "is not an address like https://wijk.example"
+
+
 def _digest(value: Any) -> str | None:
     text = str(value)
     if re.fullmatch(r"([0-9a-f]{64})?", text):
@@ -198,7 +210,7 @@ SETTINGS: dict[str, Setting] = {
     ),
     "p2p.max_peers": Setting(120, "links at most", _between(1, 400)),
     "api.listen": Setting("127.0.0.1:8080", "where wallets and browsers reach it", _address),
-    "api.public_url": Setting("", "the https address people see", _any),
+    "api.public_url": Setting("", "the https address people see", _public_url),
     "api.rate": Setting("20/s", "requests per address; off only on test chains", _rate),
     "api.privacy": Setting(
         "auto",

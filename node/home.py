@@ -53,6 +53,10 @@ class Home:
         return self.root / "genesis.json"
 
     @property
+    def policy(self) -> Path:
+        return self.root / "policy.json"
+
+    @property
     def consensus_key(self) -> Path:
         return self.root / "keys" / "consensus.json"
 

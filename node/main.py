@@ -153,6 +153,7 @@ async def serve(
     seed = load_node_key(home.root / config.text("signer.key"))
     own_key = public_key(seed)
     doc = find_validator(genesis.doc, own_key)
+    check_network(config, genesis.doc, doc)
     chain = genesis.chain(Table(CONTRACTS))
     guard = _open_guard(home, config, own_key, genesis, seed)
     make_room(home)
@@ -246,6 +247,24 @@ def find_validator(doc: GenesisDoc, key: bytes) -> ValidatorDoc | None:
         if validator.public_key == key.hex():
             return validator
     return None
+
+
+def check_network(config: Config, doc: GenesisDoc, own: ValidatorDoc | None) -> None:
+    """Raise `ConfigInvalid` for settings that the chain does not let do what they say (3.1)."""
+    faults = []
+    others = len(doc.validators) - (own is not None)
+    if config.number("p2p.max_peers") < others:
+        faults.append(
+            f"p2p.max_peers: {config.number('p2p.max_peers')} is less than the {others} links"
+            " that this chain asks for"
+        )
+    external = config.text("p2p.external")
+    if own is not None and external not in ("", own.address):
+        faults.append(
+            f"p2p.external: peers dial {own.address}, as the chain says; {external} is not used"
+        )
+    if faults:
+        raise ConfigInvalid(faults)
 
 
 def get_version() -> str:

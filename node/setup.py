@@ -12,6 +12,8 @@ import msgspec
 from chain.crypto import public_key, sign
 from chain.errors import Malformed
 from chain.genesis import Genesis, load_genesis
+from chain.light import trust_genesis
+from chain.policy import build_policy, write_policy
 from chain.strict_json import canonical_json, parse_json
 from consensus.guard import Binding
 from node.chainstore import ChainStore, create_chain
@@ -77,6 +79,10 @@ def init_home(
     home = make_home(root)
     key = public_key(seed)
     replace_file(home.genesis, genesis.canonical)
+    if not home.policy.exists():  # whom to trust is never replaced (interfaces 3.5)
+        validators = trust_genesis(genesis).validators
+        policy = build_policy(genesis.doc.chain_id, genesis.digest, [(1, None, validators)])
+        replace_file(home.policy, write_policy(policy).encode())
     replace_file(
         home.consensus_key,
         canonical_json(

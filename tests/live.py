@@ -4,9 +4,10 @@ The production composition root runs unchanged; only the signals of the process 
 """
 
 import asyncio
+import secrets
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,6 +27,7 @@ from tests.federation import account, make_document, make_genesis, seed
 
 R = TypeVar("R")
 READY_S = 20.0
+FIRST_PORT, PORTS = 20_000, 12_000
 
 
 class Live:
@@ -77,8 +79,16 @@ class Live:
 
 
 def get_free_ports(count: int) -> list[int]:
-    """Return ports of loopback that nobody listens on."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    """Return ports of loopback that nobody listens on, and that no connection is given as its own.
+
+    A peer that dials a node which is down may get that node's very port, and the node then cannot
+    come back to it; so they lie below those that the system hands out.
+    """
+    sockets: list[socket.socket] = []
+    while len(sockets) < count:
+        with suppress(OSError):
+            port = FIRST_PORT + secrets.randbelow(PORTS)
+            sockets.append(socket.create_server(("127.0.0.1", port)))
     ports = [int(bound.getsockname()[1]) for bound in sockets]
     for bound in sockets:
         bound.close()

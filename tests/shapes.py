@@ -357,6 +357,72 @@ SHAPES: dict[str, Any] = {
         "transport_key": "hex",
         "join_request": Maybe("text"),
     },
+    "query search": {
+        "items": [
+            {"kind": ("block", "tx", "account", "vote", "name"), "ref": "text", "title": "text"}
+        ]
+    },
+    "node start": {
+        "name": "text",
+        "pid": "int",
+        "chain_id": "text",
+        "height": "int",
+        "p2p": "text",
+        "api": "text",
+        "admin": "text",
+        "storage": ("leveldb", "sqlite"),
+        "signing": "bool",
+    },
+    "node verify": {
+        "from": "int",
+        "to": "int",
+        "blocks": "int",
+        "transactions": "int",
+        "signatures": "int",
+        "headers_ok": "bool",
+        "certificates_ok": "bool",
+        "log_ok": "bool",
+        "state_ok": "bool",
+        "invariants": ANY,
+        "ok": "bool",
+        "first_bad": Maybe("int"),
+        "seconds": "number",
+    },
+    "node backup create": {
+        "file": "text",
+        "bytes": "int",
+        "sha256": "hex",
+        "height": "int",
+        "log_size": "int",
+        "encrypted_to": Maybe("text"),
+        "guard_included": "bool",
+    },
+    "node backup verify": {
+        "file": "text",
+        "height": Maybe("int"),
+        "replayed_blocks": "int",
+        "state_root": Maybe("hex"),
+        "ok": "bool",
+    },
+    "node backup list": {
+        "items": [
+            {
+                "file": "text",
+                "bytes": "int",
+                "height": "int",
+                "created_at": "time",
+                "encrypted": "bool",
+            }
+        ],
+        "next": Maybe("text"),
+        "as_of_height": "int",
+    },
+    "node backup restore": {
+        "home": "text",
+        "height": "int",
+        "state_root": "hex",
+        "guard": ("kept", "missing"),
+    },
     "problem": PROBLEM,
 }
 SHAPES["node status"] = {

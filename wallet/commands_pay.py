@@ -149,7 +149,8 @@ def request(
         secrets.token_bytes(REQUEST_ID_BYTES),
         until_s,
     )
-    link = build_link(terminal.settings.nodes[0], made)
+    public_url = terminal.client.status().get("public_url")  # where others reach this node
+    link = build_link(public_url or terminal.settings.nodes[0], made)
     tree = {
         "request_id": made.request_id.hex(),
         "to": account["account"],

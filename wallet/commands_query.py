@@ -127,6 +127,17 @@ def params(terminal: Terminal, height: int | None) -> None:
     )
 
 
+@query.command(help="Zoek een hoogte, id of rekening // Find a height, an id or an account")
+@click.argument("text")
+@click.pass_obj
+def search(terminal: Terminal, text: str) -> None:
+    """Show what goes by this name."""
+    found = terminal.client.search(text)
+    head = [terminal.text("soort", "kind"), terminal.text("wat", "what"), "ref"]
+    rows = ([item["kind"], item["title"], item["ref"]] for item in found["items"])
+    terminal.show_page(found, head, rows, ("kind", "ref", "title"))
+
+
 @query.command(help="Wat er gebeurt, zodra het vaststaat // What happens, once it is final")
 @click.argument("topics", default="block,tx,health")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="stop na zoveel // stop after")

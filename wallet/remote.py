@@ -107,6 +107,10 @@ class Remote:
         """Return the parameters in force."""
         return self._get("/v1/params", at=at)
 
+    def search(self, text: str) -> Tree:
+        """Return what a height, an id or an account id names."""
+        return self._get("/v1/search", q=text)
+
     def supply(self, wijk: str) -> Tree:
         """Return `coin info` of a wijk; `Problem` 3007 for an unknown one."""
         return self._one("/v1/supply", wijk)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from node.admin import append_line
 from node.home import SOCKET_PATH_MAX
 from tests.live import Live, ask, live_network, until
 
@@ -110,7 +111,7 @@ async def test_shutdown_ends_the_node_with_0(live: Live) -> None:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("route", ["mint", "peers/ban", "backup", "jobs/1", "../v1/status"])
+@pytest.mark.parametrize("route", ["mint", "peers/ban", "prune", "reindex", "../v1/status"])
 async def test_what_does_not_exist_is_404(live: Live, route: str) -> None:
     code, tree = await ask(call, live.at.admin, "POST", f"/admin/v1/{route}", {})
 
@@ -129,6 +130,22 @@ async def test_only_owner_and_group_may_connect_and_every_call_is_logged(live: L
     assert stat.S_IMODE(log.stat().st_mode) == 0o600
     assert [line["path"] for line in lines] == ["/admin/v1/peers", "/admin/v1/nothing"]
     assert {(line["pid"], line["uid"]) for line in lines} == {(os.getpid(), os.getuid())}
+
+
+def test_the_log_of_calls_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody fills the disk of a node by asking; the newest calls are always there."""
+    monkeypatch.setattr("node.admin.LOG_BYTES_MAX", 100)
+    log = tmp_path / "admin.log"
+
+    for number in range(50):
+        append_line(log, b"%09d\n" % number)
+
+    kept = (tmp_path / "admin.log.1").read_bytes() + log.read_bytes()
+    assert {path.name for path in tmp_path.iterdir()} == {"admin.log", "admin.log.1"}
+    assert max(path.stat().st_size for path in tmp_path.iterdir()) <= 100
+    assert [int(line) for line in kept.split()] == list(range(50 - len(kept) // 10, 50))
+    assert len(kept) > 100
+    assert stat.S_IMODE(log.stat().st_mode) == 0o600
 
 
 @pytest.mark.asyncio

@@ -10,11 +10,15 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from chain.policy import read_policy
 from cli import wijk
+from node.commands import ready_lines
 from node.home import Home, lock_home
 from node.setup import init_home, load_node_key
 from tests.federation import make_genesis
+from tests.live import make_home
 from tests.shapes import SHAPES, check_shape
+from wallet.terminal import Terminal
 
 GENESIS = make_genesis(wijken=4)
 
@@ -38,6 +42,12 @@ def own_logging() -> Iterator[None]:
     for one, (handlers, level, propagate) in zip(loggers, before, strict=True):
         one.handlers[:], one.propagate = handlers, propagate
         one.setLevel(level)
+
+
+def terminal_in(lang: str) -> Terminal:
+    terminal = Terminal()
+    terminal.given["lang"] = lang
+    return terminal
 
 
 def run(*words: str) -> Result:
@@ -70,6 +80,65 @@ def test_init_makes_a_home_that_can_start(genesis: Path, tmp_path: Path) -> None
     assert load_node_key(Home(home).consensus_key)
     assert GENESIS.digest.hex() in (home / "node.toml").read_text()
     assert GENESIS.digest.hex() in made.stderr  # to compare with the paper copy
+
+
+def test_init_writes_whom_to_trust_unless_that_is_there(genesis: Path, tmp_path: Path) -> None:
+    """interfaces 3.5: the policy follows from genesis, and an older one is never replaced."""
+    fresh, known = Home(tmp_path / "a"), Home(tmp_path / "b")
+    known.root.mkdir()
+    known.policy.write_text("older")
+
+    codes = [init(home.root, genesis, "--yes").exit_code for home in (fresh, known)]
+
+    assert codes == [0, 0]
+    policy = read_policy(fresh.policy.read_bytes())
+    assert policy.chain_digest == GENESIS.digest.hex()
+    assert [one.name for one in policy.eras[0].validators] == sorted(
+        one.name for one in GENESIS.doc.validators
+    )
+    assert policy.eras[0].to_height is None
+    assert known.policy.read_text() == "older"
+
+
+@pytest.mark.parametrize(
+    ("setting", "word"),
+    [
+        ("max_peers = 2", "max_peers"),
+        ('external = "192.0.2.1:7100"', "external"),
+        ('peers = ["192.0.2.1:7100"]', "peers"),
+    ],
+)
+def test_settings_that_would_do_nothing_are_refused(
+    setting: str, word: str, genesis: Path, tmp_path: Path
+) -> None:
+    """interfaces 3.1: links go to whom the chain names, at the address that it names."""
+    home = make_home(tmp_path / "home", GENESIS, "delfshaven", 0)
+    path = home.root / "node.toml"
+    lines = [line for line in path.read_text().splitlines() if not line.startswith(word)]
+    lines.insert(lines.index("[p2p]") + 1, setting)
+    path.write_text("\n".join(lines))
+
+    told = run("start", "--home", str(home.root))
+
+    assert told.exit_code == 78
+    assert any(f"p2p.{word}" in fault for fault in problem_of(told)["params"]["errors"])
+
+
+def test_start_tells_people_in_a_sentence_and_scripts_in_an_object() -> None:
+    ready: dict[str, Any] = {
+        "name": "noord",
+        "chain_id": "test-chain",
+        "height": 7,
+        "signing": False,
+        "api": "http://127.0.0.1:1",
+        "p2p": "127.0.0.1:2",
+    }
+    dutch, english = (ready_lines(terminal_in(lang), ready) for lang in ("nl", "en"))
+
+    assert dutch[0] == "Node noord draait: keten test-chain, blok 7."
+    assert dutch[1] == "De node volgt en tekent niets."
+    assert english[0] == "Node noord is running: chain test-chain, block 7."
+    assert english[2].endswith(ready["api"])
 
 
 def test_init_asks_for_the_paper_copy_unless_the_digest_was_given(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from node.config import SETTINGS, ConfigInvalid, load_config, write_config
+from node.config import SETTINGS, ConfigInvalid, find_fault, load_config, write_config
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -126,3 +126,29 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     for name, value in values.items():
         assert config.values[name] == value
     assert set(config.values) == set(SETTINGS)
+
+
+@pytest.mark.parametrize("value", ["", "https://wijk.example", "https://wijk.example:8443"])
+def test_a_public_url_is_an_https_address(value: str) -> None:
+    assert find_fault("api.public_url", value) is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "wijk.example",
+        "http://wijk.example",
+        "https://",
+        "https://a.example/x",
+        "https://u@a.example",
+    ],
+)
+def test_a_public_url_that_makes_no_link_is_refused(value: str) -> None:
+    """It stands in payment links (interfaces 3.7)."""
+    assert find_fault("api.public_url", value) is not None
+
+
+def test_peers_may_be_none_as_in_the_example_of_the_design(tmp_path: Path) -> None:
+    path = write(tmp_path, "[p2p]\npeers = []\n")
+
+    assert load_config(path, {}).number("p2p.max_peers") == 120

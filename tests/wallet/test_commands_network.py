@@ -28,6 +28,7 @@ from wallet.memo import open_memo
 from wallet.verify import verify_account, verify_block
 
 OPENING = 1_000_000  # what dev1, and dev5, hold of w1 at genesis: two keys make twice as much
+PUBLIC_URL = "https://wijk.example"  # of v2; the others name none
 IBAN = "NL02ABNA0123456789"
 
 
@@ -36,6 +37,10 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     folder = tmp_path_factory.mktemp("net") / "n"
     plan = plan_testnet(4, 4, 6, b"commands", SEEDED_TIME)
     made = create_network(folder, plan, seed=None, base_port=0, storage="auto")
+    settings = Path(made.node("v2").home) / "node.toml"
+    told = settings.read_text()
+    assert 'public_url = ""' in told
+    settings.write_text(told.replace('public_url = ""', f'public_url = "{PUBLIC_URL}"'))
     made.start()
     made.wait_in_sync()
     home = folder / "client"
@@ -195,6 +200,16 @@ def test_a_request_can_be_paid_from_its_link(home: Path) -> None:
     refused(1005, "pay", asked["link"], "3,00", "--from", "dev1", "--yes")
 
 
+def test_a_request_leads_to_where_people_reach_the_node(home: Path, network: Network) -> None:
+    """interfaces 3.7: the link holds `api.public_url`; without one, the address that was asked."""
+    words = ("request", "request", "2,00", "--to", "dev5")
+    named = ask(*words, "--node", network.node("v2").api)
+    unnamed = ask(*words, "--node", network.node("v1").api)
+
+    assert named["link"].startswith(f"{PUBLIC_URL}/p#r=")
+    assert unnamed["link"].startswith(f"{network.node('v1').api}/p#r=")
+
+
 def test_a_receipt_can_go_to_a_file_of_choice(home: Path, tmp_path: Path) -> None:
     paid = ask(
         "pay", "pay", "dev5", "0,20", "--from", "dev1", "--yes", "--receipt", "bon.tlog-proof"
@@ -265,6 +280,25 @@ def test_limits_validators_params_blocks_and_accounts(home: Path) -> None:
     assert "saldo en sleutels bewezen" in run("query", "account", "dev1", "--prove").stdout
     assert "pact_vote_cents = € " in run("query", "params").stdout
     refused(3007, "query", "tx", "ab" * 32)
+
+
+def test_search_finds_a_block_an_order_and_an_account(home: Path) -> None:
+    newest = ask("query block", "query", "block", "latest")
+    paid = ask("pay", "pay", "dev5", "0,10", "--from", "dev1", "--yes")
+    words = ("1", newest["block_id"], paid["tx"], paid["from"])
+
+    found = [ask("query search", "query", "search", word)["items"] for word in words]
+
+    assert [[item["kind"] for item in items] for items in found] == [
+        ["block"],
+        ["block"],
+        ["tx"],
+        ["account"],
+    ]
+    assert [items[0]["ref"] for items in found] == list(words)
+    assert ask("query search", "query", "search", "niets")["items"] == []
+    assert "Blok 1" in run("query", "search", "1").stdout
+    refused(3009, "query", "search", "x" * 65)
     refused(3007, "query", "block", "999999")
 
 

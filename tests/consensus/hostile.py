@@ -184,8 +184,8 @@ class Hostile:
     def _prepared(self) -> PreparedCertificate:
         """A certificate of prepares: an old one, or a new one by as many as it can sign for.
 
-        It is for a block that follows its parent and fits: a quorum for another takes more than f liars,
-        and who has to carry that on ends, for it cannot be told from a fault of its own (M16).
+        It is for a block that follows its parent and fits: a quorum for another takes more than f
+        liars, and who carries that on ends, for it cannot be told from a fault of its own (M16).
         """
         if self.proofs and self.chance.random() < 0.7:
             return self.chance.choice(self.proofs[-8:])

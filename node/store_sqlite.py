@@ -21,6 +21,8 @@ _LOCK = "LOCK"
 _CHECK_BYTES = 8
 _TABLE = "CREATE TABLE pairs (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID, STRICT"
 _DAMAGE = {"SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR", "SQLITE_SCHEMA", "SQLITE_FORMAT"}
+# A damaged file may have a name that is no text, and Python then fails to tell SQLite's error.
+_ERRORS = (sqlite3.Error, UnicodeDecodeError)
 _SETTINGS = (
     "PRAGMA synchronous = FULL",  # a commit returns when its log frames are on the disk
     "PRAGMA fullfsync = 1",  # macOS: fsync alone stops at the drive's cache
@@ -64,7 +66,7 @@ def _open(
             connection = _connect(folder, mode)
             undo.callback(connection.close)
             begin(connection)
-        except sqlite3.Error as error:
+        except _ERRORS as error:
             raise _judge(error, folder) from error
         store = SqliteStore(connection, folder, disk, lock)
         undo.pop_all()
@@ -127,7 +129,7 @@ class SqliteStore:
             connection = self._idle.pop() if self._idle else _connect(self._folder, "rw")
             connection.execute("BEGIN")
             connection.execute("SELECT 1 FROM pairs LIMIT 1").fetchall()  # the view begins here
-        except sqlite3.Error as error:
+        except _ERRORS as error:
             raise _judge(error, self._folder) from error
         view = SqliteSnapshot(connection, self._folder, self._release)
         self._views.append(view)
@@ -206,7 +208,7 @@ class SqliteSnapshot:
                     raise StoreDamaged(f"{self._folder}: keys out of order at {key.hex()}")
                 last = key
                 yield key, value
-        except sqlite3.Error as error:
+        except _ERRORS as error:
             raise _judge(error, self._folder) from error
 
     def close(self) -> None:
@@ -242,7 +244,7 @@ def _check_pages(connection: sqlite3.Connection, folder: Path) -> None:
 def _get(connection: sqlite3.Connection, folder: Path, key: bytes) -> bytes | None:
     try:
         row = connection.execute("SELECT key, value FROM pairs WHERE key = ?", (key,)).fetchone()
-    except sqlite3.Error as error:
+    except _ERRORS as error:
         raise _judge(error, folder) from error
     return None if row is None else _checked(folder, row[0], row[1])
 
@@ -260,8 +262,10 @@ def _checked(folder: Path, key: object, stored: object) -> bytes:
     raise StoreDamaged(f"{folder}: the value of {key!r} does not fit its checksum")
 
 
-def _judge(error: sqlite3.Error, folder: Path) -> Exception:
+def _judge(error: Exception, folder: Path) -> Exception:
     """Say whether SQLite's `error` means damage, or a disk that does not do its work."""
+    if isinstance(error, UnicodeDecodeError):
+        return StoreDamaged(f"{folder}: SQLite names what is not there")
     name = getattr(error, "sqlite_errorname", "SQLITE_ERROR")
     if name in _DAMAGE or name.startswith("SQLITE_CORRUPT"):
         return StoreDamaged(f"{folder}: {error}")

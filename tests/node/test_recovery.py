@@ -206,8 +206,10 @@ def test_a_damaged_store_is_kept_and_everything_is_fetched_again(
             if ruin == "empty":
                 path.write_bytes(b"")
             elif ruin == "flipped":
-                middle = len(data) // 2
-                path.write_bytes(data[:middle] + bytes(64) + data[middle + 64 :])
+                middle = len(data) // 2  # or the first bytes after it that are in use
+                places = range(middle, len(data))
+                used = next((at for at in places if 0 not in data[at : at + 8]), middle)
+                path.write_bytes(data[:used] + bytes(64) + data[used + 64 :])
             before = {p.name for p in home.store.iterdir()}
             height, acked, silent = start(home, genesis)
             assert acked == BLOCKS

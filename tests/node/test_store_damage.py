@@ -500,6 +500,20 @@ def test_an_older_copy_and_another_chain_are_found(kind: str, tmp_path: Path) ->
     store.close()
 
 
+@pytest.mark.parametrize("name", [b"pairs", b"CREATE TABLE pairs"])
+def test_a_name_in_sqlite_that_is_no_text_is_damage(name: bytes, tmp_path: Path) -> None:
+    """It comes back inside SQLite's own message, which Python then cannot read."""
+    create_store(tmp_path / "store", SQLITE).close()
+    path = tmp_path / "store" / "store.sqlite"
+    data = path.read_bytes()
+    at = data.find(name)
+    assert at > 0
+    path.write_bytes(data[:at] + b"\xf0" + data[at + 1 :])
+
+    with pytest.raises(StoreDamaged):
+        open_store(tmp_path / "store", SQLITE)
+
+
 def test_an_sqlite_file_with_another_table_is_refused(tmp_path: Path) -> None:
     import sqlite3
 

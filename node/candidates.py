@@ -10,19 +10,21 @@ import msgspec
 
 from chain.codec import decode, digest, encode
 from chain.contract import Chain
-from chain.errors import Malformed
+from chain.errors import Malformed, Reject
 from chain.execute import (
     Base,
+    BlockRun,
     Executed,
     Preamble,
     apply_block,
     check_header,
     check_results,
+    get_limits,
     get_set,
     make_header,
     propose,
 )
-from chain.keyspaces import SET_LAST
+from chain.keyspaces import SET_LAST, SET_NOW
 from chain.records import BlockBody, Header, Tx, decode_tx
 from chain.validators import CommitCertificate, Verify, check_commit_certificate
 from consensus.messages import CompactBlock, short_id
@@ -176,6 +178,32 @@ class Candidates:
                 candidate.error = str(error)
             self._forget_old_results(keep=block_id)
         return candidate.error
+
+    def omits_overdue(self, block_id: bytes) -> bool:
+        """Say whether an executed block leaves out what is overdue and would fit (B6).
+
+        Overdue is what waits since 2n heights or half its life. A full block omits nothing.
+        """
+        candidate = self._blocks[block_id]
+        base, header = self._store.base(), candidate.compact.header
+        heights = 2 * len(get_set(base.read, SET_NOW))
+        time_s = header.time_ms // 1000
+        size = sum(len(tx.raw) for tx in candidate.txs)
+        held = set(candidate.body.tx_ids)
+        trial: BlockRun | None = None
+        for tx in self._intake.mempool.overdue(header.height, time_s, heights):
+            if tx.id in held:
+                continue
+            trial = trial or BlockRun(base, self._chain, header.time_ms, self._intake.check)
+            limits = get_limits(trial)
+            if len(candidate.txs) >= limits.txs or size + len(tx.raw) > limits.bytes:
+                return False
+            try:
+                trial.check(tx, time_s)
+            except Reject:
+                continue  # no proposer may include it
+            return True
+        return False
 
     def run(self, header: Header, body: BlockBody, txs: tuple[Tx, ...]) -> Executed:
         """Execute a block on the tip; raise `Malformed` unless it is valid with equal roots."""

@@ -277,8 +277,9 @@ class Candidates:
         assert want.body is not None
         txs = tuple(tx for tx in map(self._intake.find, want.body.tx_ids) if tx is not None)
         del self._wants[block_id]
-        self._add(Candidate(want.compact, want.body, txs))
-        self._on_whole(want.compact)
+        compact = make_compact(want.compact.header, want.body)  # a relay may have sent other ids
+        self._add(Candidate(compact, want.body, txs))
+        self._on_whole(compact)
 
     def _add(self, candidate: Candidate) -> None:
         self._blocks[candidate.compact.block_id] = candidate

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-from tests.sim.world import play
+from tests.sim.history import play
 
 
 def main() -> int:

@@ -129,7 +129,7 @@ def _script_disks(world: World, length: int) -> None:
             when, what = script.randrange(1_000, length), f"{kind} {node.name}"
             match kind:
                 case "fails":
-                    share = script.choice((0.01, 0.05, 0.3))
+                    share = script.choice((0.1, 0.5, 1.0))
                     world.at(when, None, what, partial(setattr, node, "failing", share))
                     later = when + script.randrange(500, 8_000)
                     world.at(later, None, "mended", partial(setattr, node, "failing", 0.0))

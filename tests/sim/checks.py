@@ -46,6 +46,7 @@ class Checks:
         self._decided: dict[int, tuple[bytes, bytes, bytes]] = {}
         self._acked: dict[bytes, int] = {}
         self._signed: dict[tuple[str, Position], tuple[bytes, int]] = {}
+        self._highest: dict[str, Position] = {}
         self._said: dict[bytes, list[SignedMessage]] = {}  # by honest signer
         self._headers: dict[bytes, Header] = {}
         self.rounds = 0
@@ -113,6 +114,9 @@ class Checks:
         if life != node.life:
             self._world.seen.add("own words said again after a restart")
         if is_new:
+            highest = self._highest.setdefault(node.name, at)
+            assert at >= highest, f"I4: {node.name} signs at {at}, below {highest}"
+            self._highest[node.name] = at
             self._said.setdefault(node.key, []).append(message)
             if isinstance(message, SignedProposal) and message.justification.certificate:
                 self._world.seen.add("a prepared block was carried")

@@ -114,9 +114,6 @@ class Checks:
         if life != node.life:
             self._world.seen.add("own words said again after a restart")
         if is_new:
-            highest = self._highest.setdefault(node.name, at)
-            assert at >= highest, f"I4: {node.name} signs at {at}, below {highest}"
-            self._highest[node.name] = at
             self._said.setdefault(node.key, []).append(message)
             if isinstance(message, SignedProposal) and message.justification.certificate:
                 self._world.seen.add("a prepared block was carried")
@@ -125,6 +122,9 @@ class Checks:
         image = node.disk.durable(node.root / "guard.bin")
         guard = read_guard(image, node.key, self._world.genesis.digest)
         assert any(slot.signed == signed for slot in guard.slots), f"I4: {at} not in the guard"
+        highest = self._highest.get(node.name, guard.position)
+        assert guard.position >= highest, f"I4: the guard of {node.name} went back from {highest}"
+        self._highest[node.name] = guard.position
         assert node.runtime is not None
         if isinstance(message, SignedCommit) and at.height == node.runtime.store.tip.height + 1:
             stored = node.pairs.get(OPEN + b"prepared")

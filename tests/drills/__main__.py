@@ -7,6 +7,7 @@ import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.drills.kills import perturb, storm
@@ -14,7 +15,7 @@ from tests.drills.play import Drill, Row, play
 from tests.drills.scenarios import DRILLS
 
 
-def main() -> int:
+def main(words: Sequence[str] | None = None) -> int:
     """Run the command line; 0 if every drill passed."""
     parser = argparse.ArgumentParser(prog="python -m tests.drills")
     parser.add_argument("ids", nargs="*", metavar="ID", help="which drills; default: all")
@@ -23,7 +24,7 @@ def main() -> int:
     parser.add_argument("--nodes", type=int, default=4, help="of --kills and --rounds")
     parser.add_argument("--list", action="store_true", help="name the drills")
     parser.add_argument("-o", "--output", choices=["text", "json"], default="text")
-    asked = parser.parse_args()
+    asked = parser.parse_args(words)
     chosen = _choose(asked)
     if asked.list:
         print("\n".join(f"{drill.id:<14}{drill.title}" for drill in chosen))

@@ -102,23 +102,34 @@ class Load:
                     self.wrong.append(f"acknowledged otherwise: {answer}")
         client.close()
 
+    def read_last(self, urls: Sequence[str]) -> None:
+        """Read the balances of these nodes once more: nobody pays any longer."""
+        for url in urls:
+            client = Client([url])
+            while not self._read_once(client):  # a block came in between
+                continue
+            client.close()
+
     def _read(self) -> None:
-        """Read every account of one node; the answers count where they are of one height."""
+        """Read the nodes in turn."""
         clients = [Client([url], timeout_s=5) for url in self._urls]
-        texts = [account_text(account) for account in self._crowd.ids]
         turn = 0
         while not self._stop.wait(PAUSE_S):
-            client = clients[turn % len(clients)]
-            turn += 1
             try:
-                found = [client.account(text) for text in texts]
+                self._read_once(clients[turn % len(clients)])
             except Problem as problem:
                 self.refused[problem.number] += 1
-                continue
-            if len({tree["height"] for tree in found}) == 1:
-                self._check(found[0]["height"], [_balance(tree) for tree in found])
+            turn += 1
         for client in clients:
             client.close()
+
+    def _read_once(self, client: Client) -> bool:
+        """Read every account; say whether the answers are of one height, and so count."""
+        found = [client.account(account_text(account)) for account in self._crowd.ids]
+        if len({tree["height"] for tree in found}) > 1:
+            return False
+        self._check(found[0]["height"], [_balance(tree) for tree in found])
+        return True
 
     def _check(self, height: int, balances: list[int]) -> None:
         self.reads += 1

@@ -76,7 +76,9 @@ def play(drill: Drill, folder: Path) -> Row:
             ground.wait_paid()
             before = ground.top()
             drill.act(ground)
+            ground.wait_block()  # whatever it was: the chain goes on
         ground.settle()
+        load.read_last([network.node(name).api for name in ground.standing])
         history = read_history(network, ground.standing, load.acked)
         why = judge(load, history)
         ground.stop(ground.names)

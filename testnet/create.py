@@ -1,5 +1,7 @@
 """A network folder made from a plan: genesis, node homes, a client home (interfaces 1.7, 3.2)."""
 
+import contextlib
+import random
 import shutil
 import socket
 from collections.abc import Callable, Sequence
@@ -20,6 +22,9 @@ from wallet.keystore import TEST_ONLY, create, save_new
 
 PASSPHRASE = "wijk-test"  # noqa: S105 - published: it opens keys that are for tests only
 PORTS_PER_NODE = 10
+EPHEMERAL_FROM = 32_768  # of most systems
+PORTS_FROM = 10_000
+PORTS_MIN = 10_000  # to choose from, also where the system gives low ports to connections
 
 
 def create_network(
@@ -31,13 +36,17 @@ def create_network(
     storage: str,
     told: Callable[[str], None] | None = None,
     first_api: int | None = None,
+    addresses: Sequence[str] | None = None,
 ) -> Network:
-    """Write a network folder: genesis, node homes, and a client home with every key."""
+    """Write a network folder: genesis, node homes, and a client home with every key.
+
+    `addresses` stand in genesis in the place of those where the nodes listen: a way around.
+    """
     ports = pick_ports(len(plan.nodes), base_port)
     if first_api is not None:
         ports[0] = (ports[0][0], first_api, ports[0][2])
-    addresses = [f"127.0.0.1:{p2p}" for p2p, _, _ in ports]
-    document = make_document(plan, addresses)
+    own = [f"127.0.0.1:{p2p}" for p2p, _, _ in ports]
+    document = make_document(plan, addresses or own)
     genesis = load_genesis(canonical_json(document))
     make_folder(folder)
     (folder / "genesis.json").write_bytes(genesis.canonical)
@@ -143,11 +152,25 @@ def pick_ports(nodes: int, base_port: int) -> list[tuple[int, int, int]]:
     if base_port:
         firsts = [base_port + PORTS_PER_NODE * i for i in range(nodes)]
         return [(first, first + 1, first + 2) for first in firsts]
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(3 * nodes)]
-    ports = [bound.getsockname()[1] for bound in sockets]
-    for bound in sockets:
-        bound.close()
+    ports = _pick_free(3 * nodes)
     return [(ports[3 * i], ports[3 * i + 1], ports[3 * i + 2]) for i in range(nodes)]
+
+
+def _pick_free(count: int) -> list[int]:
+    """Return ports that nobody listens on, below those which connections get when they dial.
+
+    A node that is down leaves its ports free. Were they among those, any connection of this
+    machine could take one meanwhile, and the node would not start again.
+    """
+    below = EPHEMERAL_FROM
+    with contextlib.suppress(OSError, ValueError):  # only Linux tells
+        below = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    draw, chosen = random.SystemRandom(), set[int]()
+    while len(chosen) < count:
+        port = draw.randrange(PORTS_FROM, max(below, PORTS_FROM + PORTS_MIN))
+        if is_free(port):
+            chosen.add(port)
+    return sorted(chosen)
 
 
 def is_free(port: int) -> bool:

@@ -158,10 +158,15 @@ class Network:
             raise Problem(1001, cause=f"{name}: {_rest_state(entry)}")
         pid = entry.pid
         os.kill(pid, signal.SIGKILL)
+        self.forget(name)
+        return pid
+
+    def forget(self, name: str) -> None:
+        """Note that a node was killed, once its process is gone."""
+        entry = self.node(name)
         _wait_gone(entry, STOP_S)
         entry.pid, entry.killed = None, True
         self.save()
-        return pid
 
     def stop(self, names: Sequence[str] | None = None) -> tuple[list[str], list[str]]:
         """SIGTERM, wait, and SIGKILL what is left; return (stopped, killed)."""
@@ -294,6 +299,10 @@ class Network:
     def _first_state_root(self) -> str:
         return tree.update(lambda _path: None, self.genesis().state).root.hex()
 
+    def command(self, entry: NodeEntry) -> list[str]:
+        """Return the command line of a node's process. It names the home: that tells it apart."""
+        return [sys.executable, "-m", "cli", "node", "start", "--home", entry.home, "-o", "json"]
+
     def _spawn(self, entry: NodeEntry) -> int:
         """Start the process of a node; return where in its output the new lines begin."""
         logs = self.folder / "logs"
@@ -306,7 +315,7 @@ class Network:
             del environ[name]
         with out.open("ab") as stdout, (logs / f"{entry.name}.log").open("ab") as stderr:
             process = subprocess.Popen(
-                [sys.executable, "-m", "cli", "node", "start", "--home", entry.home, "-o", "json"],
+                self.command(entry),
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,

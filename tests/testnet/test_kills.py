@@ -5,77 +5,31 @@ payment counts as acknowledged once a node has said `final`; each of them has to
 every node afterwards, at one and the same place.
 """
 
-import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
 
 import pytest
 
 from audit.home import open_home
 from audit.verify import verify
-from chain.crypto import sha256
 from chain.texts import Problem
 from node.client import Client
-from testnet.bench import plan_bench, sign_transfers
+from testnet.bench import plan_bench
 from testnet.create import create_network
 from testnet.network import Network
+from tests.drills.bank import Crowd, Load
 
-PAYERS = 2
-VALIDITY_S = 300
 ENOUGH = 4  # payments that must become final in each situation
 WAIT_S = 60.0
 
 
-class Payers:
-    """Threads that pay until they are told to stop; `acked` is what a node called final."""
-
-    def __init__(self, urls: list[str], envelopes: list[bytes]) -> None:
-        self.acked: list[str] = []
-        self.wrong: list[str] = []
-        self.refused: Counter[int] = Counter()  # no acknowledgement: unreachable, no quorum
-        self._envelopes = iter(envelopes)
-        self._lock = threading.Lock()
-        self._stop = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._pay, args=([*urls[i:], *urls[:i]],))
-            for i in range(PAYERS)
-        ]
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    def wait_for_more(self) -> None:
-        """Wait until a few more payments are final: the rest go on."""
-        want, deadline = len(self.acked) + ENOUGH, time.monotonic() + WAIT_S
-        while len(self.acked) < want:
-            assert time.monotonic() < deadline, f"{len(self.acked)} of {want}; {self.refused}"
-            time.sleep(0.01)
-
-    def _pay(self, urls: list[str]) -> None:
-        client = Client(urls, timeout_s=5)
-        while not self._stop.is_set():
-            with self._lock:
-                envelope = next(self._envelopes)
-            try:
-                answer = client.submit(envelope, wait="final", wait_ms=3_000)
-            except Problem as problem:
-                self.refused[problem.number] += 1
-                time.sleep(0.02)
-                continue
-            if answer["status"] == "final":
-                self.acked.append(answer["tx"])
-                if answer["tx"] != sha256(envelope).hex() or answer["code"] != 0:
-                    self.wrong.append(answer["tx"])
+def wait_for_more(load: Load) -> None:
+    """Wait until a few more payments are final: the rest go on."""
+    want, deadline = len(load.acked) + ENOUGH, time.monotonic() + WAIT_S
+    while len(load.acked) < want:
+        assert time.monotonic() < deadline, f"{len(load.acked)} of {want}; {load.refused}"
+        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -121,32 +75,30 @@ def test_sigkill_of_any_node_and_of_all_loses_no_acknowledged_payment(
     network: Network, tmp_path: Path
 ) -> None:
     plan = plan_bench(4, 8, network.genesis().doc.genesis_time)
-    envelopes = sign_transfers(
-        network.genesis().digest, plan.crowd_seeds(), 8_000, int(time.time()) + VALIDITY_S
-    )
+    crowd = Crowd(network.genesis().digest, plan.crowd_seeds())
     urls = [entry.api for entry in network.file.nodes]
     names = [entry.name for entry in network.file.nodes]
 
-    with Payers(urls, envelopes) as payers:
-        payers.wait_for_more()
+    with Load(urls, crowd) as load:
+        wait_for_more(load)
         for name in names:  # each in its turn, whatever it was doing
             network.kill(name)
-            payers.wait_for_more()
+            wait_for_more(load)
             network.restart(name)
-        payers.wait_for_more()
+        wait_for_more(load)
 
         for name in names:  # all four, while payments are under way
             network.kill(name)
-        survived = list(payers.acked)
+        survived = list(load.acked)
         network.start()
-        payers.wait_for_more()
+        wait_for_more(load)
     height = settle(network)
 
-    assert payers.wrong == []
-    assert len(payers.acked) > len(survived) >= 6 * ENOUGH
-    assert_all_there(network, payers.acked)
+    assert load.wrong == []
+    assert len(load.acked) > len(survived) >= 6 * ENOUGH
+    assert_all_there(network, load.acked)
     with pytest.raises(Problem) as caught:  # and it would have been seen
-        assert_all_there(network, [*payers.acked, "00" * 32])
+        assert_all_there(network, [*load.acked, "00" * 32])
     assert caught.value.number == 3007
 
     network.stop()
@@ -156,7 +108,7 @@ def test_sigkill_of_any_node_and_of_all_loses_no_acknowledged_payment(
             verdict = verify(home, tmp_path / "auditor", clock_s=lambda: 0.0)
         assert verdict.ok, verdict.why
         assert verdict.tree["to"] >= height
-        assert verdict.tree["transactions"] >= len(payers.acked)
+        assert verdict.tree["transactions"] >= len(load.acked)
         assert verdict.tree["supply_cents"] == verdict.tree["reserve_cents"]
         roots.add(verdict.tree["log_root"])
     assert len(roots) == 1

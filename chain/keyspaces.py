@@ -6,9 +6,9 @@ untagged arrays: the keyspace tells their kind (interfaces 5.5).
 
 import msgspec
 
-from chain.codec import Account, Digest, PublicKey, Record, Uint
+from chain.codec import Account, Digest, PublicKey, Record, Uint, decode
 from chain.leaders import Leaders
-from chain.params import Value, decode_value
+from chain.params import FEDERATION, FIRST_VERSION, Value, decode_value
 from chain.state import Keyspace, State
 
 PERSON = "PERSON"
@@ -25,6 +25,7 @@ KINDS = (*MEMBER_KINDS, BOARD, ROLE, TEAM)
 ACTIVE = "ACTIVE"
 SUSPENDED = "SUSPENDED"
 LEFT = "LEFT"
+REMOVED = "REMOVED"  # a wijk that takes part no longer; its coin is wound up (economy E36)
 
 TREASURY = "TREASURY"
 REGISTRY = "REGISTRY"
@@ -293,6 +294,19 @@ def get_param(state: State, wijk: str, name: str, epoch: int) -> Value | None:
         if from_epoch <= epoch:
             found = value
     return None if found is None else decode_value(name, bytes(found))
+
+
+def get_version(state: State, height: int) -> int:
+    """Return the protocol version of the block at `height`, as decided so far (consensus V8).
+
+    By height alone, so that everybody knows long before where a node without it has to stop.
+    """
+    version = FIRST_VERSION
+    for _, raw in PARAMS.get(state, FEDERATION, "upgrade") or ():
+        number, first_height = decode(tuple[Uint, Uint], bytes(raw))
+        if first_height <= height:
+            version = number
+    return version
 
 
 def get_role(state: State, wijk: str, role: str, epoch: int, time_s: int) -> RoleVersion | None:

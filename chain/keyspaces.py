@@ -301,12 +301,20 @@ def get_version(state: State, height: int) -> int:
 
     By height alone, so that everybody knows long before where a node without it has to stop.
     """
-    version = FIRST_VERSION
-    for _, raw in PARAMS.get(state, FEDERATION, "upgrade") or ():
-        number, first_height = decode(tuple[Uint, Uint], bytes(raw))
-        if first_height <= height:
-            version = number
-    return version
+    begun = [version for version, first_height in _get_upgrades(state) if first_height <= height]
+    return begun[-1] if begun else FIRST_VERSION
+
+
+def get_planned_upgrade(state: State, height: int) -> tuple[int, int] | None:
+    """Return version and first height of an upgrade that comes after `height`, or None."""
+    planned = [one for one in _get_upgrades(state) if one[1] > height]
+    return planned[-1] if planned and planned[-1][0] != get_version(state, height) else None
+
+
+def _get_upgrades(state: State) -> list[tuple[int, int]]:
+    """Return what was decided, oldest first; the last one may be still to come."""
+    versions = PARAMS.get(state, FEDERATION, "upgrade") or ()
+    return [decode(tuple[Uint, Uint], bytes(raw)) for _, raw in versions]
 
 
 def get_role(state: State, wijk: str, role: str, epoch: int, time_s: int) -> RoleVersion | None:

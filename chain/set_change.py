@@ -8,7 +8,7 @@ judged by one set whatever is under way.
 
 from msgspec.structs import replace
 
-from chain.codec import Digest, PublicKey, Record, Uint
+from chain.codec import Account, Digest, PublicKey, Record, Uint
 from chain.crypto import is_valid_key
 from chain.keyspaces import (
     REMOVED,
@@ -43,12 +43,13 @@ class SetChange(Record, frozen=True):
 class NodeReady(Record, frozen=True):
     """`ready/<key>`: the node of that validator key said it was in sync (consensus V5b).
 
-    `height` is of the block it named, `time_s` the block time of the report.
+    `height` is of the block it named, `time_s` the block time of the report by `account`.
     """
 
     transport_key: PublicKey
     height: Uint
     time_s: Uint
+    account: Account
 
 
 PLANNED: Keyspace[SetChange] = Keyspace("change", SetChange, 0)

@@ -538,7 +538,7 @@ def ready(ctx: Context, call: Ready) -> None:
     require(proven, Code.WIJK_NO_PROOF)
     require(is_recent(ctx.state, call.height, call.block_id), Code.WIJK_NOT_RECENT)
 
-    report = NodeReady(call.transport, call.height, ctx.time_s)
+    report = NodeReady(call.transport, call.height, ctx.time_s, ctx.sender)
     READY.put(ctx.state, report, call.validator)
     ctx.emit("wijk.ReadyNoted", call.validator, call.transport, call.height)
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from chain.contract import Table
 from chain.crypto import public_key, sign, verify
 from chain.errors import Malformed
-from chain.genesis import Genesis, GenesisDoc, ValidatorDoc
+from chain.genesis import Genesis, GenesisDoc
 from chain.selftest import run_selftest
 from consensus.guard import GuardDamaged, GuardForeign
 from contracts import CONTRACTS
@@ -43,8 +43,9 @@ from node.links import PeerInfo, PeerLinks
 from node.logs import set_up_logging
 from node.meters import Meters
 from node.metrics import make_metrics
+from node.peers import find_own_name, find_peers
 from node.recovery import open_chain
-from node.runtime import Halted, Runtime
+from node.runtime import Applied, Halted, Runtime
 from node.setup import check_genesis, load_node_key
 from node.signatures import SignaturePool
 from node.store import choose_kind
@@ -118,6 +119,8 @@ def run(
         halted, rest = group.split((StoreDamaged, Halted))
         for leaf in _leaves(group):
             _log.critical("node.stopped", extra={"why": repr(leaf)}, exc_info=leaf)
+            if isinstance(leaf, Halted):
+                _say(leaf)
         return INTEGRITY if halted is not None and rest is None else CRASHED
     finally:
         lock.release()
@@ -143,7 +146,6 @@ async def serve(
     """
     seed = load_node_key(home.root / config.text("signer.key"))
     own_key = public_key(seed)
-    doc = find_validator(genesis.doc, own_key)
     chain = genesis.chain(Table(CONTRACTS))
     guard = _open_guard(home, config, own_key, genesis, seed)
     make_room(home)
@@ -162,9 +164,10 @@ async def serve(
     loop = asyncio.get_running_loop()
 
     timers = LoopTimers(lambda name: runtime.fire(name))  # noqa: PLW0108
+    own_name = find_own_name(chain_store, own_key, config.text("node.name") or "follower")
     links = PeerLinks(
         identity=identity,
-        info=_own_info(config, genesis, own_key, identity.transport_key),
+        info=PeerInfo(own_name, own_key, identity.transport_key, ""),
         genesis_digest=genesis.digest,
         node_version=get_version(),
         height=lambda: chain_store.tip.height,
@@ -182,11 +185,11 @@ async def serve(
         timers,
         verifier,
         make_remembering_verify(),
-        own_key if doc is not None else None,
+        own_key,
         silent_until=silent_until,
     )
     loop.set_exception_handler(lambda _loop, context: _fail(stop, context))
-    links.set_peers([_peer_info(validator) for validator in genesis.doc.validators])
+    follow_peers(runtime, links, genesis.doc)
     p2p = links.open(config.text("p2p.listen"))
     node = Node(
         runtime=runtime,
@@ -195,7 +198,7 @@ async def serve(
         meters=meters,
         genesis=genesis,
         config=config,
-        name=doc.name if doc is not None else config.text("node.name") or "follower",
+        name=own_name,
         version=get_version(),
         storage=choose_kind(config.text("node.storage"), home.store),
         home=home,
@@ -232,12 +235,19 @@ async def serve(
     return int(code)
 
 
-def find_validator(doc: GenesisDoc, key: bytes) -> ValidatorDoc | None:
-    """Return the entry of genesis for a consensus key, or None for a follower."""
-    for validator in doc.validators:
-        if validator.public_key == key.hex():
-            return validator
-    return None
+def follow_peers(runtime: Runtime, links: PeerLinks, doc: GenesisDoc) -> None:
+    """Admit whom the chain names, now and after every block that names others (Z4)."""
+    admitted = find_peers(runtime.store, doc)
+    links.set_peers(admitted)
+
+    def look(_applied: Applied) -> None:
+        nonlocal admitted
+        found = find_peers(runtime.store, doc)
+        if found != admitted:
+            admitted = found
+            links.set_peers(found)
+
+    runtime.on_applied.append(look)
 
 
 def get_version() -> str:
@@ -287,18 +297,6 @@ def _open_guard(
         _log.error("guard.unusable", extra={"why": str(error)})
         _say(error)
         return None
-
-
-def _own_info(config: Config, genesis: Genesis, key: bytes, transport_key: bytes) -> PeerInfo:
-    doc = find_validator(genesis.doc, key)
-    name = doc.name if doc is not None else config.text("node.name") or "follower"
-    return PeerInfo(name, key, transport_key, "")
-
-
-def _peer_info(doc: ValidatorDoc) -> PeerInfo:
-    return PeerInfo(
-        doc.name, bytes.fromhex(doc.public_key), bytes.fromhex(doc.transport_key), doc.address
-    )
 
 
 def _stop_on(loop: asyncio.AbstractEventLoop, stop: "asyncio.Future[int]") -> None:

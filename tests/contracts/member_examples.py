@@ -173,7 +173,7 @@ STATES: tuple[tuple[Keyspace[Any], tuple[bytes | str | int, ...], Any], ...] = (
         (),
         SetChange(20_460, (KEYS[0],), (SetMember(KEYS[2], KEYS[3], "noord", "noord"),), None),
     ),
-    (READY, (KEYS[2],), NodeReady(KEYS[3], 812, UNTIL_S)),
+    (READY, (KEYS[2],), NodeReady(KEYS[3], 812, UNTIL_S, ACCOUNT)),
     (RECENT, ("07",), (807, OBJECT)),
     (
         MEMBERS,

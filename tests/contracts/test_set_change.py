@@ -146,7 +146,9 @@ def test_wijk_ready_notes_a_node_in_sync(four: Ledger) -> None:
 
     height = four.base.height - 1
     assert values(outcome, "wijk.ReadyNoted") == [key(NEW[0]), key(NEW[1]), height]
-    assert read(four, READY, key(NEW[0])) == NodeReady(key(NEW[1]), height, four.time_s)
+    assert read(four, READY, key(NEW[0])) == NodeReady(
+        key(NEW[1]), height, four.time_s, account(OPERATOR)
+    )
 
 
 def test_wijk_ready_names_one_of_the_last_hundred_blocks(four: Ledger) -> None:

@@ -34,7 +34,7 @@ from node.head_file import (
     open_head_file,
 )
 from node.intake import Verdict
-from node.runtime import Runtime
+from node.runtime import Runtime, TooOld
 from node.store_memory import MemoryStore
 from node.wire import HEAD_BYTES, KINDS, decode_record, encode_frame
 from tests import federation
@@ -181,6 +181,8 @@ class SimNode:
         self.armed = False
         self.wiped = False
         self.lie: Callable[[Record], Record | None] | None = None  # what a liar says instead
+        self.chain = world.chain
+        self.stopped: str | None = None  # why the program ended itself, for good
         create_chain(MemoryStore(self.pairs), world.genesis)
         tip = ChainStore(MemoryStore(self.pairs)).tip
         binding = HeadBinding(world.genesis.digest, self.instance)
@@ -221,7 +223,7 @@ class SimNode:
             self.root / "guard.bin", self.key, world.genesis.digest, self.sign, self.disk
         )
         self.runtime = Runtime(
-            world.chain,
+            self.chain,
             chain_store,
             heads,
             guard,
@@ -314,6 +316,14 @@ class World:
         self.accepted: dict[bytes, str] = {}
         self.healed = False
 
+    def add_node(self, name: str) -> SimNode:
+        """Add a node that is no validator of genesis; its key is that of `node-<name>`."""
+        node = SimNode(self, name)
+        self.nodes.append(node)
+        self.by_key[node.key] = node
+        self._seeds[node.key] = node.seed
+        return node
+
     # -------------------------------------------------------------------- keys and time
 
     def sign(self, seed: bytes, message: bytes) -> bytes:
@@ -361,6 +371,10 @@ class World:
             self.trace(node, what)
             try:
                 action()
+            except TooOld as error:
+                assert node is not None
+                node.stopped = str(error)
+                node.crash()
             except Crashed:
                 assert node is not None
                 node.crash()
@@ -445,18 +459,22 @@ class World:
 
     def make_payment(self, payer: str, payee: str, cents: int) -> bytes:
         """Return a fresh signed payment."""
-        self.sent += 1
         call = Transfer((Leg(federation.account(payee), cents, None, None),), None)
+        return self.make_tx(call, payer, {0: payer})
+
+    def make_tx(self, call: Any, sender: str, signers: dict[int, str]) -> bytes:
+        """Return a fresh signed transaction; names stand for keys, each signer has an index."""
+        self.sent += 1
         expires = (START_MS + self.now) // 1000 + 500
-        body = encode_body(
-            self.genesis.digest,
-            federation.account(payer),
-            self.sent.to_bytes(16, "big"),
-            expires,
-            call,
-        )
-        signature = self.sign(federation.seed(payer), TX_CONTEXT + body)
-        return encode(Envelope(body, (KeySignature(0, signature),)))
+        nonce = self.sent.to_bytes(16, "big")
+        account = federation.account(sender)
+        body = encode_body(self.genesis.digest, account, nonce, expires, call)
+        signatures = []
+        for index, name in sorted(signers.items()):
+            seed = federation.seed(name)
+            self._seeds.setdefault(public_key(seed), seed)
+            signatures.append(KeySignature(index, self.sign(seed, TX_CONTEXT + body)))
+        return encode(Envelope(body, tuple(signatures)))
 
     def submit(self, node: SimNode, raw: bytes) -> None:
         """Hand a transaction to a node that is up, and note what it promises."""

@@ -22,6 +22,7 @@ from chain.keyspaces import (
     ACCOUNTS,
     BOARD,
     REGISTRY,
+    REMOVED,
     ROLE,
     TREASURY,
     WIJKEN,
@@ -33,7 +34,7 @@ from chain.keyspaces import (
     get_sitting,
 )
 from chain.params import FEDERATION, Value, compute_default
-from chain.records import Notice, Posting
+from chain.records import PROTOCOL_VERSION, Notice, Posting
 from chain.state import State
 from chain.validators import quorum
 
@@ -61,12 +62,15 @@ class Call(msgspec.Struct, frozen=True):
 
     `never_tripped` calls have the free daily quota of economy B3. Where fields decide whose call
     it is (the role of `wijk.register_role`), `narrow` gives those of `words` that this one asks.
+    `winds_up` calls go on in a wijk that was removed, to redeem and to settle (`wijk.remove`), or
+    have a refusal of their own for it.
     """
 
     kind: type
     words: tuple[Word, ...]
     handler: Callable[["Context", Any], None]
     never_tripped: bool = False
+    winds_up: bool = False
     narrow: Callable[[Any], tuple[Word, ...]] | None = None
 
 
@@ -110,12 +114,16 @@ class Table:
 
 
 class Chain(msgspec.Struct, frozen=True):
-    """What never changes about a chain: its id, genesis digest, purpose and table of calls."""
+    """What never changes about a chain: its id, genesis digest, purpose and table of calls.
+
+    `versions` are the protocol versions that this program can execute (consensus V8).
+    """
 
     chain_id: str
     digest: bytes
     purpose: str
     table: Table
+    versions: tuple[int, ...] = (PROTOCOL_VERSION,)
 
 
 class Clock:
@@ -300,6 +308,8 @@ class Context:
 def apply_call(ctx: Context, call: Any) -> None:
     """Check the authority of `call` and run it; raise `Reject` if it is refused."""
     spec = ctx.chain.table.spec(call)
+    if not (spec.winds_up or ctx.fed) and ctx.wijk.status == REMOVED:
+        raise Reject(Code.TX_TRIPPED, trip_reason="WIJK-REMOVED")
     check_authority(ctx, spec.words if spec.narrow is None else spec.narrow(call))
     spec.handler(ctx, call)
 

@@ -103,6 +103,7 @@ class Code(Enum):
     WIJK_NOT_FEDERAL = ("wijk.not-federal", 2353)
     WIJK_DONE = ("wijk.done", 2354)
     WIJK_ALREADY_VOTED = ("wijk.already-voted", 2355)
+    WIJK_NOT_RECENT = ("wijk.not-recent", 2356)
 
     TRADE_CAP = ("trade.cap", 2106)
     TRADE_NO_PACT = ("trade.no-pact", 2501)

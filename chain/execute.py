@@ -36,17 +36,17 @@ from chain.keyspaces import (
     SEAT_TERM_S,
     SEATS,
     SET_LAST,
-    SET_NEXT,
     SET_NOW,
     TEAM,
-    VALIDATOR_SETS,
     WIJKEN,
     AccountKey,
     AccountRecord,
     SetMember,
+    get_version,
 )
 from chain.leaders import Verdict, advance, get_order
-from chain.records import PROTOCOL_VERSION, BlockBody, Header, Outcome, Tx
+from chain.records import BlockBody, Header, Outcome, Tx
+from chain.set_change import get_members, move_sets, note_block
 from chain.state import Read, State, over
 from chain.validators import (
     CommitCertificate,
@@ -123,9 +123,8 @@ class BlockRun:
         self._base = base
         self._chain = chain
         self._check = check
-        height = base.height + 1
-        self._start(height, time_ms // 1000, preamble)
-        self.clock = Clock(chain, self.state, height, time_ms // 1000)
+        self.clock = Clock(chain, self.state, base.height + 1, time_ms // 1000)
+        self._start(self.clock, preamble)
         self._tx_bytes_max = self.clock.number("max_tx_bytes")
         self._validity_s = self.clock.number("max_validity_s")
         self._stale: Counter[bytes] = base.window.stale_counts(self.clock.time_s)
@@ -196,18 +195,15 @@ class BlockRun:
             log_root=log.root(frontier),
         )
 
-    def _start(self, height: int, time_s: int, preamble: Preamble | None) -> None:
+    def _start(self, clock: Clock, preamble: Preamble | None) -> None:
         """What happens at the start of a block, before its transactions."""
         judged = get_set_keys(self.state, SET_LAST)
-        for which, follows in ((SET_LAST, SET_NOW), (SET_NOW, SET_NEXT)):
-            coming = VALIDATOR_SETS.get(self.state, follows)
-            assert coming is not None, "genesis sets all three"
-            if VALIDATOR_SETS.get(self.state, which) != coming:
-                VALIDATOR_SETS.put(self.state, coming, which)
+        note_block(self.state, self._base.height, self._base.block_id)
+        move_sets(self.state, clock.epoch)
         if preamble is not None:
-            self._lead(height, preamble, judged)
-        if height == 1:
-            self._start_terms(time_s)
+            self._lead(clock.height, preamble, judged)
+        if clock.height == 1:
+            self._start_terms(clock.time_s)
 
     def _lead(self, height: int, preamble: Preamble, judged: Sequence[bytes]) -> None:
         """Move the leader schedule on by one block; `judged` are the keys of Set(h-1) (L3, L4)."""
@@ -387,7 +383,7 @@ def make_header(
     """Return the header of a block executed on `base` (consensus M7)."""
     coming = get_set_after(executed, base)
     return Header(
-        version=PROTOCOL_VERSION,
+        version=get_version(State(base.read), base.height + 1),
         genesis_digest=chain.digest,
         height=base.height + 1,
         parent_id=base.block_id,
@@ -406,7 +402,8 @@ def check_header(base: Base, chain: Chain, header: Header, body: BlockBody) -> N
     """Raise `Malformed` unless `header` and `body` fit on `base`, results aside (R2h, T9)."""
     wrong = (
         "version"
-        if header.version != PROTOCOL_VERSION
+        if header.version != get_version(State(base.read), base.height + 1)
+        or header.version not in chain.versions
         else "chain"
         if header.genesis_digest != chain.digest
         else "height"
@@ -463,9 +460,7 @@ def get_set(read: Read, which: str) -> ValidatorSet:
 
 def get_set_keys(state: State, which: str) -> tuple[bytes, ...]:
     """Return the keys of a validator set in state."""
-    members = VALIDATOR_SETS.get(state, which)
-    assert members is not None, "genesis sets all three"
-    return tuple(member.key for member in members)
+    return tuple(member.key for member in get_members(state, which))
 
 
 def get_leaders(read: Read) -> tuple[bytes, ...]:
@@ -484,9 +479,7 @@ def get_leaders_of_tip(read: Read, keys: Sequence[bytes]) -> tuple[bytes, ...]:
 
 def get_set_members(read: Read, which: str) -> tuple[SetMember, ...]:
     """Return the members of a validator set with their names, wijken and transport keys."""
-    members = VALIDATOR_SETS.get(State(read), which)
-    assert members is not None, "genesis sets Set(1) and Set(2)"
-    return members
+    return get_members(State(read), which)
 
 
 def get_set_after(executed: Executed, base: Base) -> ValidatorSet:

@@ -328,6 +328,7 @@ def _put_params(state: State, doc: GenesisDoc) -> None:
         if name != "reserves":
             PARAMS.put(state, ((0, msgspec.Raw(encode(value))),), FEDERATION, name)
     _check("reserves" not in doc.params, "params.reserves: follows from opening_statements")
+    _check("upgrade" not in doc.params, "params.upgrade: decided by the wijken, never by genesis")
 
 
 def _to_table(value: Any) -> Any:

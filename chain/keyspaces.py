@@ -6,9 +6,9 @@ untagged arrays: the keyspace tells their kind (interfaces 5.5).
 
 import msgspec
 
-from chain.codec import Account, Digest, PublicKey, Record, Uint
+from chain.codec import Account, Digest, PublicKey, Record, Uint, decode
 from chain.leaders import Leaders
-from chain.params import Value, decode_value
+from chain.params import FEDERATION, FIRST_VERSION, Value, decode_value
 from chain.state import Keyspace, State
 
 PERSON = "PERSON"
@@ -25,6 +25,7 @@ KINDS = (*MEMBER_KINDS, BOARD, ROLE, TEAM)
 ACTIVE = "ACTIVE"
 SUSPENDED = "SUSPENDED"
 LEFT = "LEFT"
+REMOVED = "REMOVED"  # a wijk that takes part no longer; its coin is wound up (economy E36)
 
 TREASURY = "TREASURY"
 REGISTRY = "REGISTRY"
@@ -293,6 +294,27 @@ def get_param(state: State, wijk: str, name: str, epoch: int) -> Value | None:
         if from_epoch <= epoch:
             found = value
     return None if found is None else decode_value(name, bytes(found))
+
+
+def get_version(state: State, height: int) -> int:
+    """Return the protocol version of the block at `height`, as decided so far (consensus V8).
+
+    By height alone, so that everybody knows long before where a node without it has to stop.
+    """
+    begun = [version for version, first_height in _get_upgrades(state) if first_height <= height]
+    return begun[-1] if begun else FIRST_VERSION
+
+
+def get_planned_upgrade(state: State, height: int) -> tuple[int, int] | None:
+    """Return version and first height of an upgrade that comes after `height`, or None."""
+    planned = [one for one in _get_upgrades(state) if one[1] > height]
+    return planned[-1] if planned and planned[-1][0] != get_version(state, height) else None
+
+
+def _get_upgrades(state: State) -> list[tuple[int, int]]:
+    """Return what was decided, oldest first; the last one may be still to come."""
+    versions = PARAMS.get(state, FEDERATION, "upgrade") or ()
+    return [decode(tuple[Uint, Uint], bytes(raw)) for _, raw in versions]
 
 
 def get_role(state: State, wijk: str, role: str, epoch: int, time_s: int) -> RoleVersion | None:

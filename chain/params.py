@@ -8,13 +8,14 @@ from typing import Any
 
 import msgspec
 
-from chain.codec import decode
+from chain.codec import Uint, decode
 from chain.errors import Malformed
 from chain.text_rules import is_code, is_slug
 
 FEDERATION = "-"  # stands in place of a wijk id
 DAY_S = 86_400
 DIGEST_BYTES = 32
+FIRST_VERSION = 1  # consensus V8: the protocol version of genesis
 
 
 class Number(msgspec.Struct, frozen=True):
@@ -25,6 +26,10 @@ class Number(msgspec.Struct, frozen=True):
     high: int
     waiting: bool = False
     fixed: bool = False  # set by genesis only
+
+
+class Upgrade(msgspec.Struct, frozen=True):
+    """The parameter `upgrade`: (protocol version, height of its first block), by vote (V8)."""
 
 
 class Words(msgspec.Struct, frozen=True):
@@ -47,7 +52,7 @@ class Table(msgspec.Struct, frozen=True):
 
 
 KIB = 1024
-FEDERAL: dict[str, Number | Table] = {
+FEDERAL: dict[str, Number | Table | Upgrade] = {
     "max_validity_s": Number(600, 60, 3_600, fixed=True),
     "max_tx_bytes": Number(32 * KIB, 4 * KIB, 32 * KIB),
     "max_block_bytes": Number(KIB * KIB, 64 * KIB, KIB * KIB),
@@ -73,6 +78,8 @@ FEDERAL: dict[str, Number | Table] = {
     "seconders": Number(5, 1, 1_000),
     "quorum_pct": Number(10, 0, 100),
     "pact_vote_cents": Number(10**13, 0, 10**13),
+    "upgrade": Upgrade(),
+    "upgrade_blocks": Number(1_000, 1, 1_000_000, waiting=True),
     "small_areas": Table(("code",), 1_000),
     "reserves": Table(("digest", "wijk"), 1_000),
 }
@@ -83,7 +90,7 @@ WIJK: dict[str, Words] = {
     "coin.colour": Words("code"),
 }
 
-Value = int | str | tuple[tuple[bytes | str, ...], ...]
+Value = int | str | tuple[Any, ...]  # a number, a text, the rows of a table, or an upgrade
 
 LISTS_MAX = 2  # a table is a list of rows
 _LIST_HEADS = frozenset(bytes([head]) for head in (*range(0x90, 0xA0), 0xDC, 0xDD))
@@ -93,7 +100,13 @@ _BYTES_HEADS = frozenset((b"\xc4", b"\xc5", b"\xc6"))
 def decode_value(name: str, raw: bytes) -> Value:
     """Return the value of a parameter from its canonical bytes, or raise `Malformed`."""
     spec = FEDERAL.get(name)
-    kind: Any = int if isinstance(spec, Number) else spec.kind if isinstance(spec, Table) else str
+    kind: Any = str
+    if isinstance(spec, Number):
+        kind = int
+    elif isinstance(spec, Upgrade):
+        kind = tuple[Uint, Uint]
+    elif isinstance(spec, Table):
+        kind = spec.kind
     value: Value = decode(kind, raw)
     return value
 
@@ -121,6 +134,8 @@ def compute_default(name: str, purpose: str) -> Value:
     spec = FEDERAL[name]
     if isinstance(spec, Table):
         return ()
+    if isinstance(spec, Upgrade):
+        return FIRST_VERSION, 0
     return 1 if spec.waiting and purpose != "live" else spec.default
 
 
@@ -133,6 +148,8 @@ def is_within(name: str, value: Value, purpose: str) -> bool:
     if isinstance(spec, Number):
         low = spec.default if spec.waiting and purpose == "live" else spec.low
         return isinstance(value, int) and not isinstance(value, bool) and low <= value <= spec.high
+    if isinstance(spec, Upgrade):
+        return isinstance(value, tuple) and [type(number) for number in value] == [int, int]
     if isinstance(spec, Table):
         return (
             isinstance(value, tuple)

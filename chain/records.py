@@ -12,7 +12,7 @@ from chain.crypto import sha256
 from chain.errors import Malformed
 from chain.validators import CommitCertificate
 
-PROTOCOL_VERSION = 1  # consensus V8: what a header carries at genesis
+PROTOCOL_VERSION = 1  # consensus V8: the one that this program speaks; genesis begins with 1
 TX_BYTES_MAX = 32 * 1024  # consensus B7; a chain parameter may be lower, never higher
 SIGNATURES_MAX = 16  # economy B4: at most 16 active keys
 BLOCK_TXS_MAX = 4_000  # consensus B7

@@ -267,9 +267,9 @@ def _get_counting(
 CONTRACT = Contract(
     "accounts",
     calls=(
-        Call(SetKeys, (Word.HOLDER,), set_keys, never_tripped=True),
-        Call(Propose, (Word.ONE_KEY,), propose),
-        Call(Approve, (Word.ONE_KEY,), approve),
-        Call(Cancel, (Word.ONE_KEY, Word.HOLDER), cancel),
+        Call(SetKeys, (Word.HOLDER,), set_keys, never_tripped=True, winds_up=True),
+        Call(Propose, (Word.ONE_KEY,), propose, winds_up=True),
+        Call(Approve, (Word.ONE_KEY,), approve, winds_up=True),
+        Call(Cancel, (Word.ONE_KEY, Word.HOLDER), cancel, winds_up=True),
     ),
 )

@@ -543,11 +543,11 @@ CONTRACT = Contract(
     "coin",
     calls=(
         Call(SetMinter, (Word.BOARD,), set_minter),
-        Call(StatementCall, (Word.TREASURY,), statement),
+        Call(StatementCall, (Word.TREASURY,), statement, winds_up=True),
         Call(Mint, (Word.TREASURY,), mint),
         Call(Transfer, (Word.HOLDER,), transfer),
-        Call(RedeemRequest, (Word.HOLDER,), redeem_request, never_tripped=True),
-        Call(PayoutBatch, (Word.TREASURY,), payout_batch),
-        Call(RedeemPaid, (Word.TREASURY,), redeem_paid),
+        Call(RedeemRequest, (Word.HOLDER,), redeem_request, never_tripped=True, winds_up=True),
+        Call(PayoutBatch, (Word.TREASURY,), payout_batch, winds_up=True),
+        Call(RedeemPaid, (Word.TREASURY,), redeem_paid, winds_up=True),
     ),
 )

@@ -116,4 +116,4 @@ def _get_exposure(ctx: Context, pact: Pact, debtor: str, creditor: str) -> tuple
     return net, cap if pact.mode == PLEDGED else 0
 
 
-CONTRACT = Contract("trade", calls=(Call(Pay, (Word.HOLDER,), pay),))
+CONTRACT = Contract("trade", calls=(Call(Pay, (Word.HOLDER,), pay, winds_up=True),))

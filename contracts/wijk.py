@@ -1,7 +1,8 @@
-"""Wijken: founding, parameters, roles, and what the federation decides (economy E35..E38).
+"""Wijken: founding, parameters, roles, nodes, and what the federation decides (economy E35..E40).
 
-A wijk decides on its own brand by vote (`effect`), its board names who holds which role, and
-the boards of two thirds of the wijken decide what concerns all (`fed`).
+A wijk decides on its own brand by vote (`effect`), its board names who holds which role and
+which node is its validator, and the boards of two thirds of the wijken decide what concerns all
+(`fed`).
 """
 
 from typing import Annotated, Any, Literal
@@ -9,7 +10,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from chain.address import account_id
-from chain.codec import Account, Bit, Digest, PublicKey, Record, Signature, Uint, encode
+from chain.codec import Account, Bit, Digest, PublicKey, Record, Signature, Uint, decode, encode
 from chain.contract import PERSONS_MIN, Call, Context, Contract, Word, can_keep, get_account
 from chain.crypto import is_valid_key, verify
 from chain.errors import Code, Malformed, Reject, require
@@ -36,15 +37,16 @@ from chain.keyspaces import (
     SUPPLY,
     TREASURY,
     VALIDATOR,
-    VALIDATOR_SETS,
     WIJKEN,
     AccountKey,
     AccountRecord,
     RoleVersion,
     Seat,
+    SetMember,
     Supply,
     Wijk,
     get_sitting,
+    get_version,
 )
 from chain.params import (
     DAY_S,
@@ -52,12 +54,25 @@ from chain.params import (
     FEDERATION,
     WIJK,
     Number,
+    Upgrade,
     Value,
     decode_value,
     is_plain,
     is_within,
 )
 from chain.records import TX_BYTES_MAX
+from chain.set_change import (
+    PLANNED,
+    READY,
+    READY_S,
+    NodeReady,
+    SetChange,
+    choose_name,
+    find_fault,
+    get_members,
+    is_recent,
+    is_under_way,
+)
 from chain.state import Keyspace
 from chain.text_rules import CBS_YEARS, fits, is_area, is_name, is_slug, is_symbol
 from chain.validators import VALIDATORS_MAX, quorum
@@ -160,6 +175,23 @@ class RegisterRole(Record, frozen=True, tag="wijk.register_role"):
     node: NodeKeys | None
 
 
+class Ready(Record, frozen=True, tag="wijk.ready"):
+    """E40: the node of a key that is to join has a recent block; `proof` is by that key (V5b)."""
+
+    validator: PublicKey
+    transport: PublicKey
+    block_id: Digest
+    height: Uint
+    proof: Signature
+
+
+class Remove(Record, frozen=True, tag="wijk.remove"):
+    """E36: a wijk takes part no longer from the border of an epoch on; its node leaves the set."""
+
+    wijk_id: Text
+    from_epoch: Uint
+
+
 class FedPropose(Record, frozen=True, tag="wijk.fed_propose"):
     """E36: put a call that needs the federation to the boards; to propose is not to endorse."""
 
@@ -198,6 +230,13 @@ def key_proof_bytes(chain_digest: bytes, account: bytes, key: bytes) -> bytes:
 def node_proof_bytes(chain_digest: bytes, key: bytes, transport_key: bytes) -> bytes:
     """Return what a validator key signs to bind its transport key (consensus V5a)."""
     return encode(["wijk.node.1", chain_digest, key, transport_key])
+
+
+def ready_proof_bytes(
+    chain_digest: bytes, key: bytes, transport_key: bytes, block_id: bytes, height: int
+) -> bytes:
+    """Return what a node signs to report that it is in sync (interfaces 4, consensus V5b)."""
+    return encode(["wijk.ready.1", chain_digest, key, transport_key, block_id, height])
 
 
 def found(ctx: Context, call: Found) -> None:
@@ -263,7 +302,7 @@ def found(ctx: Context, call: Found) -> None:
 def _get_node_keys(ctx: Context, wijken: tuple[str, ...]) -> list[bytes]:
     """Return all keys that nodes have or will have: those of Set(h+2) and of the roles."""
     keys: list[bytes | None] = []
-    for member in VALIDATOR_SETS.get(ctx.state, SET_NEXT) or ():
+    for member in get_members(ctx.state, SET_NEXT):
         keys += [member.key, member.transport_key]
     for wijk in wijken:
         for version in ROLES.get(ctx.state, wijk, VALIDATOR) or ():
@@ -322,6 +361,8 @@ def set_param(ctx: Context, call: SetParam) -> None:
     owner = FEDERATION if federal else ctx.wijk_id
     versions = PARAMS.get(ctx.state, owner, call.name) or ()
     kept = tuple(version for version in versions if version[0] < call.from_epoch)
+    if call.name == "upgrade":  # it is the height that counts: what was begun stays, a plan goes
+        kept = tuple(old for old in versions if _read_upgrade(old[1])[1] <= ctx.height)
     raw = bytes(call.value)
     PARAMS.put(ctx.state, (*kept, (call.from_epoch, msgspec.Raw(raw))), owner, call.name)
     ctx.emit("wijk.ParamSet", owner, call.name, call.from_epoch, raw)
@@ -346,6 +387,9 @@ def _check_federal(ctx: Context, name: str, value: Value) -> None:
         return
     require(is_within(name, value, ctx.chain.purpose), Code.WIJK_BOUNDS, name=name)
     assert isinstance(value, tuple), "a table is a tuple of rows"
+    if isinstance(spec, Upgrade):
+        _check_upgrade(ctx, value)
+        return
     firsts = [row[0] for row in value]
     require(len(set(firsts)) == len(firsts), Code.WIJK_BOUNDS, name=name)
     if name == "reserves":
@@ -354,10 +398,28 @@ def _check_federal(ctx: Context, name: str, value: Value) -> None:
             require(known, Code.WIJK_UNKNOWN, name=str(wijk))
 
 
+def _read_upgrade(raw: msgspec.Raw) -> tuple[int, int]:
+    """Return the protocol version and the first height of a version of `upgrade`."""
+    version, height = decode(tuple[Uint, Uint], bytes(raw))
+    return version, height
+
+
+def _check_upgrade(ctx: Context, value: tuple[Any, ...]) -> None:
+    """consensus V8: never back, and so far ahead that everybody can mend their node.
+
+    To name the version that is in force calls a planned upgrade off.
+    """
+    version, height = value
+    soonest = ctx.height + ctx.clock.number("upgrade_blocks")
+    fits_in = version >= get_version(ctx.state, ctx.height) and height >= soonest
+    require(fits_in, Code.WIJK_BOUNDS, name="upgrade", low=soonest)
+
+
 def register_role(ctx: Context, call: RegisterRole) -> None:
     """economy B5, E38. Refuses unknown-account, holders, no-proof, set-change, expired.
 
     Roles change at the border of an epoch, so one asked for sooner begins at the next border.
+    A VALIDATOR with another `node` plans a change of the validator set for that border.
     """
     account = get_account(ctx, call.account)
     federal = call.role in FEDERATION_ROLES
@@ -366,8 +428,8 @@ def register_role(ctx: Context, call: RegisterRole) -> None:
     _check_two_persons(ctx, account, call.role)
     owner = FEDERATION if federal else ctx.wijk_id
     versions = ROLES.get(ctx.state, owner, call.role) or ()
-    node = _get_node(ctx, call, versions)
     from_epoch = max(call.from_epoch, ctx.clock.epoch + 1)
+    node = _get_node(ctx, call, versions, from_epoch)
     starts_s = max(ctx.time_s, from_epoch * ctx.clock.epoch_s)
     require(starts_s < call.until, Code.WIJK_EXPIRED, until_at=call.until)
 
@@ -385,14 +447,12 @@ def _check_two_persons(ctx: Context, account: AccountRecord, role: str) -> None:
 
 
 def _get_node(
-    ctx: Context, call: RegisterRole, versions: tuple[RoleVersion, ...]
+    ctx: Context, call: RegisterRole, versions: tuple[RoleVersion, ...], from_epoch: int
 ) -> tuple[bytes, bytes | None] | None:
     """Return the node keys of this version of a role; only VALIDATOR has any (consensus V5a).
 
-    Without `node` a new operator or term keeps the node. One that is no validator of this wijk
-    in Set(h+2) would join the set, and joins only after a `wijk.ready` of at most 24 h ago
-    (consensus V3, V5b). No call of this version writes `ready/<key>`, so there is none:
-    set-change. Where that call exists, it is asked here, with the limits of V4.
+    Without `node` a new operator or term keeps the node. A node of this wijk that is in Set(h+2)
+    as it stands changes no set; any other takes the place of the wijk's node there.
     """
     if call.node is None:
         return versions[-1].node if versions else None
@@ -401,13 +461,106 @@ def _get_node(
     message = node_proof_bytes(ctx.chain.digest, node.validator, node.transport)
     proven = usable and verify(node.validator, message, node.proof)
     require(proven and call.role == VALIDATOR, Code.WIJK_NO_PROOF)
-    present = [
-        (member.key, member.transport_key)
-        for member in VALIDATOR_SETS.get(ctx.state, SET_NEXT) or ()
-        if member.wijk == ctx.wijk_id
-    ]
-    require((node.validator, node.transport) in present, Code.WIJK_SET_CHANGE)
+    members = get_members(ctx.state, SET_NEXT)
+    own = [member for member in members if member.wijk == ctx.wijk_id]
+    if (node.validator, node.transport) not in [(one.key, one.transport_key) for one in own]:
+        known = versions[-1].node if versions else None
+        old = [member for member in own if known is not None and member.key == known[0]]
+        _check_newcomer(ctx, node, old)
+        rest = tuple(member for member in members if member not in old)
+        name = old[0].name if old else choose_name(rest, ctx.wijk_id)
+        new = SetMember(node.validator, node.transport, name, ctx.wijk_id)
+        change = SetChange(from_epoch, tuple(member.key for member in old), (new,), None)
+        _plan(ctx, change)
+        READY.delete(ctx.state, node.validator)
     return node.validator, node.transport
+
+
+def _check_newcomer(ctx: Context, node: NodeKeys, old: list[SetMember]) -> None:
+    """consensus V3, V5b: keys that nobody else has, of a node that said lately it is in sync.
+
+    A node that only changes its transport key was in sync all the time.
+    """
+    others = [wijk for wijk in FEDERATION_WIJKEN.get(ctx.state) or () if wijk != ctx.wijk_id]
+    taken = set(_get_node_keys(ctx, tuple(others)))
+    taken -= {key for member in old for key in (member.key, member.transport_key)}
+    named = (node.validator, node.transport)
+    is_new = not any(
+        key in taken or ACCOUNTS.get(ctx.state, account_id(key)) is not None for key in named
+    )
+    require(is_new, Code.WIJK_SET_CHANGE, cause="duplicate")
+    if node.validator in [member.key for member in old]:
+        return
+    ready = READY.get(ctx.state, node.validator)
+    is_ready = (
+        ready is not None
+        and ready.transport_key == node.transport
+        and ctx.time_s - ready.time_s <= READY_S
+    )
+    require(is_ready, Code.WIJK_SET_CHANGE, cause="not-ready")
+
+
+def _plan(ctx: Context, change: SetChange) -> None:
+    """Plan a change of the validator set, or refuse it with set-change (consensus V3, V4).
+
+    It may not be far off, because no other is planned meanwhile.
+    """
+    members = get_members(ctx.state, SET_NEXT)
+    far = change.from_epoch > ctx.clock.epoch + EPOCHS_AHEAD
+    cause = (
+        "pending"
+        if is_under_way(ctx.state)
+        else "far"
+        if far
+        else find_fault(members, change.leave, change.join)
+    )
+    require(cause is None, Code.WIJK_SET_CHANGE, cause=str(cause), n=len(members))
+    PLANNED.put(ctx.state, change)
+    before, after = len(members), len(members) - len(change.leave) + len(change.join)
+    ctx.emit(
+        "wijk.SetPlanned",
+        ctx.wijk_id if change.removed is None else change.removed,
+        change.from_epoch,
+        before,
+        quorum(before),
+        after,
+        quorum(after),
+    )
+
+
+def ready(ctx: Context, call: Ready) -> None:
+    """consensus V5b, economy E40. Refuses no-proof, not-recent. The newest report counts."""
+    usable = is_valid_key(call.validator) and is_valid_key(call.transport)
+    message = ready_proof_bytes(
+        ctx.chain.digest, call.validator, call.transport, call.block_id, call.height
+    )
+    proven = usable and verify(call.validator, message, call.proof)
+    require(proven, Code.WIJK_NO_PROOF)
+    require(is_recent(ctx.state, call.height, call.block_id), Code.WIJK_NOT_RECENT)
+
+    report = NodeReady(call.transport, call.height, ctx.time_s, ctx.sender)
+    READY.put(ctx.state, report, call.validator)
+    ctx.emit("wijk.ReadyNoted", call.validator, call.transport, call.height)
+
+
+def remove(ctx: Context, call: Remove) -> None:
+    """economy E36, E40. Refuses unknown, done, set-change.
+
+    From the border on the wijk votes on nothing and only redeems and settles; a wijk that is the
+    last one stays, since nobody would be left to decide.
+    """
+    wijk = WIJKEN.get(ctx.state, call.wijk_id)
+    if wijk is None:
+        raise Reject(Code.WIJK_UNKNOWN, name=call.wijk_id)
+    planned = PLANNED.get(ctx.state)
+    going = planned is not None and planned.removed == call.wijk_id
+    require(wijk.status == ACTIVE and not going, Code.WIJK_DONE)
+    require(len(_get_active(ctx)) > 1, Code.WIJK_SET_CHANGE, cause="last")
+    from_epoch = max(call.from_epoch, ctx.clock.epoch + 1)
+    members = get_members(ctx.state, SET_NEXT)
+    leave = tuple(member.key for member in members if member.wijk == call.wijk_id)
+    _plan(ctx, SetChange(from_epoch, leave, (), call.wijk_id))
+    ctx.emit("wijk.WijkRemoved", call.wijk_id, from_epoch)
 
 
 def fed_propose(ctx: Context, call: FedPropose) -> None:
@@ -502,7 +655,9 @@ CONTRACT = Contract(
             register_role,
             narrow=get_role_words,
         ),
-        Call(FedPropose, (Word.BOARD,), fed_propose),
-        Call(FedEndorse, (Word.BOARD,), fed_endorse),
+        Call(Ready, (Word.ANY,), ready),
+        Call(Remove, (Word.FED,), remove),
+        Call(FedPropose, (Word.BOARD,), fed_propose, winds_up=True),
+        Call(FedEndorse, (Word.BOARD,), fed_endorse, winds_up=True),
     ),
 )

@@ -176,7 +176,7 @@ class AdminRoutes:
         if node.genesis.doc.purpose == "live":
             raise Problem(3007, what=request.path)
         body = await _read(request, Faults)
-        known = {validator.name for validator in node.genesis.doc.validators}
+        known = {node.name, *(stats.name for stats in node.links.stats())}
         for group in body.groups:
             for name in group:
                 if name not in known:
@@ -275,7 +275,7 @@ def _guard_json(node: Node) -> dict[str, Any] | None:
 
 
 def _peers_json(node: Node) -> list[dict[str, Any]]:
-    addresses = {bytes.fromhex(doc.public_key): doc.address for doc in node.genesis.doc.validators}
+    addresses = {doc.name: doc.address for doc in node.genesis.doc.validators}
     found = []
     for stats in node.links.stats():
         if not stats.is_up:
@@ -284,7 +284,7 @@ def _peers_json(node: Node) -> list[dict[str, Any]]:
         found.append(
             {
                 "name": stats.name,
-                "address": addresses.get(stats.key, ""),
+                "address": addresses.get(stats.name, ""),
                 "direction": "out" if stats.dialled else "in",
                 "rtt_ms": None if stats.rtt_us is None else stats.rtt_us / 1000,
                 "height": stats.hello_height if told is None else told[0].best_height,

@@ -18,13 +18,15 @@ CHECK_S = 5.0
 REPEAT_MS = 3_600_000
 GUARD_REFUSED = "guard-refused"  # the alarm of consensus D2
 
+UPGRADE_BLOCKS = 1_000  # interfaces 6.3: so many blocks ahead a node that is too old says so
+
 _log = logging.getLogger("wijk.alerts")
 
 
-# Those of backups, evidence and upgrades come with their parts.
+# Those of backups and evidence come with their parts.
 ALERTS = (
     "stall", "quorum", "validator_absent", "disk", "clock", "peers", "peg", "redemption_late",
-    "guard",
+    "guard", "upgrade",
 )  # fmt: skip
 
 
@@ -107,6 +109,11 @@ def find_alerts(node: Node) -> Mapping[str, str]:
         found["guard"] = "the sign guard cannot be used: this node signs nothing"
     elif node.signer is not None and status.silence in STOPPED - {Silence.OBSERVER}:
         found["guard"] = f"this node signs nothing: {status.silence}"
+    planned = node.planned_upgrade()
+    if planned is not None and planned[0] not in node.chain.versions:
+        version, height = planned
+        if height - node.store.tip.height <= UPGRADE_BLOCKS:
+            found["upgrade"] = f"version {version} begins at block {height}; this node stops there"
     return found
 
 

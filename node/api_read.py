@@ -572,6 +572,7 @@ def status_json(node: Node, lang: str) -> Json:
     n = len(touch.members)
     health, cause = node.health(touch)
     supply, reserve, backed = node.totals()
+    upgrade = node.planned_upgrade()
     return {
         "chain_id": node.chain.chain_id,
         "chain_digest": node.chain.digest.hex(),
@@ -601,7 +602,7 @@ def status_json(node: Node, lang: str) -> Json:
         "log_size": tip.log_size,
         "mempool": len(node.runtime.intake.mempool),
         "next_vote": None,
-        "upgrade": None,
+        "upgrade": None if upgrade is None else {"version": upgrade[0], "height": upgrade[1]},
         "public_url": node.config.text("api.public_url") or None,
         "health": health,
         "cause": cause_json(touch, cause, lang),

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from chain.contract import Table
 from chain.crypto import public_key, sign, verify
 from chain.errors import Malformed
-from chain.genesis import Genesis, GenesisDoc, ValidatorDoc
+from chain.genesis import Genesis, GenesisDoc
 from chain.selftest import run_selftest
 from consensus.guard import GuardDamaged, GuardForeign
 from contracts import CONTRACTS
@@ -42,8 +42,9 @@ from node.links import PeerInfo, PeerLinks
 from node.logs import set_up_logging
 from node.meters import Meters
 from node.metrics import make_metrics
+from node.peers import find_own_name, find_peers
 from node.recovery import open_chain
-from node.runtime import Halted, Runtime
+from node.runtime import Applied, Halted, Runtime
 from node.setup import check_genesis, load_node_key
 from node.signatures import SignaturePool
 from node.store import choose_kind
@@ -121,6 +122,8 @@ def run(
         halted, rest = group.split((StoreDamaged, Halted))
         for leaf in _leaves(group):
             _log.critical("node.stopped", extra={"why": repr(leaf)}, exc_info=leaf)
+            if isinstance(leaf, Halted):
+                _say(leaf)
         return INTEGRITY if halted is not None and rest is None else CRASHED
     finally:
         lock.release()
@@ -152,8 +155,7 @@ async def serve(
     """
     seed = load_node_key(home.root / config.text("signer.key"))
     own_key = public_key(seed)
-    doc = find_validator(genesis.doc, own_key)
-    check_network(config, genesis.doc, doc)
+    check_network(config, genesis.doc, own_key)
     chain = genesis.chain(Table(CONTRACTS))
     guard = _open_guard(home, config, own_key, genesis, seed)
     make_room(home)
@@ -172,9 +174,10 @@ async def serve(
     loop = asyncio.get_running_loop()
 
     timers = LoopTimers(lambda name: runtime.fire(name))  # noqa: PLW0108
+    own_name = find_own_name(chain_store, own_key, config.text("node.name") or "follower")
     links = PeerLinks(
         identity=identity,
-        info=_own_info(config, genesis, own_key, identity.transport_key),
+        info=PeerInfo(own_name, own_key, identity.transport_key, ""),
         genesis_digest=genesis.digest,
         node_version=get_version(),
         height=lambda: chain_store.tip.height,
@@ -192,11 +195,11 @@ async def serve(
         timers,
         verifier,
         make_remembering_verify(),
-        own_key if doc is not None else None,
+        own_key,
         silent_until=silent_until,
     )
     loop.set_exception_handler(lambda _loop, context: _fail(stop, context))
-    links.set_peers([_peer_info(validator) for validator in genesis.doc.validators])
+    follow_peers(runtime, links, genesis.doc)
     p2p = links.open(config.text("p2p.listen"))
     node = Node(
         runtime=runtime,
@@ -205,7 +208,7 @@ async def serve(
         meters=meters,
         genesis=genesis,
         config=config,
-        name=doc.name if doc is not None else config.text("node.name") or "follower",
+        name=own_name,
         version=get_version(),
         storage=choose_kind(config.text("node.storage"), home.store),
         home=home,
@@ -241,17 +244,25 @@ async def serve(
     return int(code)
 
 
-def find_validator(doc: GenesisDoc, key: bytes) -> ValidatorDoc | None:
-    """Return the entry of genesis for a consensus key, or None for a follower."""
-    for validator in doc.validators:
-        if validator.public_key == key.hex():
-            return validator
-    return None
+def follow_peers(runtime: Runtime, links: PeerLinks, doc: GenesisDoc) -> None:
+    """Admit whom the chain names, now and after every block that names others (Z4)."""
+    admitted = find_peers(runtime.store, doc)
+    links.set_peers(admitted)
+
+    def look(_applied: Applied) -> None:
+        nonlocal admitted
+        found = find_peers(runtime.store, doc)
+        if found != admitted:
+            admitted = found
+            links.set_peers(found)
+
+    runtime.on_applied.append(look)
 
 
-def check_network(config: Config, doc: GenesisDoc, own: ValidatorDoc | None) -> None:
-    """Raise `ConfigInvalid` for settings that the chain does not let do what they say (3.1)."""
+def check_network(config: Config, doc: GenesisDoc, own_key: bytes) -> None:
+    """Raise `ConfigInvalid` for settings that genesis does not let do what they say (3.1)."""
     faults = []
+    own = next((one for one in doc.validators if one.public_key == own_key.hex()), None)
     others = len(doc.validators) - (own is not None)
     if config.number("p2p.max_peers") < others:
         faults.append(
@@ -314,18 +325,6 @@ def _open_guard(
         _log.error("guard.unusable", extra={"why": str(error)})
         _say(error)
         return None
-
-
-def _own_info(config: Config, genesis: Genesis, key: bytes, transport_key: bytes) -> PeerInfo:
-    doc = find_validator(genesis.doc, key)
-    name = doc.name if doc is not None else config.text("node.name") or "follower"
-    return PeerInfo(name, key, transport_key, "")
-
-
-def _peer_info(doc: ValidatorDoc) -> PeerInfo:
-    return PeerInfo(
-        doc.name, bytes.fromhex(doc.public_key), bytes.fromhex(doc.transport_key), doc.address
-    )
 
 
 def _stop_on(loop: asyncio.AbstractEventLoop, stop: "asyncio.Future[int]") -> None:

@@ -14,9 +14,10 @@ from chain.codec import Record, decode, encode
 from chain.contract import Chain, Clock
 from chain.errors import Malformed
 from chain.execute import Executed, get_leaders, get_set
-from chain.keyspaces import SET_NEXT, SET_NOW
+from chain.keyspaces import SET_NEXT, SET_NOW, get_version
 from chain.records import Header
 from chain.state import State
+from chain.texts import code_text, message
 from chain.validators import CommitCertificate, Verify
 from consensus import events
 from consensus.events import HeightContext, OpenRecords, Timer, Timing
@@ -58,6 +59,7 @@ from node.sync import Fetched, Sync
 BLOCK = b"block/"  # open-height record: a candidate's body with all transactions
 DRAFTED, ACCEPTED, PREPARED = b"drafted", b"accepted", b"prepared"
 
+TOO_OLD = 4005  # interfaces 1.5
 ALARMS_MAX = 100  # the newest are kept for `status`
 
 REASONS_MAX = 50  # why messages are ignored: the constants of the replica
@@ -67,6 +69,14 @@ Watcher = Callable[[TxPlace | None], None]
 
 class Halted(Exception):
     """This node must stop for good: its state or the chain is not to be trusted (S5, E6)."""
+
+
+class TooOld(Halted):
+    """The next block is of a protocol version that this program does not know (V8)."""
+
+    def __init__(self, version: int, height: int) -> None:
+        dutch, english = (message(TOO_OLD, {"height": height}, lang) for lang in ("nl", "en"))
+        super().__init__(f"{code_text(TOO_OLD)} (version {version}): {dutch} // {english}")
 
 
 class Applied(msgspec.Struct, frozen=True):
@@ -462,6 +472,9 @@ class Runtime:
         """Return what the open height depends on, from the committed state (L1, L2, V1)."""
         store = self.store
         tip = store.tip
+        version = get_version(State(store.read_state), tip.height + 1)
+        if version not in self.chain.versions:
+            raise TooOld(version, tip.height + 1)  # V8: before it says anything about that block
         validators = get_set(store.read_state, SET_NOW)
         clock = Clock(self.chain, State(store.read_state), tip.height, tip.time_ms // 1000)
         return HeightContext(

@@ -12,7 +12,15 @@ import msgspec
 from chain.contract import Chain, Clock
 from chain.execute import get_set_members
 from chain.genesis import Genesis
-from chain.keyspaces import FEDERATION_WIJKEN, SET_NOW, SUPPLY, WIJKEN, SetMember, Supply
+from chain.keyspaces import (
+    FEDERATION_WIJKEN,
+    SET_NOW,
+    SUPPLY,
+    WIJKEN,
+    SetMember,
+    Supply,
+    get_planned_upgrade,
+)
 from chain.state import State
 from chain.texts import Problem
 from chain.validators import CommitCertificate, ValidatorSet, faulty, quorum, read_bitmap
@@ -141,6 +149,10 @@ class Node:
         """Return height, time and parameters of the newest committed state."""
         tip = self.store.tip
         return Clock(self.chain, self.state(), tip.height, tip.time_ms // 1000)
+
+    def planned_upgrade(self) -> tuple[int, int] | None:
+        """Return protocol version and first block of an upgrade that is to come (consensus V8)."""
+        return get_planned_upgrade(self.state(), self.store.tip.height)
 
     def touch(self) -> Touch:
         """Return who is there: linked, heard within the last seconds, and voting (T5, C8)."""

@@ -14,7 +14,7 @@ from audit.blocks import RawBlock
 from chain.codec import encode
 from chain.crypto import sha256, sign
 from chain.execute import BlockRun, Executed, Preamble, get_set, make_header
-from chain.keyspaces import SET_NOW
+from chain.keyspaces import NO_END_S, SET_NOW
 from chain.records import BlockBody, Header, Outcome, Tx, block_id
 from chain.validators import (
     CommitCertificate,
@@ -24,12 +24,14 @@ from chain.validators import (
 )
 from contracts.coin import Leg, Mint, SetMinter, StatementCall, StatementEntry, Transfer
 from contracts.trade import Pay
+from contracts.wijk import NodeKeys, Ready, RegisterRole, node_proof_bytes, ready_proof_bytes
 from tests import federation
 from tests.federation import Ledger, account, reserve, seed
 
 Decided = tuple[Header, BlockBody, CommitCertificate, list[Tx], Executed]
 
-SEEDS = {federation.key(f"node-{name}"): seed(f"node-{name}") for name in federation.WIJKEN}
+NODES = (*federation.WIJKEN, "new")
+SEEDS = {federation.key(f"node-{name}"): seed(f"node-{name}") for name in NODES}
 
 
 def certify(
@@ -140,3 +142,24 @@ def make_chain(*, extra: int = 0) -> MadeChain:
     for number in range(extra):
         chain.by_person("anna", transfer("chaima", 1 + number))
     return chain
+
+
+def make_changed_chain() -> tuple[MadeChain, int]:
+    """Return a chain whose first wijk took another node, and the first height of the new set."""
+    chain = MadeChain(balances={"delfshaven/anna": 10_000, "delfshaven/chaima": 500})
+    chain.by_person("anna", transfer("chaima", 1))
+    keys, here = ("node-new", "transport-new"), chain.base
+    key, transport = (federation.key(name) for name in keys)
+    ready = ready_proof_bytes(chain.chain.digest, key, transport, here.block_id, here.height)
+    report = Ready(key, transport, here.block_id, here.height, sign(seed(keys[0]), ready))
+    assert chain.by_person("anna", report).code == 0
+    proof = sign(seed(keys[0]), node_proof_bytes(chain.chain.digest, key, transport))
+    board = federation.board("delfshaven")
+    node = NodeKeys(key, transport, proof)
+    call = RegisterRole("VALIDATOR", board, 0, NO_END_S, node)
+    assert chain.by_board("delfshaven", call).code == 0
+    chain.time_s += 10  # beyond the border of the epoch
+    border = chain.base.height + 1
+    for cents in range(2, 6):
+        chain.by_person("anna", transfer("chaima", cents))
+    return chain, border + 2

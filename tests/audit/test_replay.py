@@ -19,7 +19,13 @@ from chain.keyspaces import BALANCES, SET_NOW
 from chain.records import BlockBody, Header
 from chain.validators import CommitCertificate, ValidatorSet, write_bitmap
 from tests import federation
-from tests.audit.made_chain import MadeChain, certify, make_chain, transfer
+from tests.audit.made_chain import (
+    MadeChain,
+    certify,
+    make_chain,
+    make_changed_chain,
+    transfer,
+)
 
 CHAIN = make_chain(extra=2)
 RAWS = tuple(CHAIN.raws)
@@ -364,3 +370,60 @@ def test_validators_that_nobody_knows_end_the_walk_and_say_so() -> None:
 
     assert report.first_bad == 4
     assert report.why == "announces validators that are not known: verify from genesis"
+
+
+# ------------------------------------------------------------------------- a set that has changed
+
+
+def test_a_replay_follows_a_change_of_the_validators() -> None:
+    """consensus V1, V2: the old set certifies the digest of the next, and then the next signs."""
+    chain, first = make_changed_chain()
+
+    report = check(chain.raws, chain.genesis)
+
+    assert report.ok
+    (old, new) = report.eras
+    assert (old[:2], new[:2]) == ((1, first - 1), (first, None))
+    assert federation.key("node-delfshaven") in old[2]
+    assert federation.key("node-delfshaven") not in new[2]
+    assert federation.key("node-new") in new[2]
+
+
+def test_a_light_client_follows_a_change_that_was_announced_to_it() -> None:
+    """consensus S9: each header names the set after it; another one is refused."""
+    chain, first = make_changed_chain()
+    (_, _, old), (_, _, new) = check(chain.raws, chain.genesis).eras
+    block = decode_block(chain.raws[0])
+    start = light.trust_block(
+        chain.chain.chain_id,
+        chain.genesis.digest,
+        block.header,
+        block.certificate,
+        old,
+        old,
+        verify,
+    )
+
+    def walk(*known: ValidatorSet) -> Report:
+        sets = {one.validators_hash: one for one in known}
+        later = iter(chain.raws[1:])
+        return follow_headers(start, old, later, lambda _height, named: sets.get(named))
+
+    assert walk(old, new).ok
+    assert walk(old, new).last == len(chain.raws)
+    assert walk(old).first_bad == first - 1
+    assert walk(old).why == "announces validators that are not known: verify from genesis"
+
+
+def test_v6_a_certificate_by_a_set_that_is_out_is_refused() -> None:
+    """The whole quorum of before signs the first height of the new set."""
+    chain, first = make_changed_chain()
+    old = check(chain.raws, chain.genesis).eras[0][2]
+    block = decode_block(chain.raws[first - 1])
+    forged = certify(block.header, old, chain.chain.chain_id, count=4)
+    raws = list(chain.raws)
+    raws[first - 1] = msgspec.structs.replace(raws[first - 1], certificate=encode(forged))
+
+    report = check(raws, chain.genesis)
+
+    assert report.first_bad == first

@@ -14,7 +14,7 @@ from chain.errors import Malformed
 from chain.policy import build_policy, read_policy
 from chain.texts import Problem
 from tests import federation
-from tests.audit.made_chain import make_chain
+from tests.audit.made_chain import make_chain, make_changed_chain
 
 CHAIN = make_chain(extra=3)
 RAWS = CHAIN.raws
@@ -104,6 +104,26 @@ def test_a_policy_that_is_right_already_stays_byte_for_byte(tmp_path: Path) -> N
     run(Listed(RAWS), tmp_path)
 
     assert (tmp_path / POLICY).stat().st_mtime_ns == before.st_mtime_ns
+
+
+def test_a_policy_learns_of_a_changed_set_from_the_chain_it_verified(tmp_path: Path) -> None:
+    """interfaces 3.5: an era is added once the era before has certified the set that follows."""
+    chain, first = make_changed_chain()
+    genesis = chain.genesis.canonical
+    assert run(Listed(chain.raws[: first - 2], genesis), tmp_path).ok
+    before = load_policy(tmp_path)
+
+    assert run(Listed(chain.raws, genesis), tmp_path).ok
+
+    after = load_policy(tmp_path)
+    assert before is not None
+    assert after is not None
+    assert [(era.from_height, era.to_height) for era in before.eras] == [(1, None)]
+    assert [(era.from_height, era.to_height) for era in after.eras] == [
+        (1, first - 1),
+        (first, None),
+    ]
+    assert run(Listed(chain.raws, genesis), tmp_path, first=first - 1).ok
 
 
 @pytest.mark.parametrize("height", range(1, TOP + 1))

@@ -15,6 +15,7 @@ import msgspec
 from chain import tree
 from chain.codec import digest, encode
 from chain.contract import Table
+from chain.crypto import sha256
 from chain.errors import Reject
 from chain.execute import Base, Executed, Preamble, apply_block
 from chain.genesis import load_genesis
@@ -186,16 +187,17 @@ def replay(written: Written) -> Replayed:
     nodes: dict[bytes, bytes] = {}
     _put(nodes, tree.update(lambda _path: None, genesis.state).nodes)
     window = Window(600)
-    height, time_ms, frontier = 0, genesis.time_ms, EMPTY_FRONTIER
+    height, time_ms, frontier, block_id = 0, genesis.time_ms, EMPTY_FRONTIER, genesis.digest
     executed = []
     for block_time_ms, raws in written.blocks:
-        base = Base(height, bytes(32), time_ms, state.get, nodes.get, frontier, window)
+        base = Base(height, block_id, time_ms, state.get, nodes.get, frontier, window)
         txs = [decode_tx(raw, chain.table.union) for raw in raws]
         done = apply_block(base, chain, block_time_ms, Preamble(key("node-delfshaven"), None), txs)
         _put(state, done.changes)
         _put(nodes, done.tree_nodes)
         window.add_block(block_time_ms // 1000, done.included)
         height, time_ms, frontier = height + 1, block_time_ms, done.frontier
+        block_id = sha256(done.state_root)  # as the ledger of the author has it
         executed.append(done)
     return describe(executed, state)
 

@@ -53,6 +53,7 @@ from chain.records import (
     decode_tx,
     encode_body,
 )
+from chain.set_change import RECENT
 from chain.state import State
 from chain.validators import CommitCertificate
 from contracts import CONTRACTS
@@ -813,15 +814,15 @@ def test_v1_sets_move_up_at_the_start_of_a_block(ledger: Ledger) -> None:
     assert len(get_set(ledger.state.get, SET_NOW)) == 1
 
 
-def test_an_empty_block_changes_nothing_after_the_first(ledger: Ledger) -> None:
+def test_an_empty_block_only_remembers_its_parent_after_the_first(ledger: Ledger) -> None:
+    """consensus V5b: the newest block ids are state; nothing else moves by itself."""
     ledger.apply(ledger.run())
-    root = ledger.blocks[-1].state_root
+    parent = ledger.base.block_id
 
     executed = ledger.apply(ledger.run())
 
-    assert executed.changes == {}
-    assert executed.tree_nodes == {}
-    assert executed.state_root == root
+    assert executed.changes == {RECENT.key("01"): encode((1, parent))}
+    assert executed.included == ()
 
 
 # ------------------------------------------------------------------------------------- headers

@@ -25,7 +25,7 @@ from chain.state import State
 PURPOSES = ("test", "demo", "live")
 WAITING = {
     "epoch_s", "enact_delay_s", "net_period_s", "recovery_delay_s", "complaint_s", "objection_s",
-    "hearing_s",
+    "hearing_s", "upgrade_blocks",
 }  # fmt: skip
 
 
@@ -86,6 +86,11 @@ def test_only_an_int_is_a_number(value: Any) -> None:
         ("small_areas", ("WK059903",), False),
         ("small_areas", tuple((f"X{i}",) for i in range(1_000)), True),
         ("small_areas", tuple((f"X{i}",) for i in range(1_001)), False),
+        ("upgrade", (2, 1_000), True),
+        ("upgrade", (2,), False),
+        ("upgrade", (2, "7"), False),
+        ("upgrade", (2, True), False),
+        ("upgrade", ((2, 1_000),), False),
         ("reserves", ((bytes(32), "noord"),), True),
         ("reserves", ((bytes(31), "noord"),), False),
         ("reserves", (("noord", bytes(32)),), False),

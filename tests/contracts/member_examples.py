@@ -23,14 +23,17 @@ from chain.keyspaces import (
     PARAMS,
     ROLES,
     SEATS,
+    VALIDATOR_SETS,
     WIJKEN,
     AccountKey,
     AccountRecord,
     Member,
     RoleVersion,
     Seat,
+    SetMember,
     Wijk,
 )
+from chain.set_change import PLANNED, READY, RECENT, NodeReady, SetChange
 from chain.state import Keyspace
 from contracts import accounts, coin, members, wijk
 from contracts.accounts import (
@@ -52,7 +55,9 @@ from contracts.wijk import (
     Found,
     HeldKey,
     NodeKeys,
+    Ready,
     RegisterRole,
+    Remove,
     SetParam,
 )
 
@@ -97,6 +102,9 @@ CALLS: tuple[Any, ...] = (
     RegisterRole("TREASURY", ACCOUNT, 20_460, UNTIL_S, None),
     FedPropose(encode(SECONDERS)),
     FedEndorse(OBJECT, 1),
+    Ready(KEYS[0], KEYS[1], OBJECT, 812, PROOF),
+    Remove("overschie", 20_460),
+    SetParam("upgrade", msgspec.Raw(encode((2, 50_000))), 20_460),
     Admit(KEYS[0], "PERSON", "BU05990310", 2014, ("VOTE", "STAND"), 15_000),
     Attach((NewAccount(KEYS[0], "PERSON", 15_000), NewAccount(KEYS[1], "TEAM", 10**13))),
     SetLimits(
@@ -155,6 +163,18 @@ STATES: tuple[tuple[Keyspace[Any], tuple[bytes | str | int, ...], Any], ...] = (
         (OBJECT,),
         FedMatter(encode(SECONDERS), ACCOUNT, UNTIL_S, ("noord",), ("charlois",), "OPEN", 0),
     ),
+    (
+        VALIDATOR_SETS,
+        ("next",),
+        (SetMember(KEYS[0], KEYS[1], "noord", "noord"),),
+    ),
+    (
+        PLANNED,
+        (),
+        SetChange(20_460, (KEYS[0],), (SetMember(KEYS[2], KEYS[3], "noord", "noord"),), None),
+    ),
+    (READY, (KEYS[2],), NodeReady(KEYS[3], 812, UNTIL_S, ACCOUNT)),
+    (RECENT, ("07",), (807, OBJECT)),
     (
         MEMBERS,
         (ACCOUNT,),

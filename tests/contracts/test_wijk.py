@@ -655,13 +655,6 @@ def test_wijk_register_role_refuses_no_proof(ledger: Ledger) -> None:
     assert_refused(ledger.by_board("delfshaven", call), Code.WIJK_NO_PROOF)
 
 
-def test_wijk_register_role_refuses_set_change(ledger: Ledger) -> None:
-    """consensus V3, V5b: a key joins only after `wijk.ready`, which this version has not."""
-    for keys in (node(ledger, "new"), node(ledger, "noord"), node(ledger, transport="new")):
-        call = RegisterRole("VALIDATOR", ANNA, 0, NO_END_S, keys)
-        assert_refused(ledger.by_board("delfshaven", call), Code.WIJK_SET_CHANGE)
-
-
 def test_wijk_register_role_refuses_expired(ledger: Ledger) -> None:
     """A term ends after it begins."""
     now = ledger.time_s + 1

@@ -127,6 +127,7 @@ async def test_each_condition_is_found(nodes: list[Live], monkeypatch: pytest.Mo
     unpaid = SimpleNamespace(get=lambda *_: ((20_200_101, 1),))
     monkeypatch.setattr(alerts, "UNPAID", unpaid)
     monkeypatch.setattr(node, "supplies", lambda: {"delfshaven:EUR": None})
+    monkeypatch.setattr(node, "planned_upgrade", lambda: (2, node.store.tip.height + 1_000))
 
     found = find_alerts(node)
 
@@ -134,3 +135,7 @@ async def test_each_condition_is_found(nodes: list[Live], monkeypatch: pytest.Mo
     assert node.name in found["validator_absent"]
     assert "foreign-signature" in found["guard"]
     assert found["redemption_late"] == "delfshaven:EUR"
+    assert found["upgrade"].startswith("version 2 begins at block")
+    for planned in ((2, node.store.tip.height + 1_001), (1, 7), None):
+        monkeypatch.setattr(node, "planned_upgrade", lambda planned=planned: planned)
+        assert "upgrade" not in find_alerts(node)

@@ -39,7 +39,7 @@ from node.head_file import (
 )
 from node.intake import Verdict
 from node.messages import CertificateNote
-from node.runtime import Runtime
+from node.runtime import Runtime, TooOld
 from node.store_memory import MemoryStore
 from node.sync import Fetched
 from node.wire import HEAD_BYTES, KINDS, decode_record, encode_frame
@@ -239,6 +239,8 @@ class SimNode:
         self.silent_until = 0
         self.lie: Callable[[Record], Record | None] | None = None  # what a liar says instead
         self.liar: Liar | None = None
+        self.chain = world.chain
+        self.stopped: str | None = None  # why the program ended itself, for good
         create_chain(MemoryStore(self.pairs), world.genesis)
         tip = ChainStore(MemoryStore(self.pairs)).tip
         create_guard(
@@ -312,7 +314,7 @@ class SimNode:
         self.silent_until = silent_until
         self.runtime = SimRuntime(
             self,
-            world.chain,
+            self.chain,
             chain_store,
             heads,
             guard,
@@ -486,6 +488,14 @@ class World:
             if node.liar is None and node.lie is None and node.key not in twins
         ]
 
+    def add_node(self, name: str) -> SimNode:
+        """Add a node that is no validator of genesis; its key is that of `node-<name>`."""
+        node = SimNode(self, name, len(self.nodes))
+        self.nodes.append(node)
+        self.by_key[node.key] = node
+        self._seeds[node.key] = node.seed
+        return node
+
     # -------------------------------------------------------------------- keys and time
 
     def sign(self, seed: bytes, message: bytes) -> bytes:
@@ -541,6 +551,10 @@ class World:
         """Do something in the process of `node`, which may end in the middle of it."""
         try:
             action()
+        except TooOld as error:
+            assert node is not None
+            node.stopped = str(error)
+            node.crash()
         except Crashed:
             assert node is not None
             self._end(node)
@@ -660,21 +674,25 @@ class World:
 
     def make_payment(self, payer: str, payee: str, cents: int) -> bytes:
         """Return a fresh signed payment."""
-        self.sent += 1
         call = Transfer((Leg(federation.account(payee), cents, None, None),), None)
         lives_s = 500
         if self.faults.short_lives and self.script.random() < self.faults.short_lives:
             lives_s = self.script.randrange(2, 15)
+        return self.make_tx(call, payer, {0: payer}, lives_s)
+
+    def make_tx(self, call: Any, sender: str, signers: dict[int, str], lives_s: int = 500) -> bytes:
+        """Return a fresh signed transaction; names stand for keys, each signer has an index."""
+        self.sent += 1
         expires = (START_MS + self.now) // 1000 + lives_s
-        body = encode_body(
-            self.genesis.digest,
-            federation.account(payer),
-            self.sent.to_bytes(16, "big"),
-            expires,
-            call,
-        )
-        signature = self.sign(federation.seed(payer), TX_CONTEXT + body)
-        return encode(Envelope(body, (KeySignature(0, signature),)))
+        nonce = self.sent.to_bytes(16, "big")
+        account = federation.account(sender)
+        body = encode_body(self.genesis.digest, account, nonce, expires, call)
+        signatures = []
+        for index, name in sorted(signers.items()):
+            seed = federation.seed(name)
+            self._seeds.setdefault(public_key(seed), seed)
+            signatures.append(KeySignature(index, self.sign(seed, TX_CONTEXT + body)))
+        return encode(Envelope(body, tuple(signatures)))
 
     def submit(self, node: SimNode, raw: bytes) -> None:
         """Hand a transaction to a node that is up, and note what it promises."""

@@ -223,9 +223,11 @@ def test_a_port_is_promised_once() -> None:
 @pytest.fixture
 def handlers() -> Iterator[None]:
     endings = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    outer = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the suite may run under `nohup`
     before = [signal.getsignal(number) for number in endings]
     yield
     assert [signal.getsignal(number) for number in endings] == before
+    signal.signal(signal.SIGHUP, outer)
 
 
 @pytest.mark.usefixtures("handlers")

@@ -257,7 +257,7 @@ def slow_validator(ground: Ground) -> None:
 def wrong_clock(ground: Ground) -> None:
     """F31: +5 s, +1 h, -1 h on one node: the chain's time stays that of the others."""
     name, others = ground.names[-1], ground.names[:-1]
-    start = ground.top()
+    start, told = ground.top(), 0
     for offset_ms in (5_000, HOUR_MS, -HOUR_MS):
         ground.stop([name])
         ground.network.extra = {name: ["--clock-ms", str(offset_ms)]}
@@ -266,11 +266,13 @@ def wrong_clock(ground: Ground) -> None:
         ground.wait_block(10, others)
         ground.wait_paid()
         ground.wait_level(name)
+        if abs(offset_ms) == HOUR_MS:
+            told += 1
+            ground.wait(lambda: ground.log(name).count("clock-skew") >= told, "its alarm")  # noqa: B023
     times = [header.time_ms for header, _ in ground.blocks(others[0], start)]
     assert times == sorted(set(times)), "time went back"
     ahead_ms = times[-1] - int(time.time() * 1000)
     assert ahead_ms < 1_000, f"the chain is {ahead_ms} ms ahead of the others' clocks"
-    assert "clock-skew" in ground.log(name), "it does not tell of its clock"
     ground.network.extra = {}
     ground.stop([name])
     ground.start(name)

@@ -57,6 +57,8 @@ def heal(world: World) -> None:
         node.set_rate((1, 1))
         if node.runtime is not None:
             node.runtime.saves_space = False
+        if node.rotten and node.runtime is not None:
+            node.crash()  # a start proves the whole store, and finds what rotted unread (Y21)
         world.later(1, None, "start", node_start(node))
     world.partition(())
     world.later(500, None, "connect", world.connect)

@@ -16,6 +16,7 @@ from typing import assert_never
 import msgspec
 
 from chain.errors import Malformed
+from chain.justification import check_justification, check_round_change, claim_of
 from chain.validators import (
     CommitCertificate,
     ValidatorSet,
@@ -62,10 +63,7 @@ from consensus.restart import commit_of, compute_own_messages, lacks_records
 from consensus.round_change import (
     FRESH_AT_ROUND_0,
     Choice,
-    check_justification,
     check_proof,
-    check_round_change,
-    claim_of,
     compute_choice,
     compute_jump,
 )

@@ -130,9 +130,10 @@ class Replay:
         header = block.header
         self.walk.check(block)
         check_header(self.base, self.chain, header, block.body)
-        preamble = Preamble(header.creator, block.body.last_commit)
+        body, check = block.body, self._check_signatures
+        preamble = Preamble(header.creator, body.last_commit, body.evidence)
         executed = apply_block(
-            self.base, self.chain, header.time_ms, preamble, txs, self._check_signatures
+            self.base, self.chain, header.time_ms, preamble, txs, check, self._verify
         )
         check_results(header, executed, self.base)
         if block.outcomes is not None and block.outcomes != encode(executed.outcomes):

@@ -16,8 +16,9 @@ import msgspec
 from chain import signed
 from chain.codec import Digest, PublicKey, Record, Signature, Uint, decode
 from chain.crypto import blake2b
-from chain.errors import Malformed
+from chain.evidence import EVIDENCE_BYTES_MAX, EVIDENCE_MAX
 from chain.records import BLOCK_TXS_MAX, Header, block_id
+from chain.sanctions import check_amount
 from chain.signed import (
     EMPTY_JUSTIFICATION,
     ROUND_MAX,
@@ -38,8 +39,6 @@ from chain.validators import BITMAP_BYTES_MAX, CommitCertificate, PreparedCertif
 # The records of chain/signed.py belong to the messages: whoever speaks finds all of them here.
 __all__ = [
     "EMPTY_JUSTIFICATION",
-    "EVIDENCE_BYTES_MAX",
-    "EVIDENCE_MAX",
     "ROUND_MAX",
     "SHORT_ID_BYTES",
     "SILENCE_LENGTH_MAX",
@@ -71,8 +70,6 @@ __all__ = [
 ]
 
 SHORT_ID_BYTES = 8  # consensus B3
-EVIDENCE_MAX = 64  # as in the body: chain/records.py
-EVIDENCE_BYTES_MAX = 64 * 1024  # consensus E3: all of a block together
 SILENCE_LENGTH_MAX = 32  # a key of `events.Silence`, never prose
 
 ShortId = Annotated[bytes, msgspec.Meta(min_length=SHORT_ID_BYTES, max_length=SHORT_ID_BYTES)]
@@ -199,8 +196,7 @@ def check_size(block: CompactBlock) -> None:
     Nothing that is signed binds a compact form to its size, and whoever holds a block sends it on:
     in a frame with a longer justification, or as a body.
     """
-    if sum(map(len, block.evidence)) > EVIDENCE_BYTES_MAX:
-        raise Malformed("more evidence than a block may hold")
+    check_amount(block.evidence)
 
 
 def short_id(body_hash: bytes, tx_id: bytes) -> bytes:

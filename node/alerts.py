@@ -10,6 +10,9 @@ from collections import Counter
 from collections.abc import Mapping
 
 from chain.books import UNPAID
+from chain.execute import get_set_members
+from chain.keyspaces import SET_NOW
+from chain.sanctions import get_suspended_keys
 from consensus.events import Silence
 from node.home import get_free_bytes
 from node.standing import STOPPED, WINDOW_BLOCKS, Node
@@ -21,10 +24,10 @@ GUARD_REFUSED = "guard-refused"  # the alarm of consensus D2
 _log = logging.getLogger("wijk.alerts")
 
 
-# Those of backups, evidence and upgrades come with their parts.
+# Those of backups and upgrades come with their parts.
 ALERTS = (
     "stall", "quorum", "validator_absent", "disk", "clock", "peers", "peg", "redemption_late",
-    "guard",
+    "guard", "equivocation",
 )  # fmt: skip
 
 
@@ -100,6 +103,12 @@ def find_alerts(node: Node) -> Mapping[str, str]:
         found["clock"] = f"{skew_ms} ms off the median of the peers"
     if not node.totals()[2]:
         found["peg"] = "more coin is out than bank money stands behind it"
+    caught = _find_caught(node)
+    if caught:
+        found["equivocation"] = (
+            f"signed what cannot both be honest: {', '.join(caught)}; "
+            "most often the key is on two machines"
+        )
     late = _find_late(node)
     if late:
         found["redemption_late"] = ", ".join(late)
@@ -108,6 +117,15 @@ def find_alerts(node: Node) -> Mapping[str, str]:
     elif node.signer is not None and status.silence in STOPPED - {Silence.OBSERVER}:
         found["guard"] = f"this node signs nothing: {status.silence}"
     return found
+
+
+def _find_caught(node: Node) -> list[str]:
+    """Return the validators that are suspended, or will be: evidence is on its way (E4, E7)."""
+    keys = get_suspended_keys(node.clock().state) | {
+        one.key for one in node.runtime.evidence.accused()
+    }
+    members = get_set_members(node.store.read_state, SET_NOW)
+    return sorted(member.name for member in members if member.key in keys)
 
 
 def _find_late(node: Node) -> list[str]:

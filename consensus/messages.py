@@ -39,6 +39,7 @@ from chain.validators import BITMAP_BYTES_MAX, CommitCertificate, PreparedCertif
 # The records of chain/signed.py belong to the messages: whoever speaks finds all of them here.
 __all__ = [
     "EMPTY_JUSTIFICATION",
+    "EVIDENCE_BYTES_MAX",
     "ROUND_MAX",
     "SHORT_ID_BYTES",
     "SILENCE_LENGTH_MAX",

@@ -92,8 +92,8 @@ def test_e1e_f16_reasons_that_the_leader_signed_and_that_are_false() -> None:
     """consensus F16: rejected, and evidence if the digest matches; else nobody is framed."""
     desk = Desk("D", timing=SLOW).watch()
     block = desk.block("b2", "B")
-    few = Justification(tuple(desk.changes("AB", 1)), None)  # type: ignore[arg-type]
-    enough = Justification(tuple(desk.changes("ABC", 1)), None)  # type: ignore[arg-type]
+    few = Justification(tuple(desk.changes("AB", 1)), None)
+    enough = Justification(tuple(desk.changes("ABC", 1)), None)
     signed = desk.proposal(block, 1, enough)
     framed = type(signed)(signed.record, signed.signer, signed.signature, block, few)
 
@@ -166,7 +166,7 @@ def test_e5_a_height_of_one_round_is_forgotten_and_one_of_two_is_kept() -> None:
     assert desk.did(ev.Retain) == []
 
     desk = Desk("D", timing=SLOW).watch()
-    reasons = Justification(tuple(desk.changes("ABC", 1)), None)  # type: ignore[arg-type]
+    reasons = Justification(tuple(desk.changes("ABC", 1)), None)
     block = desk.block("b2", "B")
     desk.hear("B", desk.proposal(block, 1, reasons))
     desk.hear("C", *desk.prepares("ABC", 1, block), *desk.commits("ABC", 1, block))
@@ -209,7 +209,7 @@ def decide_later(desk: Desk) -> CompactBlock:
     """Round 1: A and B change the round as if they had committed to nothing."""
     changes = desk.changes("AB", 1)
     desk.hear("A", *changes)
-    reasons = Justification((*changes, desk.changes(desk.own or "", 1)[0]), None)  # type: ignore[arg-type]
+    reasons = Justification((*changes, desk.changes(desk.own or "", 1)[0]), None)
     block = desk.block("b2", "B")
     desk.hear("B", desk.proposal(block, 1, reasons))
     desk.hear("A", *desk.prepares("AB", 1, block), *desk.commits("AB", 1, block))

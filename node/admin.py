@@ -24,8 +24,7 @@ from chain.strict_json import parse_json
 from chain.texts import Problem
 from node.api_read import status_json
 from node.disk import StorageError
-from node.guard_file import GuardFile
-from node.home import get_free_bytes, socket_path
+from node.home import append_line, get_free_bytes, socket_path
 from node.http_server import (
     Serving,
     answer_errors,
@@ -96,6 +95,7 @@ def make_admin(node: Node, stop: "asyncio.Future[int]") -> web.Application:
     app.router.add_get("/admin/v1/peers", routes.peers)
     app.router.add_get("/admin/v1/config", routes.config)
     app.router.add_get("/admin/v1/signer", routes.signer)
+    app.router.add_post("/admin/v1/signer/lock", routes.lock)
     app.router.add_post("/admin/v1/faults", routes.faults)
     app.router.add_post("/admin/v1/log-level", routes.log_level)
     app.router.add_post("/admin/v1/shutdown", routes.shutdown)
@@ -156,6 +156,13 @@ class AdminRoutes:
             }
         )
 
+    async def lock(self, _request: web.Request) -> web.StreamResponse:
+        """POST /admin/v1/signer/lock: sign nothing any more; only a restart undoes it."""
+        if self._node.signer is None:
+            raise Problem(1010)
+        self._node.runtime.lock_signer()
+        return answer_json({"signing": False, "guard": _guard_json(self._node)})
+
     async def faults(self, request: web.Request) -> web.StreamResponse:
         """POST /admin/v1/faults: cut links across groups, or restore them (test chains only)."""
         node = self._node
@@ -212,12 +219,7 @@ def _make_logger(node: Node) -> Any:
             "method": request.method,
             "path": request.path[:200],
         }
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        file = os.open(node.home.admin_log, flags, 0o600)
-        try:
-            os.write(file, json.dumps(line).encode() + b"\n")
-        finally:
-            os.close(file)
+        append_line(node.home.admin_log, json.dumps(line))
         return await handler(request)
 
     return logger
@@ -233,7 +235,7 @@ def get_caller(request: web.Request) -> tuple[int, int, int]:
 
 
 def _guard_json(node: Node) -> dict[str, Any] | None:
-    if not isinstance(node.signer, GuardFile) or node.signer.last is None:
+    if node.signer is None or node.signer.last is None:
         return None
     at = node.signer.last.position
     return {"height": at.height, "round": at.round, "step": at.step.name.lower()}

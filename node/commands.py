@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from chain.terminal import Terminal
+from node.commands_recovery import rejoin, rollback
 
 WATCH_S = 1.0
 GENESIS_BYTES_MAX = 64 * 1024 * 1024
@@ -151,11 +152,15 @@ def status(terminal: Terminal, watch: bool) -> None:
     """Ask the admin socket of a running node."""
     root = node_home(terminal)
     while True:
-        found = _ask_admin(terminal, root, "/admin/v1/status")
+        found = ask_admin(terminal, root, "/admin/v1/status")
         terminal.show(found, _lines(terminal, found))
         if not watch:
             return
         time.sleep(WATCH_S)
+
+
+node.add_command(rejoin)
+node.add_command(rollback)
 
 
 def node_home(terminal: Terminal) -> Path:
@@ -221,7 +226,7 @@ def _lines(terminal: Terminal, found: dict[str, Any]) -> list[str]:
     ]
 
 
-def _ask_admin(terminal: Terminal, root: Path, route: str) -> dict[str, Any]:
+def ask_admin(terminal: Terminal, root: Path, route: str, *, method: str = "GET") -> dict[str, Any]:
     """Return what the admin socket of the node in `root` answers; exit 4 where nobody listens."""
     import http.client
     import json
@@ -244,7 +249,7 @@ def _ask_admin(terminal: Terminal, root: Path, route: str) -> dict[str, Any]:
 
     connection = Connection("localhost")
     try:
-        connection.request("GET", route)
+        connection.request(method, route)
         answer = connection.getresponse()
         found: dict[str, Any] = json.loads(answer.read(GENESIS_BYTES_MAX))
     except (OSError, ValueError, http.client.HTTPException):

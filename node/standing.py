@@ -21,6 +21,7 @@ from consensus.messages import Status
 from consensus.timers import IN_TOUCH_MS
 from node.chainstore import ChainStore
 from node.config import Config
+from node.guard_file import LostGuard
 from node.home import Home
 from node.links import PeerLinks
 from node.meters import Meters
@@ -33,11 +34,12 @@ SAMPLES_MAX = 1_000  # finality times that `status` looks back on
 WAITING_MAX = 100_000  # submissions whose finality is being timed: as many as the mempool holds
 BEHIND_BLOCKS_MAX = 1  # one block ahead is consensus' own business (node/sync.py)
 
-# Why a validator votes no more, or not before somebody did something (consensus M14).
+# Why a validator votes no more, or not before something happened elsewhere (consensus M14).
 STOPPED = frozenset(
     {
         Silence.OBSERVER,
-        Silence.WITHHELD,
+        Silence.BARRIER,
+        Silence.LOCKED,
         Silence.FOREIGN_SIGNATURE,
         Silence.GUARD,
         Silence.ROUND_CAP,
@@ -129,7 +131,7 @@ class Node:
     @property
     def signing(self) -> bool:
         """Whether this node votes, or would if a block were being made."""
-        if self.signer is None:
+        if self.signer is None or (isinstance(self.signer, LostGuard) and not self.signer.last):
             return False
         return self.runtime.replica.status().silence in (None, Silence.DECIDED, Silence.START)
 

@@ -11,7 +11,7 @@ from functools import partial
 from hashlib import blake2b, sha256
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chain import crypto
 from chain.codec import encode
@@ -20,15 +20,17 @@ from chain.crypto import public_key
 from chain.errors import Malformed
 from chain.genesis import Genesis
 from chain.records import TX_CONTEXT, Envelope, KeySignature, encode_body
+from chain.validators import quorum
+from consensus.events import Silence
 from consensus.guard import Binding, GuardDamaged
 from contracts import CONTRACTS
 from contracts.coin import Leg, Transfer
 from node.chainstore import ChainStore, TxPlace, create_chain
-from node.guard_file import create_guard, open_guard
+from node.guard_file import GuardFile, GuardMissing, LostGuard, create_guard, open_guard
+from node.guard_state import open_by_approval
 from node.head_file import (
     HeadBinding,
     HeadVerdict,
-    compute_silence,
     create_head_file,
     judge_head,
     open_head_file,
@@ -162,6 +164,13 @@ class SimStore(MemoryStore):
         self._point("store.written")
 
 
+class Image(NamedTuple):
+    """A copy of all that a node keeps."""
+
+    pairs: dict[bytes, bytes]
+    files: dict[str, bytes]
+
+
 class SimNode:
     """A validator: what survives a crash, and the process while there is one."""
 
@@ -180,6 +189,7 @@ class SimNode:
         self.instance = sha256(name.encode()).digest()[:16]
         self.armed = False
         self.wiped = False
+        self.may_be_damaged = False  # somebody flipped a bit of its guard
         self.lie: Callable[[Record], Record | None] | None = None  # what a liar says instead
         create_chain(MemoryStore(self.pairs), world.genesis)
         tip = ChainStore(MemoryStore(self.pairs)).tip
@@ -209,17 +219,18 @@ class SimNode:
         store = SimStore(self.pairs, self.point)
         chain_store = ChainStore(store)
         binding = HeadBinding(world.genesis.digest, self.instance)
-        heads = open_head_file(self.root / "head.bin", binding, self.disk)
-        tip = chain_store.tip
+        head, tip = self.root / "head.bin", chain_store.tip
+        if not self.disk.exists(head):  # the whole disk is gone
+            roots = (tip.log_root, tip.state_root)
+            create_head_file(head, binding, tip.height, tip.block_id, roots, self.disk).close()
+        heads = open_head_file(head, binding, self.disk)
         verdict = judge_head(tip.height, tip.block_id, heads.heads)
         is_short = verdict is HeadVerdict.LOST and self.wiped
         assert is_short or verdict is HeadVerdict.OK, f"{self.name}: acked blocks are missing (J17)"
         self.wiped = is_short  # until it has fetched back what it lost
         if tip.height > heads.last.height:
             heads.append(tip.height, tip.block_id, tip.log_root, tip.state_root)
-        guard = open_guard(
-            self.root / "guard.bin", self.key, world.genesis.digest, self.sign, self.disk
-        )
+        guard = self._open_guard()
         self.runtime = Runtime(
             world.chain,
             chain_store,
@@ -230,12 +241,25 @@ class SimNode:
             SimVerifier(world, self),
             world.verify,
             self.key,
-            silent_until=compute_silence(tip.height, heads.last.height, guard.height),
+            joins=isinstance(guard, LostGuard),
         )
         self.runtime.on_applied.append(lambda applied: world.checks.on_applied(self, applied))
         self.armed = True
         self.runtime.start()
         world.trace(self, f"start at {tip.height}")
+
+    def _open_guard(self) -> GuardFile | LostGuard | None:
+        """Open the guard as `node/main.py` does."""
+        path, world = self.root / "guard.bin", self.world
+        try:
+            return open_guard(path, self.key, world.genesis.digest, self.sign, self.disk)
+        except GuardMissing:
+            binding = Binding(self.key, world.genesis.digest, self.instance)
+            return LostGuard(path, binding, self.sign, self.disk)
+        except GuardDamaged:
+            if not self.may_be_damaged:
+                raise  # no crash damages a guard
+            return None
 
     def wipe(self) -> None:
         """Lose the store of a node that is down; guard and head file are kept."""
@@ -243,6 +267,33 @@ class SimNode:
         self.pairs.clear()
         create_chain(MemoryStore(self.pairs), self.world.genesis)
         self.wiped = True
+
+    def save_image(self) -> Image:
+        """Return a copy of the whole disk of a node that is down."""
+        assert self.runtime is None
+        names = ("guard.bin", "head.bin")
+        files = {name: self.disk.durable(self.root / name) for name in names}
+        return Image(dict(self.pairs), files)
+
+    def restore_image(self, image: Image) -> None:
+        """Put an older copy of the disk back (F25); without `guard.bin` it is a backup (Y30)."""
+        assert self.runtime is None
+        self.pairs.clear()
+        self.pairs.update(image.pairs)
+        for name in ("guard.bin", "head.bin"):
+            self.put_file(name, image.files.get(name))
+
+    def put_file(self, name: str, data: bytes | None) -> None:
+        """Put a file into the home, or take it away."""
+        path = self.root / name
+        if self.disk.exists(path):
+            self.disk.remove(path)
+        if data is not None:
+            file = self.disk.create(path)
+            self.disk.write(file, data, 0)
+            self.disk.sync(file)
+            self.disk.close(file)
+        self.disk.sync_folder(self.root)
 
     def crash(self) -> None:
         """End the process; the disk loses what was not synced."""
@@ -557,8 +608,28 @@ def heal(world: World) -> None:
         world.later(1_000 + step * 1_000, None, "pay", world.pay)
     while world.now < until and not world.checks.is_settled(goal):
         world.run(world.now + 1_000)
+        approve(world)
     assert world.checks.is_settled(goal), world.checks.explain(goal)
     world.checks.at_end()
+
+
+def approve(world: World) -> None:
+    """Open the height for one node, if too many sit in the join barrier at once (D12)."""
+    top = max(node.runtime.store.tip.height for node in world.nodes if node.runtime is not None)
+    waiting = [
+        node
+        for node in world.nodes
+        if node.runtime is not None
+        and node.runtime.store.tip.height == top
+        and node.runtime.replica.status().silence is Silence.BARRIER
+    ]
+    if len(waiting) > len(world.nodes) - quorum(len(world.nodes)):
+        node = waiting[0]
+        node.crash()
+        binding = Binding(node.key, world.genesis.digest, node.instance)
+        open_by_approval(node.root / "guard.bin", binding, top + 1, node.disk)
+        world.trace(node, f"approved at {top + 1}")
+        node_start(node)()
 
 
 def _kill(world: World, node: SimNode) -> Callable[[], None]:

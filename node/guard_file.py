@@ -35,7 +35,8 @@ _LOCKED = (
 _REJOIN = "This node signs nothing. Run `wijk node rejoin` to set the guard aside and join again."
 _WAITS = (
     "The node follows, and signs again once the others have decided one more block than it finds"
-    " (the join barrier). Never let a second machine sign with this key."
+    " (the join barrier). Never let a second machine sign with this key. Where too many wait so,"
+    " nothing is decided: then see `wijk node rejoin --override-height`."
 )
 
 

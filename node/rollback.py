@@ -70,6 +70,10 @@ def roll_back(
             tip = new.tip
         finally:
             new_store.close()
+    except BaseException:
+        if disk.exists(begun):
+            disk.remove_folder(begun)
+        raise
     finally:
         old_store.close()
     aside = set_aside(home.store, disk)

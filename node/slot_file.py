@@ -74,7 +74,7 @@ def create_slot_file(path: Path, data: bytes, disk: Disk) -> SlotFile:
     A guard of which a power cut left the first slot alone would let its key sign anything.
     """
     if disk.exists(path):
-        raise StoreFailed(f"create {path}: it exists")
+        raise StoreFailed(f"create {path}: File exists")
     return SlotFile(path, disk, _write_whole(path, data, disk), len(data))
 
 

@@ -272,6 +272,8 @@ class Replica:
         rounds = [slot.position.round for slot in slots]
         if accepted is not None:
             rounds.append(accepted.record.round)
+        if prepared is not None:
+            rounds.append(prepared.certificate.round)  # noted in silence: the guard knows nothing
         if max(rounds, default=0) > 0:
             self._enter(max(rounds))
         if accepted is not None and accepted.record.round == at.round:
@@ -738,6 +740,8 @@ class Replica:
             return
         claim: tuple[int, bytes] | tuple[None, None] = (None, None)
         if at.prepared is not None:
+            if at.prepared.certificate.round == at.round:
+                return  # after a restart: of this round the proposal alone is missing (R2d)
             claim = (at.prepared.certificate.round, at.prepared.certificate.block_id)
         self._say(RoundChange(self._chain.genesis_digest, at.height, at.round, *claim))
 

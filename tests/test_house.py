@@ -140,3 +140,26 @@ def test_the_core_refuses_to_run_without_assertions() -> None:
 
     assert run.returncode != 0
     assert "python -O" in run.stderr
+
+
+def test_decisions_have_one_number_each_and_say_why_and_what_follows() -> None:
+    """Style 6: a decision is Context, Decision and Consequences under a number of its own."""
+    records = sorted((CHECKOUT / "docs" / "adr").glob("*.md"))
+    numbers = Counter(path.name[:4] for path in records)
+
+    assert {number for number, count in numbers.items() if count > 1} == set()
+    for path in records:
+        text = path.read_text(encoding="utf-8")
+        assert re.fullmatch(r"\d{4}-[a-z0-9-]+\.md", path.name), path.name
+        assert text.startswith(f"# {path.name[:4]}: "), path.name
+        assert re.search(r"Status: (proposed|accepted|superseded by \d{4})", text), path.name
+        assert all(part in text for part in ("Context", "Decision", "Consequences")), path.name
+
+
+def test_the_readme_names_every_folder_of_the_house() -> None:
+    readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    house = readme.split("## The house\n", 1)[1].split("\n## ", 1)[0]
+
+    named = set(re.findall(r"^\| `([a-z]+)/`", house, re.MULTILINE))
+
+    assert named == {*PACKAGES, "genesis", "docs", "tests"}

@@ -1,7 +1,8 @@
 """An order before it is sent: for which account, by which keys, with how many signatures.
 
-A person names keys; the account is the one whose active keys they are. A board's later keys lead
-to its account through the node, everybody else's key file names its account (economy B4, B5).
+A person names keys; the account is the one whose active keys they are. A key file names the account
+of a first key; a later key's account is a board, or stands among the other keys and the contacts
+of this home (economy B4, B5).
 """
 
 import secrets
@@ -19,8 +20,9 @@ from chain.texts import Problem
 from chain.validators import quorum
 from contracts import CONTRACTS
 from node.client import Sign, make_sign
+from wallet.contacts import load_contacts
 from wallet.files import write_new
-from wallet.keystore import KeyFile, disable_core_dumps, load_key, unlock
+from wallet.keystore import KeyFile, disable_core_dumps, list_keys, load_key, unlock
 from wallet.outbox import Sent
 from wallet.people import holds_key, own_key
 from wallet.send import Result, draft_result, send
@@ -77,9 +79,20 @@ def find_account(terminal: "Terminal", keys: Sequence[KeyFile]) -> dict[str, Any
         public_keys = {seat["public_key"] for seat in board["seats"]}
         if all(key.public_key in public_keys for key in keys):
             return terminal.client.account(board["account"])
+    for account_id in _known_accounts(terminal, seen):
+        account = _look_up(terminal, account_id)
+        if account is not None and all(holds_key(account, key) is not None for key in keys):
+            return account
     if len(keys) > 1:
         raise Problem(2002, key=", ".join(key.name for key in keys))
     raise Problem(2008, account=keys[0].account)
+
+
+def _known_accounts(terminal: "Terminal", seen: set[str]) -> list[str]:
+    """Return the accounts that a later key may have been added to: own ones, then contacts."""
+    own = [key.account for key in list_keys(terminal.home)]
+    others = [contact.account for contact in load_contacts(terminal.home).contacts]
+    return [account for account in dict.fromkeys([*own, *others]) if account not in seen]
 
 
 def _look_up(terminal: "Terminal", account: str) -> dict[str, Any] | None:

@@ -16,6 +16,7 @@ from chain.validators import CommitCertificate, PreparedCertificate
 from consensus.events import HeightContext
 from consensus.messages import (
     EMPTY_JUSTIFICATION,
+    EVIDENCE_BYTES_MAX,
     ROUND_MAX,
     CompactBlock,
     Justification,
@@ -135,6 +136,7 @@ class Hostile:
             header.height == self.height
             and header.parent_id == self.parent_id
             and header.time_ms > self.parent_time_ms
+            and sum(map(len, block.evidence)) <= EVIDENCE_BYTES_MAX
         )
 
     def _leader(self, round_: int) -> str:
@@ -182,8 +184,8 @@ class Hostile:
     def _prepared(self) -> PreparedCertificate:
         """A certificate of prepares: an old one, or a new one by as many as it can sign for.
 
-        It is for a block that follows its parent: a quorum for another takes more than f liars,
-        and who has to carry that on ends, for it cannot be told from a fault of its own (M16).
+        It is for a block that follows its parent and fits: a quorum for another takes more than f
+        liars, and who carries that on ends, for it cannot be told from a fault of its own (M16).
         """
         if self.proofs and self.chance.random() < 0.7:
             return self.chance.choice(self.proofs[-8:])

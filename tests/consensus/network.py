@@ -368,7 +368,8 @@ class Node:
         if self.replica is None:
             return
         self.feed(ev.Received(key(sender), message, *self.clock))
-        if isinstance(message, Status) and message.best_height >= self.height:
+        is_up = self.replica is not None  # unless the message was its last
+        if is_up and isinstance(message, Status) and message.best_height >= self.height:
             self._sync(sender)
 
     @property

@@ -11,6 +11,7 @@ from consensus.guard import Position, Slot, Step
 from consensus.messages import (
     Commit,
     DraftProposal,
+    Justification,
     Prepare,
     RoundChange,
     SignedMessage,
@@ -136,6 +137,32 @@ def test_d7_a_certificate_stored_but_not_committed_is_committed_after_the_restar
     desk.meet()
 
     assert desk.slots[-1].position == Position(8, 0, Step.COMMIT)
+
+
+def test_d7_a_certificate_noted_in_silence_is_claimed_in_later_rounds_only() -> None:
+    """consensus D7, D9, R2d: prepared in round 2 behind the gate, and nothing signed so far."""
+    desk = Desk()
+    desk.start()
+    block = desk.block("b1", "C")
+    reasons = Justification(tuple(desk.changes("ABC", 2)), None)
+    desk.hear("C", desk.proposal(block, 2, reasons), *desk.prepares("ABC", 2, block))
+    assert desk.slots == []
+    assert desk.records.accepted is None
+    assert desk.records.prepared is not None
+
+    desk.start(work=True)
+    desk.meet()
+    assert desk.round == 2
+    assert desk.said(object) == []
+    desk.time_out()
+    (change,) = desk.said(RoundChange)
+    assert (change.round, change.prepared_round, change.prepared_id) == (3, 2, block.block_id)
+
+    desk.slots, desk.records = [], structs.replace(desk.records, accepted=None)
+    desk.start()
+    desk.meet()
+    desk.hear("A", desk.proposal(block, 2, reasons))
+    assert [type(draft) for draft in desk.said(object)] == [Prepare, Commit]
 
 
 def test_d3_records_of_another_height_are_left_alone() -> None:
@@ -609,8 +636,6 @@ def test_t10_later_rounds_allow_more_delay() -> None:
     """consensus T10, F32: so that wrong clocks stop a chain for a while, never for ever."""
     desk = Desk().watch()
     block = desk.block("b", "B", time_ms=START_MS)
-    from consensus.messages import Justification
-
     desk.skew_ms = 12_900
     proposal = desk.proposal(block, 1, Justification(tuple(desk.changes("ABC", 1)), None))
     desk.hear("B", proposal)

@@ -484,8 +484,10 @@ def test_any_call_can_be_built_signed_apart_and_combined(home: Path, tmp_path: P
     assert ask("query tx", "tx", "show", sent["tx"])["call"] == call
 
 
-def test_a_key_is_added_with_the_proof_that_it_makes(home: Path, tmp_path: Path) -> None:
-    """interfaces 4: any call can be sent, so what a call needs can be made."""
+def test_a_key_is_added_with_the_proof_that_it_makes_and_then_pays(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """interfaces 4, economy B4: the id stays, and a later key finds the account it is of."""
     word = home / "passphrase"
     made = ask("keys add", "keys", "add", "tweede", "--passphrase-file", str(word))
     shown = json.loads(run("keys", "show", "tweede", "--proof", "dev3", "-o", "json").stdout)
@@ -500,6 +502,14 @@ def test_a_key_is_added_with_the_proof_that_it_makes(home: Path, tmp_path: Path)
     keys = ask("query account", "query", "account", "dev3")["keys"]
 
     assert [key["public_key"] for key in keys][1:] == [made["public_key"]]
+    account = load_key(home, "dev3").account
+    assert ask("pay", "pay", "dev6", "0,01", "--from", "tweede", "--yes")["from"] == account
+    phone = tmp_path / "phone"  # a home of the new key alone, which knows the account as a contact
+    shutil.copytree(home, phone, ignore=shutil.ignore_patterns("dev3.json"))
+    monkeypatch.setenv("WIJK_HOME", str(phone))
+    refused(2008, "pay", "dev6", "0,01", "--from", "tweede", "--yes")
+    run("contacts", "add", "mijn rekening", account)
+    assert ask("pay", "pay", "dev6", "0,01", "--from", "tweede", "--yes")["from"] == account
 
 
 def test_a_file_with_a_wrong_call_names_the_field(home: Path, tmp_path: Path) -> None:

@@ -122,6 +122,7 @@ class AdminRoutes:
                 "rss_mb": get_rss_mb(),
                 "uptime_s": (now - node.started_ms) // 1000,
                 "signing": node.signing,
+                "silence": node.silence,
                 "guard": _guard_json(node),
                 "peers": _peers_json(node),
             }
@@ -145,13 +146,12 @@ class AdminRoutes:
     async def signer(self, _request: web.Request) -> web.StreamResponse:
         """GET /admin/v1/signer: the watermark of the guard, and whether this node votes."""
         node = self._node
-        silence = node.runtime.replica.status().silence
         return answer_json(
             {
                 "mode": node.config.text("signer.mode"),
                 "public_key": node.own_key.hex(),
                 "signing": node.signing,
-                "silence": None if silence is None else silence.value,
+                "silence": node.silence,
                 "guard": _guard_json(node),
             }
         )

@@ -148,7 +148,7 @@ async def serve(
     own_key = public_key(seed)
     doc = find_validator(genesis.doc, own_key)
     chain = genesis.chain(Table(CONTRACTS))
-    guard = _open_guard(home, config, own_key, genesis, seed)
+    guard, guard_fault = _open_guard(home, config, own_key, genesis, seed)
     make_room(home)
     try:
         chain_store, heads = open_chain(home, config.text("node.storage"), genesis, own_key, guard)
@@ -202,6 +202,7 @@ async def serve(
         home=home,
         own_key=own_key,
         signer=guard,
+        guard_fault=guard_fault,
     )
     node.fail = lambda why: _stop_with(stop, why)
     servings: list[Serving] = []
@@ -275,28 +276,28 @@ class RememberingVerify:
 
 def _open_guard(
     home: Home, config: Config, key: bytes, genesis: Genesis, seed: bytes
-) -> GuardFile | LostGuard | None:
-    """Open the guard, or one to be made in the join barrier (consensus D10).
+) -> tuple[GuardFile | LostGuard | None, str | None]:
+    """Open the guard, or one to be made in the join barrier (consensus D10); say what is wrong.
 
     With a damaged guard, or one whose state went to another machine, the node follows and signs
     nothing (consensus D8, interfaces 3.7).
     """
     if config.text("signer.mode") == "none":
-        return None
+        return None, None
     path = home.root / config.text("signer.guard")
     try:
-        return open_guard(path, key, genesis.digest, lambda message: sign(seed, message))
+        return open_guard(path, key, genesis.digest, lambda message: sign(seed, message)), None
     except GuardMissing as error:
         _log.error("guard.missing", extra={"why": str(error)})
         _say(error)
         binding = Binding(key, genesis.digest, choose_instance(home.head))
-        return LostGuard(path, binding, lambda message: sign(seed, message))
+        return LostGuard(path, binding, lambda message: sign(seed, message)), None
     except GuardForeign:
         raise
     except (GuardDamaged, GuardLocked) as error:
         _log.error("guard.unusable", extra={"why": str(error)})
         _say(error)
-        return None
+        return None, "exported" if isinstance(error, GuardLocked) else "damaged"
 
 
 def _own_info(config: Config, genesis: Genesis, key: bytes, transport_key: bytes) -> PeerInfo:

@@ -86,6 +86,7 @@ class Node:
         home: Home,
         own_key: bytes,
         signer: Signer | None,
+        guard_fault: str | None = None,
     ) -> None:
         self.runtime = runtime
         self.links = links
@@ -98,6 +99,7 @@ class Node:
         self.home = home
         self.own_key = own_key
         self.signer = signer
+        self.guard_fault = guard_fault  # `damaged` or `exported`: why there is no signer
         self.refuses_work = False
         self.started_ms = timers.mono_ms()
         self.meters = meters
@@ -134,6 +136,16 @@ class Node:
         if self.signer is None or (isinstance(self.signer, LostGuard) and not self.signer.last):
             return False
         return self.runtime.replica.status().silence in (None, Silence.DECIDED, Silence.START)
+
+    @property
+    def silence(self) -> str | None:
+        """Why this node signs nothing now: a word of `Silence`, or what is wrong with its guard."""
+        if self.guard_fault is not None:
+            return f"guard-{self.guard_fault}"
+        if isinstance(self.signer, LostGuard) and self.signer.last is None:
+            return Silence.BARRIER.value
+        found = self.runtime.replica.status().silence
+        return None if found is None else found.value
 
     def state(self) -> State:
         """Return a view of the newest committed state."""

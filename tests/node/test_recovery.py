@@ -206,8 +206,9 @@ def test_a_damaged_store_is_kept_and_everything_is_fetched_again(
             if ruin == "empty":
                 path.write_bytes(b"")
             elif ruin == "flipped":
-                middle = len(data) // 2
-                path.write_bytes(data[:middle] + bytes(64) + data[middle + 64 :])
+                middle = len(data) // 2 // 4096 * 4096  # a whole page: half of one may be unused
+                page = min(4096, len(data) - middle)
+                path.write_bytes(data[:middle] + bytes(page) + data[middle + page :])
             before = {p.name for p in home.store.iterdir()}
             height, acked = start(home, genesis)
             assert acked == BLOCKS

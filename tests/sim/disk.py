@@ -37,6 +37,7 @@ class SimDisk(Disk):
         self._durable_names: dict[Path, SimFile] = {}
         self._open: dict[int, SimFile] = {}
         self._next = 3
+        self.fails: str | None = None  # the call that gives EIO from now on
 
     def exists(self, path: Path) -> bool:
         return path in self._names
@@ -63,6 +64,7 @@ class SimDisk(Disk):
         return bytes(self._open[file].now)
 
     def write(self, file: int, data: bytes, at: int) -> None:
+        self._fail("write")
         self._point("disk.write")
         opened = self._open[file]
         opened.now[at : at + len(data)] = data
@@ -74,7 +76,12 @@ class SimDisk(Disk):
         del opened.now[size:]
         opened.durable = opened.durable[:size]
 
+    def _fail(self, call: str) -> None:
+        if self.fails == call:
+            raise StoreFailed(f"{call}: Input/output error")
+
     def sync(self, file: int) -> None:
+        self._fail("sync")
         self._point("disk.sync")
         opened = self._open[file]
         opened.durable = bytes(opened.now)

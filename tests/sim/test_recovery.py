@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
+from chain.codec import Record, encode
+from chain.keyspaces import BALANCES
 from chain.validators import signer_keys
 from consensus.events import Silence
 from consensus.guard import Binding, Position, Step, read_guard
-from node.chainstore import OPEN, ChainStore
+from node.chainstore import OPEN, STATE, ChainStore
+from node.disk import StoreFailed
 from node.guard_file import open_guard
 from node.guard_state import open_by_approval
+from node.runtime import RootMismatch
 from node.store_memory import MemoryStore
+from tests import federation
+from tests.sim.checks import SIGNED
 from tests.sim.test_scenarios import MINUTE, SECOND, heights, make_world, pay, start, stop
+from tests.sim.world import people
 
 if TYPE_CHECKING:
     from node.runtime import Runtime
@@ -102,7 +110,7 @@ def test_f23_a_node_with_a_flipped_bit_in_its_guard_follows_until_it_rejoins() -
     start(world, ill)
     pay(world, count=4, every=5 * SECOND)
 
-    assert heights(world) == [12 + 0] * 4 or min(heights(world)) >= 12
+    assert len(set(heights(world))) == 1
     assert not signed_heights(world, ill) & {6, 7, 8, 9}
     assert max(signed_heights(world, ill)) >= 11
 
@@ -118,7 +126,7 @@ def test_f23_a_node_whose_open_records_are_gone_is_silent_for_that_height_alone(
         world.run(world.now + 1)
     height = runtime_of(ill).store.tip.height + 1
     stop(ill)
-    assert (height, Step.COMMIT) in guard_slots(ill, world) or height == 4
+    assert (height, Step.COMMIT) in guard_slots(ill, world)
     for name in (b"prepared", b"accepted", b"drafted"):
         ill.pairs.pop(OPEN + name, None)
     start(world, ill)
@@ -126,7 +134,7 @@ def test_f23_a_node_whose_open_records_are_gone_is_silent_for_that_height_alone(
     start(world, other)
     pay(world, count=4, every=5 * SECOND)
 
-    assert lone is Silence.BARRIER or runtime_of(ill).store.tip.height > height
+    assert lone is Silence.BARRIER
     assert silence(ill) is None
     assert len(set(heights(world))) == 1
     assert max(signed_heights(world, ill)) > height
@@ -171,9 +179,9 @@ def test_d16_a_guard_ahead_of_its_store_keeps_the_node_silent_up_to_its_height()
     start(world, short)
     pay(world, count=6, every=5 * SECOND)
 
-    assert heights(world) == [11, 11, 11, 11]
+    assert len(set(heights(world))) == 1
     assert signed_heights(world, short) & {6, 7, 8, 9} == set()
-    assert signed_heights(world, short) >= {10, 11}
+    assert max(signed_heights(world, short)) > 9
 
 
 def test_f25_an_old_disk_image_never_signs_at_or_below_what_was_attested() -> None:
@@ -315,14 +323,78 @@ def test_an_approved_node_hears_its_own_lost_words_without_alarm() -> None:
     for node in (one, two):
         start(world, node)
     world.run(world.now + 10 * SECOND)
-    if max(heights(world)) < height:
-        stop(one)
-        binding = Binding(one.key, world.genesis.digest, one.instance)
-        open_by_approval(one.root / "guard.bin", binding, height, one.disk)
-        world.checks.forgive(one.key, height)
-        start(world, one)
+    assert max(heights(world)) == height - 1
+    stop(one)
+    binding = Binding(one.key, world.genesis.digest, one.instance)
+    open_by_approval(one.root / "guard.bin", binding, height, one.disk)
+    world.checks.forgive(one.key, height)
+    start(world, one)
     world.run(world.now + 2 * MINUTE)
     pay(world, count=2, every=5 * SECOND)
 
     assert "key-in-use-elsewhere" not in alarms(one)
     assert min(heights(world)) > height
+
+
+@pytest.mark.parametrize("call", ["write", "sync"])
+def test_f29_a_disk_that_fails_ends_the_process_before_anything_is_sent(call: str) -> None:
+    """consensus F29, D5, reliability Y24: what left is in the durable guard, and nothing more."""
+    world = make_world(4)
+    pay(world, count=3)
+    ill = world.nodes[2]
+    sent: list[int] = []
+    check = world.checks.on_sent
+
+    def spy(node: SimNode, message: Record) -> None:
+        if node is ill and isinstance(message, SIGNED):
+            sent.append(message.record.height)
+        check(node, message)
+
+    world.checks.on_sent = spy  # type: ignore[method-assign]
+    ill.disk.fails = call
+    before = guard_slots(ill, world)
+
+    with pytest.raises(StoreFailed, match="Input/output error"):
+        pay(world, every=5 * SECOND)
+
+    assert max(sent, default=0) <= 3
+    assert guard_slots(ill, world) == before
+    ill.disk.fails = None
+    stop(ill)
+    start(world, ill)
+    pay(world, count=3, every=5 * SECOND)
+    assert len(set(heights(world))) == 1
+    assert max(signed_heights(world, ill)) > 4
+
+
+def test_f42_s5_a_node_with_another_state_halts_with_a_dump_and_the_others_go_on() -> None:
+    """consensus F42, S5: it withholds its vote; a certificate shows that it is the one in error."""
+    world = make_world(4)
+    pay(world, count=2)
+    ill = world.nodes[3]
+    stop(ill)
+    payer, payee = people()[:2]
+    key = STATE + BALANCES.key("delfshaven:EUR", "2", federation.account(payer))
+    assert key in ill.pairs
+    ill.pairs[key] = encode(9_999)
+    start(world, ill)
+    world.run(world.now + 5 * SECOND)
+    height = max(heights(world)) + 1
+
+    world.submit(world.nodes[0], world.make_payment(payer, payee, 1))
+    with pytest.raises(RootMismatch) as halted:
+        world.run(world.now + 20 * SECOND)
+    stop(ill)
+    pay(world, count=2, every=5 * SECOND)
+
+    assert runtime_of(world.nodes[0]).store.tip.height > height
+    assert height not in signed_heights(world, ill)
+    dump = msgspec.json.decode(halted.value.dump)
+    header = runtime_of(world.nodes[0]).store.header(height)
+    assert header is not None
+    assert dump["height"] == halted.value.height == height
+    assert dump["expected"]["state_root"] == header.state_root.hex()
+    assert dump["own"]["state_root"] != dump["expected"]["state_root"]
+    assert dump["own"]["log_root"] == dump["expected"]["log_root"]
+    assert {"key": key[1:].hex(), "value": encode(9_998).hex()} in dump["changes"]
+    assert len(dump["envelopes"]) == len(dump["outcomes"]) == 1

@@ -10,19 +10,21 @@ import msgspec
 
 from chain.codec import decode, digest, encode
 from chain.contract import Chain
-from chain.errors import Malformed
+from chain.errors import Malformed, Reject
 from chain.execute import (
     Base,
+    BlockRun,
     Executed,
     Preamble,
     apply_block,
     check_header,
     check_results,
+    get_limits,
     get_set,
     make_header,
     propose,
 )
-from chain.keyspaces import SET_LAST
+from chain.keyspaces import SET_LAST, SET_NOW
 from chain.records import BlockBody, Header, Tx, decode_tx
 from chain.validators import CommitCertificate, Verify, check_commit_certificate
 from consensus.messages import CompactBlock, short_id
@@ -187,6 +189,32 @@ class Candidates:
             self._forget_old_results(keep=block_id)
         return candidate.error
 
+    def omits_overdue(self, block_id: bytes) -> bool:
+        """Say whether an executed block leaves out what is overdue and would fit (B6).
+
+        Overdue is what waits since 2n heights or half its life. A full block omits nothing.
+        """
+        candidate = self._blocks[block_id]
+        base, header = self._store.base(), candidate.compact.header
+        heights = 2 * len(get_set(base.read, SET_NOW))
+        time_s = header.time_ms // 1000
+        size = sum(len(tx.raw) for tx in candidate.txs)
+        held = set(candidate.body.tx_ids)
+        trial: BlockRun | None = None
+        for tx in self._intake.mempool.overdue(header.height, time_s, heights):
+            if tx.id in held:
+                continue
+            trial = trial or BlockRun(base, self._chain, header.time_ms, self._intake.check)
+            limits = get_limits(trial)
+            if len(candidate.txs) >= limits.txs or size + len(tx.raw) > limits.bytes:
+                return False
+            try:
+                trial.check(tx, time_s)
+            except Reject:
+                continue  # no proposer may include it
+            return True
+        return False
+
     def run(self, header: Header, body: BlockBody, txs: tuple[Tx, ...]) -> Executed:
         """Execute a block on the tip; raise `Malformed` unless it is valid with equal roots.
 
@@ -265,8 +293,9 @@ class Candidates:
         assert want.body is not None
         txs = tuple(tx for tx in map(self._intake.find, want.body.tx_ids) if tx is not None)
         del self._wants[block_id]
-        self._add(Candidate(want.compact, want.body, txs))
-        self._on_whole(want.compact)
+        compact = make_compact(want.compact.header, want.body)  # a relay may have sent other ids
+        self._add(Candidate(compact, want.body, txs))
+        self._on_whole(compact)
 
     def _add(self, candidate: Candidate) -> None:
         self._blocks[candidate.compact.block_id] = candidate

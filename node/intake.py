@@ -332,7 +332,8 @@ class Intake:
             at += count
             done = self._waiting.pop(job.tx.id, [])
             self._requested.pop(job.tx.id, None)
-            pending = Pending(job.tx, job.keys if valid else (), now_ms)
+            keys = job.keys if valid else ()
+            pending = Pending(job.tx, keys, now_ms, self._store.tip.height + 1, now_s)
             verdict = self._admit(job, pending, now_s)
             if verdict.status == "pending":
                 if job.peer is None:

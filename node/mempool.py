@@ -4,6 +4,7 @@ Holds only what was verified and admitted. A transaction leaves by inclusion or 
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 import msgspec
 
@@ -12,6 +13,7 @@ from consensus.messages import short_id
 
 MEMPOOL_BYTES_MAX = 64 * 1024 * 1024  # reliability B4: a minute of full blocks
 MEMPOOL_TXS_MAX = 100_000
+OVERDUE_TXS_MAX = 1_000  # looked at once a block; the oldest come first
 
 
 class MempoolFull(Exception):
@@ -23,11 +25,21 @@ class MempoolFull(Exception):
 
 
 class Pending(msgspec.Struct, frozen=True):
-    """A waiting transaction, the keys its signatures were checked with, and when it came."""
+    """A waiting transaction, the keys its signatures were checked with, and when it came.
+
+    That is on the monotonic clock, at which open height, and at which time in s.
+    """
 
     tx: Tx
     keys: tuple[bytes, ...]
     since_ms: int
+    since_height: int
+    since_s: int
+
+    def is_overdue(self, height: int, time_s: int, heights: int) -> bool:
+        """Say whether it waits for `heights` blocks, or for half its life (consensus B6)."""
+        half_s = (self.since_s + self.tx.expires) // 2
+        return height - self.since_height >= heights or time_s >= half_s
 
 
 class Mempool:
@@ -57,6 +69,12 @@ class Mempool:
     def oldest_ms(self) -> int | None:
         """Return since when the oldest transaction waits, or None where none does."""
         return next((pending.since_ms for pending in self._pending.values()), None)
+
+    def overdue(self, height: int, time_s: int, heights: int) -> Iterator[Tx]:
+        """Yield what waits too long among the first to have come, in order of arrival (B6)."""
+        for pending in islice(self._pending.values(), OVERDUE_TXS_MAX):
+            if pending.is_overdue(height, time_s, heights):
+                yield pending.tx
 
     def txs(self) -> Iterator[Tx]:
         """Yield the transactions in order of arrival."""

@@ -281,6 +281,8 @@ class Runtime:
         answers: list[events.Event] = []
         for effect in effects:
             answer = self._perform_one(effect)
+            if isinstance(answer, events.Executed):
+                answers += self._complain(answer)
             if answer is not None:
                 answers.append(answer)
         self._queue.extendleft(reversed(answers))
@@ -333,6 +335,18 @@ class Runtime:
             case _:
                 assert_never(effect)
         return None
+
+    def _complain(self, executed: events.Executed) -> list[events.Event]:
+        """B6: before the block of this round's leader is accepted, look at what it leaves out."""
+        candidate = self.candidates.get(executed.block_id)
+        if candidate is None or executed.error is not None:
+            return []
+        at, creator = self.replica.status(), candidate.compact.header.creator
+        if creator == self._own_key or creator != at.proposer:
+            return []  # carried over: it was accepted before
+        if not self.candidates.omits_overdue(executed.block_id):
+            return []
+        return [events.Complaint(at.height, at.round, *self._now())]
 
     # ---------------------------------------------------------------------------- effects
 

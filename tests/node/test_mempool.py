@@ -23,7 +23,7 @@ def make(number: int, sender: int = 0, size: int = 200, expires: int = 1_000) ->
         call=None,
         signatures=(),
     )
-    return Pending(tx, (bytes(32),), number)
+    return Pending(tx, (bytes(32),), number, since_height=number, since_s=number)
 
 
 def test_order_of_arrival_is_kept() -> None:
@@ -91,3 +91,20 @@ def test_short_ids_lead_back_to_the_transactions() -> None:
     assert {found[short_id(body_hash, make(n).tx.id)] for n in (1, 2, 3)} == {
         make(n).tx.id for n in (1, 2, 3)
     }
+
+
+def test_b6_overdue_is_what_waits_for_so_many_blocks_or_half_its_life() -> None:
+    """consensus B6."""
+    pool = Mempool(10, 10_000)
+    for number in (1, 2, 3):
+        pool.add(make(number, expires=1_001))
+
+    def overdue(height: int, time_s: int) -> list[int]:
+        return [int.from_bytes(tx.id, "big") for tx in pool.overdue(height, time_s, 8)]
+
+    assert overdue(8, 0) == []
+    assert overdue(9, 0) == [1]
+    assert overdue(10, 0) == [1, 2]
+    assert overdue(0, 500) == []
+    assert overdue(0, 501) == [1, 2]  # half of the life of the third ends a second later
+    assert overdue(0, 502) == [1, 2, 3]

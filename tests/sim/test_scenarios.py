@@ -12,6 +12,7 @@ from node.chainstore import ChainStore
 from node.head_file import HeadBinding, create_head_file
 from node.runtime import Halted
 from node.store_memory import MemoryStore
+from tests import federation
 from tests.sim.world import Faults, World, node_start, people
 
 if TYPE_CHECKING:
@@ -396,3 +397,48 @@ def test_a_node_takes_no_other_block_where_it_acked_one() -> None:
 
     assert lost.runtime is not None
     assert lost.runtime.store.tip.height == height - 1
+
+
+def censor(world: World, node: SimNode, sender: bytes) -> None:
+    """Let this node propose nothing of that account; it votes as everybody does."""
+    assert node.runtime is not None
+    mempool = node.runtime.intake.mempool
+    sound = mempool.txs
+    mempool.txs = lambda: (tx for tx in sound() if tx.sender != sender)  # type: ignore[method-assign]
+
+
+def complaints(world: World) -> int:
+    """Count the alarms about a proposal that left something out."""
+    runtimes = [node.runtime for node in world.nodes if node.runtime is not None]
+    return sum(alarm.text == "complaint" for one in runtimes for _, alarm in one.alarms)
+
+
+def test_f46_the_next_honest_leader_includes_what_the_others_leave_out() -> None:
+    """consensus F46, B6: three of four censor, and vote; nobody needs to complain."""
+    world = make_world(4)
+    victim = federation.account("person-0")
+    for node in world.nodes[:3]:
+        censor(world, node, victim)
+
+    pay(world, count=30, every=100)
+
+    assert all(not node.runtime.intake.mempool for node in world.nodes if node.runtime)
+    assert complaints(world) == 0
+
+
+def test_f46_whoever_leaves_something_out_for_long_is_complained_about() -> None:
+    """consensus F46, B6: after 2n heights each such proposal loses its round, once a height."""
+    world = make_world(4)
+    victim = federation.account("person-0")
+    for node in world.nodes:
+        censor(world, node, victim)
+    waiting = world.nodes[0].runtime.intake.mempool  # type: ignore[union-attr]
+    while not waiting.count_of(victim):
+        pay(world, every=5)
+    before, failed = heights(world), world.checks.rounds
+
+    world.run(world.now + 300)  # leaders go on with empty blocks, since there is work
+
+    assert min(heights(world)) > max(before) + 2 * 4, "blocks go on"
+    assert complaints(world) > 0
+    assert world.checks.rounds > failed

@@ -9,7 +9,8 @@ from audit.blocks import RawBlock
 from audit.replay import replay
 from node.chainstore import STATE, ChainStore
 from node.store_memory import MemoryStore
-from tests.sim.world import World, play
+from tests.sim.history import play
+from tests.sim.world import World
 
 
 def read_blocks(store: ChainStore) -> Iterator[RawBlock]:

@@ -144,6 +144,7 @@ def test_d8_a_last_slot_without_checksum_is_cut_off() -> None:
 
     assert read(torn) == slots_of(2)
     assert read(write(slots_of(2)) + bytes(SLOT_BYTES)) == slots_of(2)
+    assert read_guard(torn, KEY, GENESIS).good_bytes == len(write(slots_of(2)))
 
 
 def test_d8_any_other_damage_forbids_signing() -> None:

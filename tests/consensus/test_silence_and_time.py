@@ -522,6 +522,19 @@ def test_t5_out_of_touch_the_round_stays_and_goes_on_as_soon_as_a_quorum_is_hear
     assert desk.round == frozen + 1
 
 
+def test_t5_a_round_is_not_left_when_its_quorum_fell_silent_meanwhile() -> None:
+    """consensus T5: its clock runs, and when it runs out nobody was heard for more than 6 s."""
+    desk = Desk(timing=Timing(round_ms=10_000)).watch(work=True)
+    desk.wait(9_999)
+    assert desk.replica._open.clock_ms is not None
+    desk.wait(10_000)
+    assert desk.round == 0
+
+    desk.in_touch()
+    desk.wait(RESEND_MS)
+    assert desk.round == 1
+
+
 def test_t5_the_clock_of_a_round_waits_for_a_quorum_in_it() -> None:
     """consensus T5, P4: equal timeouts would keep a node that is ahead there for ever."""
     desk = Desk(early=False).watch(work=True)

@@ -6,7 +6,9 @@ import subprocess
 import sys
 import time
 
-from tests.sim.world import play
+from tests.sim.faults import Swarm
+from tests.sim.history import play
+from tests.sim.world import World
 
 
 def main() -> int:
@@ -25,6 +27,16 @@ def main() -> int:
     return _soak(arguments.count, arguments.first)
 
 
+def describe(world: World) -> str:
+    """Return who plays which part in a history."""
+    faults = world.faults
+    told = [
+        f"{world.nodes[place].name} {part} {' '.join(faults.disk_faults.get(place, ()))}".strip()
+        for place, part in sorted(faults.parts.items())
+    ]
+    return ", ".join(told) or "none"
+
+
 def _replay(seed: int | None, *, trace: bool) -> int:
     seed = random.SystemRandom().randrange(2**32) if seed is None else seed
     print(f"SEED={seed}", flush=True)
@@ -34,6 +46,8 @@ def _replay(seed: int | None, *, trace: bool) -> int:
     finally:
         if trace:
             print("\n".join(lines))
+    print(f"parts: {describe(world)}")
+    print(f"happened: {', '.join(sorted(world.seen))}")
     print(
         f"ok: {len(world.nodes)} nodes, height {world.checks.height}, "
         f"{world.checks.rounds} failed rounds, {world.events} events, trace {world.trace_hash[:16]}"
@@ -46,6 +60,7 @@ def _soak(count: int, first: int | None) -> int:
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
     ).stdout.strip()
     seed = random.SystemRandom().randrange(2**32) if first is None else first
+    print(f"commit {commit}, seeds from {seed}, faults {Swarm.__name__}", flush=True)
     started, done = time.monotonic(), 0
     while count == 0 or done < count:
         try:

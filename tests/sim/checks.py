@@ -9,21 +9,27 @@ from chain.keyspaces import BALANCES, SET_LAST
 from chain.log import frontier_at, root
 from chain.state import State
 from chain.validators import check_commit_certificate
-from consensus.guard import position, read_guard
+from consensus.guard import Position, position, read_guard
 from consensus.messages import (
     ChainName,
     SignedCommit,
+    SignedMessage,
     SignedPrepare,
     SignedProposal,
     SignedRoundChange,
     signed_bytes,
     unseal,
 )
+from consensus.timers import CLOCK_SLACK_MS
 from node.chainstore import OPEN
+from node.head_file import read_heads
 from tests import federation
+from tests.consensus.culprits import find_culprits
 
 if TYPE_CHECKING:
     from chain.codec import Record
+    from chain.records import Header
+    from chain.validators import CommitCertificate
     from node.chainstore import TxPlace
     from node.runtime import Applied
     from tests.sim.world import SimNode, World
@@ -39,13 +45,17 @@ class Checks:
         self._world = world
         self._decided: dict[int, tuple[bytes, bytes, bytes]] = {}
         self._acked: dict[bytes, int] = {}
-        self._signed: dict[tuple[bytes, tuple[int, int, int]], bytes] = {}
-        self._forgiven: set[tuple[bytes, int]] = set()
+        self._signed: dict[tuple[str, Position], tuple[bytes, int]] = {}
+        self._highest: dict[str, Position] = {}
+        self._said: dict[bytes, list[SignedMessage]] = {}  # by honest signer
+        self._headers: dict[bytes, Header] = {}
+        self._forgiven: set[tuple[str, int]] = set()
         self.rounds = 0
 
-    def forgive(self, key: bytes, height: int) -> None:
-        """An approval let `key` sign at a height where its lost disk may have signed (D12, I6)."""
-        self._forgiven.add((key, height))
+    def forgive(self, name: str, height: int) -> None:
+        """An approval let it sign at a height where its lost disk may have signed (D12, I6)."""
+        self._forgiven.add((name, height))
+        self._highest.pop(name, None)
 
     @property
     def height(self) -> int:
@@ -53,7 +63,7 @@ class Checks:
         return max(self._decided, default=0)
 
     def on_applied(self, node: SimNode, applied: Applied) -> None:
-        """I1, I2, I3, I5, J14: one id and one state per height, certified by its set."""
+        """I1, I2, I3, I5, J14, T10: one id and one state per height, certified by its set."""
         header, certificate = applied.header, applied.certificate
         assert node.runtime is not None
         store = node.runtime.store
@@ -65,9 +75,36 @@ class Checks:
             certificate, validators, self._world.chain.chain_id, self._world.verify
         )
         self.rounds += certificate.round
+        self._headers[certificate.block_id] = header
+        self._check_time(header)
+        self._note(node, header, certificate)
         self._world.trace(node, f"decided {header.height} {certificate.block_id.hex()[:8]}")
         if header.height % STATE_EVERY == 0:
             self._check_money(node)
+
+    def on_decision(self, node: SimNode, certificate: CommitCertificate) -> None:
+        """Note how the node that decides came to it (J27)."""
+        assert node.runtime is not None
+        if certificate.round < node.runtime.replica.status().round:
+            self._world.seen.add("decided from a past round")
+
+    def _note(self, node: SimNode, header: Header, certificate: CommitCertificate) -> None:
+        """Note what was rare in this decision (J27, H9)."""
+        seen, runtime = self._world.seen, node.runtime
+        assert runtime is not None
+        if certificate.round > 0:
+            seen.add("decided after round 0")
+        if certificate.round > 1:
+            seen.add("two round changes in a row")
+        if node.silent_until and header.height == node.silent_until:
+            seen.add("a silent node may sign again")
+
+    def _check_time(self, header: Header) -> None:
+        """T10: no chain time ahead of every clock that is nearly right."""
+        world = self._world
+        latest = federation.START_S * 1000 + world.now * 101 // 100
+        latest += world.faults.skew_ms + CLOCK_SLACK_MS
+        assert header.time_ms <= latest, f"T10: block {header.height} is of the future"
 
     def on_sent(self, node: SimNode, message: Record) -> None:
         """I4, J18: what leaves is in the durable guard, and never contradicts what left before."""
@@ -77,32 +114,50 @@ class Checks:
         at = position(draft)
         chain = ChainName(self._world.genesis.digest, self._world.chain.chain_id)
         signed = signed_bytes(chain, draft)
-        before = self._signed.setdefault((node.key, tuple(at)), signed)  # type: ignore[arg-type]
-        forgiven = (node.key, at.height) in self._forgiven
-        assert before == signed or forgiven, f"J18: {node.name} signed two values at {at}"
+        is_new = (node.name, at) not in self._signed
+        before, life = self._signed.setdefault((node.name, at), (signed, node.life))
+        is_forgiven = (node.name, at.height) in self._forgiven
+        assert before == signed or is_forgiven, f"J18: {node.name} signed two values at {at}"
+        if life != node.life:
+            self._world.seen.add("own words said again after a restart")
+        if is_new:
+            self._said.setdefault(node.key, []).append(message)
+            if isinstance(message, SignedProposal) and message.justification.certificate:
+                self._world.seen.add("a prepared block was carried")
+        if node.guard_rotten:
+            return  # it signs nothing any more, and passes on what others still know of it (T7)
         image = node.disk.durable(node.root / "guard.bin")
         guard = read_guard(image, node.key, self._world.genesis.digest)
         assert any(slot.signed == signed for slot in guard.slots), f"I4: {at} not in the guard"
+        highest = self._highest.get(node.name, guard.position)
+        assert guard.position >= highest, f"I4: the guard of {node.name} went back from {highest}"
+        self._highest[node.name] = guard.position
         assert node.runtime is not None
         if isinstance(message, SignedCommit) and at.height == node.runtime.store.tip.height + 1:
             stored = node.pairs.get(OPEN + b"prepared")
             assert stored is not None, "D3: a commit left before its certificate was durable"
 
-    def on_acked(self, tx_id: bytes, place: TxPlace) -> None:
-        """A client read `final`."""
+    def on_acked(self, node: SimNode, tx_id: bytes, place: TxPlace) -> None:
+        """I7, Y16: a client read `final`: a certified block, and its head is durable there."""
+        assert node.runtime is not None
+        stored = node.runtime.store.place(tx_id)
+        assert stored == place, f"J60: {node.name} acked what is in no block of its store"
+        heads = read_heads(node.disk.durable(node.root / "head.bin")).heads
+        assert heads[-1].height >= place.height or node.silent_until >= place.height, (
+            f"J61: {node.name} acked block {place.height} before its head was durable"
+        )
         self._acked[tx_id] = place.height
 
-    def after_event(self) -> None:
+    def after_event(self, node: SimNode) -> None:
         """I8: what must hold after every single event, and is cheap to ask."""
-        for node in self._world.nodes:
-            if node.runtime is not None:
-                for what, held, cap in node.runtime.sizes():
-                    assert held <= cap, f"I8: {node.name} holds {held} {what}, the cap is {cap}"
+        if node.runtime is not None:
+            for what, held, cap in node.runtime.sizes():
+                assert held <= cap, f"I8: {node.name} holds {held} {what}, the cap is {cap}"
 
     def is_settled(self, goal: int) -> bool:
-        """Say whether all nodes stand on one block at or above `goal`, with nothing pending."""
+        """Say whether all honest nodes stand on one block, `goal` or higher, and nothing waits."""
         tips = set()
-        for node in self._world.nodes:
+        for node in self._world.honest:
             if node.runtime is None or len(node.runtime.intake.mempool):
                 return False
             tips.add(node.runtime.store.tip.height)
@@ -126,7 +181,8 @@ class Checks:
     def at_end(self) -> None:
         """I7, J16, J17, J19: acked payments are there, once, and all nodes hold the same."""
         dumps = set()
-        for node in self._world.nodes:
+        honest = self._world.honest
+        for node in honest:
             assert node.runtime is not None
             store = node.runtime.store
             for tx_id, height in self._acked.items():
@@ -138,6 +194,9 @@ class Checks:
             dumps.add((store.tip.height, store.tip.state_root, store.tip.log_root))
             self._check_money(node)
         assert len(dumps) == 1, "J19: equal height, other roots"
+        said = [message for node in honest for message in self._said.get(node.key, ())]
+        guilty = find_culprits(said, self._headers)
+        assert not guilty, f"I6: an honest validator looks guilty of {sorted(guilty.values())}"
 
     def _check_money(self, node: SimNode) -> None:
         """J13, J14: nobody below zero, and all balances together are what genesis issued."""

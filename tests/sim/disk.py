@@ -24,20 +24,30 @@ class SimFile:
     def __init__(self) -> None:
         self.now = bytearray()
         self.durable = b""
-        self.unsynced: list[tuple[int, bytes]] = []
+        self.unsynced: list[tuple[int, bytes | None]] = []  # None: cut to that size
         self.locked = False
 
 
-class SimDisk(Disk):
-    """The Disk of guard and head file in memory. `point` is asked at every step of a write."""
+def never(_what: str) -> bool:
+    """A disk on which nothing fails."""
+    return False
 
-    def __init__(self, point: Callable[[str], None]) -> None:
+
+class SimDisk(Disk):
+    """The Disk of guard and head file in memory.
+
+    `point` is asked at every step of a write; `fails` says whether the next call ends in EIO or
+    ENOSPC, with an outcome that nobody knows (reliability Y24).
+    """
+
+    def __init__(self, point: Callable[[str], None], fails: Callable[[str], bool] = never) -> None:
         self._point = point
+        self._fails = fails
+        self.cuts = 0  # torn tails cut off
         self._names: dict[Path, SimFile] = {}
         self._durable_names: dict[Path, SimFile] = {}
         self._open: dict[int, SimFile] = {}
         self._next = 3
-        self.fails: str | None = None  # the call that gives EIO from now on
 
     def exists(self, path: Path) -> bool:
         return path in self._names
@@ -64,26 +74,26 @@ class SimDisk(Disk):
         return bytes(self._open[file].now)
 
     def write(self, file: int, data: bytes, at: int) -> None:
-        self._fail("write")
         self._point("disk.write")
         opened = self._open[file]
+        failed = self._fails("disk.write")
         opened.now[at : at + len(data)] = data
         opened.unsynced.append((at, data))
+        if failed:
+            raise StoreFailed("write: no space left on device")
         self._point("disk.written")
 
     def cut(self, file: int, size: int) -> None:
         opened = self._open[file]
         del opened.now[size:]
-        opened.durable = opened.durable[:size]
-
-    def _fail(self, call: str) -> None:
-        if self.fails == call:
-            raise StoreFailed(f"{call}: Input/output error")
+        opened.unsynced.append((size, None))
+        self.cuts += 1
 
     def sync(self, file: int) -> None:
-        self._fail("sync")
         self._point("disk.sync")
         opened = self._open[file]
+        if self._fails("disk.sync"):
+            raise StoreFailed("sync: input/output error")  # each write may be durable or not
         opened.durable = bytes(opened.now)
         opened.unsynced.clear()
         self._point("disk.synced")
@@ -115,8 +125,18 @@ class SimDisk(Disk):
         file = self._durable_names.get(path)
         return b"" if file is None else file.durable
 
+    def flip(self, path: Path, chance: Random) -> None:
+        """Let one bit of a file be another one from now on (reliability J6)."""
+        file = self._names[path]
+        at, bit = chance.randrange(len(file.now)), 1 << chance.randrange(8)
+        file.now[at] ^= bit
+        if at < len(file.durable):
+            durable = bytearray(file.durable)
+            durable[at] ^= bit
+            file.durable = bytes(durable)
+
     def crash(self, chance: Random) -> None:
-        """Lose, keep or tear each unsynced write, as a power cut may."""
+        """Lose, keep or tear each unsynced write by itself, so also out of order."""
         self._open.clear()
         self._names = dict(self._durable_names)
         for file in self._names.values():
@@ -124,6 +144,9 @@ class SimDisk(Disk):
             for at, data in file.unsynced:
                 fate = chance.randrange(3)
                 if fate == 0:
+                    continue
+                if data is None:
+                    del image[at:]
                     continue
                 kept = data if fate == 1 else data[: chance.randrange(len(data))]
                 image.extend(bytes(max(0, at - len(image))))

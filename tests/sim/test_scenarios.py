@@ -13,7 +13,8 @@ from node.head_file import HeadBinding, create_head_file
 from node.runtime import Halted
 from node.store_memory import MemoryStore
 from tests import federation
-from tests.sim.world import Faults, World, node_start, people
+from tests.sim.faults import Faults
+from tests.sim.world import World, node_start, people
 
 if TYPE_CHECKING:
     from tests.sim.world import SimNode

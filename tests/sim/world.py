@@ -20,60 +20,47 @@ from chain.crypto import public_key
 from chain.errors import Malformed
 from chain.genesis import Genesis
 from chain.records import TX_CONTEXT, Envelope, KeySignature, encode_body
-from chain.validators import quorum
+from chain.validators import CommitCertificate, quorum
+from consensus import events
 from consensus.events import Silence
 from consensus.guard import Binding, GuardDamaged
 from contracts import CONTRACTS
 from contracts.coin import Leg, Transfer
-from node.chainstore import ChainStore, TxPlace, create_chain
+from node.chainstore import ChainStore, Tip, TxPlace, create_chain
+from node.disk import StoreDamaged, StoreFailed
 from node.guard_file import GuardFile, GuardMissing, LostGuard, create_guard, open_guard
 from node.guard_state import open_by_approval
 from node.head_file import (
     HeadBinding,
+    HeadFile,
     HeadVerdict,
     create_head_file,
     judge_head,
     open_head_file,
 )
 from node.intake import Verdict
+from node.messages import CertificateNote
 from node.runtime import Runtime
 from node.store_memory import MemoryStore
+from node.sync import Fetched
 from node.wire import HEAD_BYTES, KINDS, decode_record, encode_frame
 from tests import federation
 from tests.sim.checks import Checks
 from tests.sim.disk import Crashed, SimDisk
+from tests.sim.faults import Faults, Swarm
+from tests.sim.liars import Liar
+from tests.sim.weather import Weather
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from chain.codec import Record
+    from chain.genesis import ValidatorDoc
     from node.ports import Check, Peer
 
 KIND_OF_CODE = {kind.code: kind for kind in KINDS}
 START_MS = federation.START_S * 1000
 PEOPLE = 6
-HEAL_MS = 120_000  # I9: within this much virtual time after healing every node has caught up
-
-
-class Faults:
-    """What may go wrong in this history, drawn once per seed (swarm testing)."""
-
-    def __init__(self, chance: Random, nodes: int) -> None:
-        def maybe(value: float) -> float:
-            return value if chance.random() < 0.5 else 0.0
-
-        self.loss = maybe(chance.uniform(0.0, 0.3))
-        self.duplicates = maybe(chance.uniform(0.0, 0.5))
-        self.delay_ms = chance.choice((1, 5, 50, 100)) if chance.random() < 0.9 else 1_000
-        self.jitter_ms = chance.choice((0, 2, 20, 200))
-        self.crashes = chance.randrange(6) if chance.random() < 0.7 else 0
-        self.crash_points = maybe(chance.uniform(0.0, 0.004))
-        self.partitions = chance.randrange(4) if chance.random() < 0.6 else 0
-        self.power_cut = chance.random() < 0.2
-        self.skew_ms = int(maybe(chance.uniform(0, 3_000)))
-        self.payments = chance.randrange(5, 25)
-        self.wipe = False  # drawn from a stream of its own, so that older seeds stay what they are
-        self.nodes = nodes
 
 
 class SimTimers:
@@ -85,10 +72,10 @@ class SimTimers:
         self._set: dict[str, int] = {}
 
     def mono_ms(self) -> int:
-        return self._world.now
+        return self._node.mono_ms()
 
     def wall_ms(self) -> int:
-        return START_MS + self._world.now + self._node.skew_ms
+        return START_MS + self._node.mono_ms() + self._node.skew_ms
 
     def set(self, name: str, at_mono_ms: int) -> None:
         self._world.count += 1
@@ -97,12 +84,16 @@ class SimTimers:
 
         def ring() -> None:
             if self._node.life == life and self._set.get(name) == token:
+                if self._node.mono_ms() < at_mono_ms:  # the clock was slowed down meanwhile
+                    self.set(name, at_mono_ms)
+                    return
                 del self._set[name]
                 runtime = self._node.runtime
                 assert runtime is not None
                 runtime.fire(name)
 
-        self._world.at(max(at_mono_ms, self._world.now), self._node, f"alarm {name}", ring)
+        when = self._node.when(at_mono_ms)
+        self._world.at(max(when, self._world.now), self._node, f"alarm {name}", ring)
 
     def cancel(self, name: str) -> None:
         self._set.pop(name, None)
@@ -116,11 +107,18 @@ class SimLinks:
         self._node = node
 
     def send(self, peer: Peer, message: Record) -> None:
-        self._world.check_sent(self._node, message)
-        said = message if self._node.lie is None else self._node.lie(message)
-        if said is not None:
-            _, frame = encode_frame(said)
-            self._world.carry(self._node, self._world.by_key[peer], bytes(frame))
+        node = self._node
+        self._world.check_sent(node, message)
+        to = node.linked.get(peer) or self._world.by_key[peer]
+        said: Sequence[Record] = (message,)
+        if node.lie is not None:
+            lie = node.lie(message)
+            said = () if lie is None else (lie,)
+        elif node.liar is not None:
+            said = node.liar.say(to.name, message)
+        for one in said:
+            _, frame = encode_frame(one)
+            self._world.carry(node, to, bytes(frame))
 
     def broadcast(self, message: Record) -> None:
         for peer in self.peers():
@@ -152,16 +150,61 @@ class SimVerifier:
 
 
 class SimStore(MemoryStore):
-    """A store whose every write may be the last thing its process does."""
+    """A store whose every write may be the last thing its process does, and whose bytes rot."""
 
-    def __init__(self, pairs: dict[bytes, bytes], point: Callable[[str], None]) -> None:
-        super().__init__(pairs)
-        self._point = point
+    def __init__(self, node: SimNode) -> None:
+        super().__init__(node.pairs)
+        self._node = node
+
+    def get(self, key: bytes) -> bytes | None:
+        self._check(key)
+        return super().get(key)
+
+    def scan(
+        self, start: bytes, end: bytes, *, reverse: bool = False
+    ) -> Iterator[tuple[bytes, bytes]]:
+        for key, value in super().scan(start, end, reverse=reverse):
+            self._check(key)
+            yield key, value
 
     def write(self, batch: Sequence[tuple[bytes, bytes | None]]) -> None:
-        self._point("store.write")
-        super().write(batch)
-        self._point("store.written")
+        node = self._node
+        node.point("store.write")
+        failed = node.fails("store.write")
+        if not failed or node.world.crash_chance.random() < 0.5:  # failed: nobody knows
+            super().write(batch)
+        if failed:
+            raise StoreFailed("write: input/output error")
+        node.point("store.written")
+
+    def _check(self, key: bytes) -> None:
+        if key in self._node.rotten:
+            self._node.world.seen.add("a damaged pair was read")
+            raise StoreDamaged(f"the pair {key.hex()} has a wrong checksum")
+
+
+class SimRuntime(Runtime):
+    """The production runtime, with a place to crash before and after every effect (J7, J10)."""
+
+    def __init__(self, node: SimNode, *parts: Any, joins: bool) -> None:
+        self._node = node
+        super().__init__(*parts, joins=joins)
+
+    def _perform_one(self, effect: events.Effect) -> events.Event | None:
+        self._node.point(f"before {type(effect).__name__}", of_effect=True)
+        if isinstance(effect, events.Apply):
+            self._node.world.checks.on_decision(self._node, effect.certificate)
+        elif isinstance(effect, events.Alarm):
+            self._node.world.seen.add(f"alarm {effect.text}")
+        answer = super()._perform_one(effect)
+        self._node.point(f"after {type(effect).__name__}", of_effect=True)
+        return answer
+
+    def _apply_fetched(self, block: Fetched) -> None:
+        height = self.store.tip.height
+        super()._apply_fetched(block)
+        if self.store.tip.height > height:
+            self._node.world.seen.add("caught up by sync")
 
 
 class Image(NamedTuple):
@@ -172,66 +215,110 @@ class Image(NamedTuple):
 
 
 class SimNode:
-    """A validator: what survives a crash, and the process while there is one."""
+    """A validator: what survives a crash, and the process while there is one.
 
-    def __init__(self, world: World, name: str) -> None:
+    A twin is a second, unmodified machine with the same key, and a disk of its own (H4).
+    """
+
+    def __init__(self, world: World, name: str, place: int, *, twin: bool = False) -> None:
         self.world = world
-        self.name = name
+        self.name = f"{name}'" if twin else name
+        self.place = place
+        self.is_twin = twin
         self.seed = federation.seed(f"node-{name}")
         self.key = public_key(self.seed)
         self.skew_ms = 0
+        self._rate = (1, 1)
+        self._rate_since = (0, 0)  # world time and own monotonic time
         self.life = 0
         self.runtime: Runtime | None = None
-        self.linked: set[bytes] = set()
+        self.linked: dict[bytes, SimNode] = {}
         self.pairs: dict[bytes, bytes] = {}
-        self.disk = SimDisk(self.point)
-        self.root = Path("/") / name
-        self.instance = sha256(name.encode()).digest()[:16]
+        self.rotten: frozenset[bytes] = frozenset()
+        self.failing = 0.0  # share of calls to the disk that fail
+        self.has_failed = False
+        self.disk = SimDisk(self.point, self.fails)
+        self.root = Path("/") / self.name
+        self.instance = sha256(self.name.encode()).digest()[:16]
+        self.guard_rotten = self.head_rotten = False
         self.armed = False
         self.wiped = False
-        self.may_be_damaged = False  # somebody flipped a bit of its guard
+        self.paused_until = 0
+        self.silent_until = 0
         self.lie: Callable[[Record], Record | None] | None = None  # what a liar says instead
+        self.liar: Liar | None = None
         create_chain(MemoryStore(self.pairs), world.genesis)
         tip = ChainStore(MemoryStore(self.pairs)).tip
-        binding = HeadBinding(world.genesis.digest, self.instance)
         create_guard(
             self.root / "guard.bin",
             Binding(self.key, world.genesis.digest, self.instance),
             self.sign,
             self.disk,
         ).close()
+        self._create_heads(tip).close()
+
+    def _create_heads(self, tip: Tip) -> HeadFile:
+        binding = HeadBinding(self.world.genesis.digest, self.instance)
         roots = (tip.log_root, tip.state_root)
-        create_head_file(self.root / "head.bin", binding, 0, tip.block_id, roots, self.disk).close()
+        path = self.root / "head.bin"
+        return create_head_file(path, binding, tip.height, tip.block_id, roots, self.disk)
+
+    # ------------------------------------------------------------------------- clocks and disk
+
+    def mono_ms(self) -> int:
+        """Return the own monotonic clock, which may run too fast or too slow (J4)."""
+        (num, den), (since, base) = self._rate, self._rate_since
+        return base + (self.world.now - since) * num // den
+
+    def when(self, mono_ms: int) -> int:
+        """Return the world's time at which the own clock shows `mono_ms`."""
+        (num, den), (since, base) = self._rate, self._rate_since
+        return since - (-(mono_ms - base) * den // num)
+
+    def set_rate(self, rate: tuple[int, int]) -> None:
+        """Let the clock run at another speed from now on."""
+        self._rate_since = (self.world.now, self.mono_ms())
+        self._rate = rate
 
     def sign(self, message: bytes) -> bytes:
         return self.world.sign(self.seed, message)
 
-    def point(self, name: str) -> None:
+    def point(self, name: str, *, of_effect: bool = False) -> None:
         """A place where a crash may strike (J10)."""
-        if self.armed and self.world.crash_chance.random() < self.world.faults.crash_points:
+        faults = self.world.faults
+        share = faults.effect_crashes if of_effect else faults.crash_points
+        if self.armed and share and self.world.crash_chance.random() < share:
+            self.world.points.add(name)
             self.world.trace(self, f"crash point {name}")
             raise Crashed(name)
 
+    def fails(self, what: str) -> bool:
+        """Say whether this call to the disk fails; the process must end then (F29)."""
+        if self.armed and self.failing and self.world.disk_chance.random() < self.failing:
+            self.has_failed = True
+            self.world.trace(self, f"failed {what}")
+            return True
+        return False
+
+    # ---------------------------------------------------------------------------- the process
+
     def start(self) -> None:
-        """Start the process on what the disk kept."""
+        """Start the process on what the disk kept, as `node/recovery.py` and `node/main.py` do."""
         world = self.world
         self.life += 1
-        store = SimStore(self.pairs, self.point)
-        chain_store = ChainStore(store)
-        binding = HeadBinding(world.genesis.digest, self.instance)
-        head, tip = self.root / "head.bin", chain_store.tip
-        if not self.disk.exists(head):  # the whole disk is gone
-            roots = (tip.log_root, tip.state_root)
-            create_head_file(head, binding, tip.height, tip.block_id, roots, self.disk).close()
-        heads = open_head_file(head, binding, self.disk)
-        verdict = judge_head(tip.height, tip.block_id, heads.heads)
-        is_short = verdict is HeadVerdict.LOST and self.wiped
-        assert is_short or verdict is HeadVerdict.OK, f"{self.name}: acked blocks are missing (J17)"
-        self.wiped = is_short  # until it has fetched back what it lost
-        if tip.height > heads.last.height:
-            heads.append(tip.height, tip.block_id, tip.log_root, tip.state_root)
+        if self.rotten:
+            self.wipe()  # Y21, Y23: what cannot be proved is set aside
+            world.seen.add("a damaged store was fetched again")
+        cuts = self.disk.cuts
+        chain_store = ChainStore(SimStore(self))
+        tip = chain_store.tip
         guard = self._open_guard()
-        self.runtime = Runtime(
+        heads, silent_until = self._open_heads(tip, guard)
+        if self.disk.cuts > cuts:
+            world.seen.add("a torn tail was cut")
+        self.silent_until = silent_until
+        self.runtime = SimRuntime(
+            self,
             world.chain,
             chain_store,
             heads,
@@ -249,23 +336,62 @@ class SimNode:
         world.trace(self, f"start at {tip.height}")
 
     def _open_guard(self) -> GuardFile | LostGuard | None:
-        """Open the guard as `node/main.py` does."""
-        path, world = self.root / "guard.bin", self.world
+        """D8, D10: with a damaged guard a node follows; with none it passes the join barrier."""
+        path, digest = self.root / "guard.bin", self.world.genesis.digest
         try:
-            return open_guard(path, self.key, world.genesis.digest, self.sign, self.disk)
+            return open_guard(path, self.key, digest, self.sign, self.disk)
         except GuardMissing:
-            binding = Binding(self.key, world.genesis.digest, self.instance)
-            return LostGuard(path, binding, self.sign, self.disk)
-        except GuardDamaged:
-            if not self.may_be_damaged:
-                raise  # no crash damages a guard
+            self.guard_rotten = False
+            return LostGuard(path, Binding(self.key, digest, self.instance), self.sign, self.disk)
+        except GuardDamaged as error:
+            if not self.guard_rotten:
+                raise AssertionError(f"{self.name}: a crash damaged the guard: {error}") from error
+            self.world.seen.add("a damaged guard was refused")
             return None
+
+    def _open_heads(self, tip: Tip, guard: GuardFile | LostGuard | None) -> tuple[HeadFile, int]:
+        """Open the head file; return it with the height up to which acked blocks may be missing."""
+        signed = guard.height if isinstance(guard, GuardFile) else 0
+        path, binding = (
+            self.root / "head.bin",
+            HeadBinding(self.world.genesis.digest, self.instance),
+        )
+        if not self.disk.exists(path):  # the whole disk is gone
+            return self._create_heads(tip), tip.height
+        try:
+            heads = open_head_file(path, binding, self.disk)
+        except StoreDamaged as error:
+            if not self.head_rotten:
+                raise AssertionError(
+                    f"{self.name}: a crash damaged the head file: {error}"
+                ) from error
+            self.head_rotten = False
+            self.disk.remove(path)
+            made = self._create_heads(tip)
+            silent_until = max(tip.height, signed) + 1
+            if isinstance(guard, GuardFile):
+                guard.raise_to(silent_until)
+            self.world.seen.add("a damaged head file was made anew")
+            return made, silent_until
+        verdict = judge_head(tip.height, tip.block_id, heads.heads)
+        is_short = verdict is HeadVerdict.LOST and self.wiped
+        assert is_short or verdict is HeadVerdict.OK, f"{self.name}: acked blocks are missing (J17)"
+        self.wiped = is_short  # until it has fetched back what it lost
+        if tip.height > heads.last.height:
+            heads.append(tip.height, tip.block_id, tip.log_root, tip.state_root)
+        return heads, max(heads.last.height, signed) if is_short else 0
 
     def wipe(self) -> None:
         """Lose the store of a node that is down; guard and head file are kept."""
+        self.take_back({})
+        create_chain(MemoryStore(self.pairs), self.world.genesis)
+
+    def take_back(self, pairs: dict[bytes, bytes]) -> None:
+        """Put an older copy of the store in its place, while the node is down (F25)."""
         assert self.runtime is None
         self.pairs.clear()
-        create_chain(MemoryStore(self.pairs), self.world.genesis)
+        self.pairs.update(pairs)
+        self.rotten = frozenset()
         self.wiped = True
 
     def save_image(self) -> Image:
@@ -277,9 +403,7 @@ class SimNode:
 
     def restore_image(self, image: Image) -> None:
         """Put an older copy of the disk back (F25); without `guard.bin` it is a backup (Y30)."""
-        assert self.runtime is None
-        self.pairs.clear()
-        self.pairs.update(image.pairs)
+        self.take_back(image.pairs)
         for name in ("guard.bin", "head.bin"):
             self.put_file(name, image.files.get(name))
 
@@ -298,12 +422,14 @@ class SimNode:
     def crash(self) -> None:
         """End the process; the disk loses what was not synced."""
         self.life += 1
-        self.armed = False
+        self.armed = self.has_failed = False
         self.runtime = None
+        self.paused_until = 0
         self.disk.crash(self.world.crash_chance)
         for peer in sorted(self.linked):
-            other = self.world.by_key[peer]
-            other.linked.discard(self.key)
+            other = self.linked[peer]
+            if other.linked.get(self.key) is self:
+                del other.linked[self.key]
             self.world.later(5, other, "link down", partial(other.link, self, up=False))
         self.linked.clear()
         self.world.trace(self, "crash")
@@ -316,7 +442,7 @@ class SimNode:
             if peer.runtime is None or not self.world.is_open(self, peer):
                 return
             if peer.key not in self.linked:
-                self.linked.add(peer.key)
+                self.linked[peer.key] = peer
                 self.runtime.on_link(peer.key, up=True)
         elif peer.key not in self.linked:
             self.runtime.on_link(peer.key, up=False)
@@ -330,7 +456,7 @@ class World:
         seed: int,
         *,
         nodes: int | None = None,
-        faults: Callable[[Random, int], Faults] = Faults,
+        faults: Callable[[Random, int], Faults] = Swarm,
         params: dict[str, Any] | None = None,
         lines: list[str] | None = None,
     ) -> None:
@@ -344,6 +470,10 @@ class World:
         wipe = Random(f"{seed}/wipe")
         if faults is Faults and count >= 4:
             self.faults.wipe = wipe.random() < 0.2
+        self.disk_chance = Random(f"{seed}/broken")
+        self.weather = Weather(self.faults, self.network, Random(f"{seed}/weather"))
+        self.seen: set[str] = set()  # what happened at all (J27, H9)
+        self.points: set[str] = set()  # where processes crashed (J10)
         self.real_keys = draw.random() < 0.1
         self.now = 0
         self.count = 0
@@ -358,12 +488,42 @@ class World:
         }
         self.checks = Checks(self)
         self.groups: tuple[frozenset[str], ...] = ()
-        self.nodes = [SimNode(self, doc.name) for doc in self.genesis.doc.validators]
+        docs = self.genesis.doc.validators
+        self.nodes = [SimNode(self, doc.name, place) for place, doc in enumerate(docs)]
         self.by_key = {node.key: node for node in self.nodes}
         self._seeds.update({node.key: node.seed for node in self.nodes})
+        self.faces: dict[tuple[str, bytes], SimNode] = {}  # which of two machines a peer talks to
         self.sent = 0
         self.accepted: dict[bytes, str] = {}
         self.healed = False
+        self._cast(docs)
+
+    def _cast(self, docs: Sequence[ValidatorDoc]) -> None:
+        """Give the victims of this history their parts."""
+        for place, part in sorted(self.faults.parts.items()):
+            node = self.nodes[place]
+            if part == "liar":
+                node.liar = Liar(self, node, Random(f"{self.seed}/liar {place}"))
+            elif part == "twin":
+                twin = SimNode(self, docs[place].name, place, twin=True)
+                self.nodes.append(twin)
+                for peer in self.nodes:
+                    self.turn(peer, node.key)
+
+    def turn(self, peer: SimNode, key: bytes) -> None:
+        """Let a peer find one or the other of the two machines that have this key (F26)."""
+        machines = [node for node in self.nodes if node.key == key]
+        self.faces[peer.name, key] = self.script.choice(machines)
+
+    @property
+    def honest(self) -> list[SimNode]:
+        """The nodes whose key has one machine, on which nobody changed the program."""
+        twins = {node.key for node in self.nodes if node.is_twin}
+        return [
+            node
+            for node in self.nodes
+            if node.liar is None and node.lie is None and node.key not in twins
+        ]
 
     # -------------------------------------------------------------------- keys and time
 
@@ -406,58 +566,95 @@ class World:
     def run(self, until: int) -> None:
         """Let everything happen up to virtual time `until`, checking after each event."""
         while self._heap and self._heap[0][0] <= until:
-            when, _, node, what, action = heapq.heappop(self._heap)
+            when, count, node, what, action = heapq.heappop(self._heap)
             self.now = when
+            if node is not None and node.paused_until > when:
+                heapq.heappush(self._heap, (node.paused_until, count, node, what, action))
+                continue
             self.events += 1
             self.trace(node, what)
-            try:
-                action()
-            except Crashed:
-                assert node is not None
-                node.crash()
-                self.later(self.script.randrange(50, 4_000), None, "restart", node_start(node))
-            self.checks.after_event()
+            self.perform(node, action)
         self.now = max(self.now, until)
+
+    def perform(self, node: SimNode | None, action: Callable[[], None]) -> None:
+        """Do something in the process of `node`, which may end in the middle of it."""
+        try:
+            action()
+        except Crashed:
+            assert node is not None
+            self._end(node)
+        except StoreFailed as error:
+            assert node is not None
+            if not node.has_failed:
+                raise AssertionError(f"{node.name}: no call failed, but {error}") from error
+            self.seen.add("a failed write ended a process")
+            self._end(node)
+        except StoreDamaged as error:
+            assert node is not None
+            if not node.rotten:
+                raise AssertionError(f"{node.name}: nothing rots there, but {error}") from error
+            self._end(node)
+        if node is not None:
+            assert not node.has_failed, f"F29: {node.name} went on after a failed write"
+            self.checks.after_event(node)
+
+    def _end(self, node: SimNode) -> None:
+        """The process is gone; somebody or something starts it again."""
+        node.crash()
+        self.later(self.script.randrange(50, 4_000), None, "restart", node_start(node))
 
     # -------------------------------------------------------------------------- network
 
     def is_open(self, one: SimNode, other: SimNode) -> bool:
         """Say whether the network lets these two talk."""
+        if one.key == other.key:
+            return False
+        if self.faces and not (
+            self.faces.get((one.name, other.key), other) is other
+            and self.faces.get((other.name, one.key), one) is one
+        ):
+            return False
         if not self.groups:
             return True
         return any(one.name in group and other.name in group for group in self.groups)
 
     def carry(self, sender: SimNode, to: SimNode, frame: bytes) -> None:
         """Take a frame from one node to another, as this world's network does."""
-        copies = 1
-        if not self.healed:
-            if self.network.random() < self.faults.loss:
-                return
-            if self.network.random() < self.faults.duplicates:
-                copies = 2
-        for _ in range(copies):
-            delay = self.faults.delay_ms + self.network.randrange(self.faults.jitter_ms + 1)
-            life = (sender.life, to.life)
+        life = (sender.life, to.life)
+        link, places = (sender.name, to.name), (sender.place, to.place)
+        for delay, data in self.weather.arrivals(link, places, frame, self.now):
 
-            def arrive(life: tuple[int, int] = life) -> None:
+            def arrive(frame: bytes = data) -> None:
                 if to.runtime is None or (sender.life, to.life) != life:
                     return
-                if sender.key not in to.linked:
+                if to.linked.get(sender.key) is not sender:
                     return
-                message = decode_record(KIND_OF_CODE[frame[HEAD_BYTES - 1]], frame[HEAD_BYTES:])
-                try:
-                    to.runtime.on_message(sender.key, message)
-                except Malformed as error:
-                    if sender.lie is None:
-                        raise AssertionError(f"{to.name} blames {sender.name}: {error}") from error
-                    self.cut_off(to, sender)
+                self._deliver(sender, to, frame)
 
-            self.later(delay, to, f"from {sender.name}: {frame[4]} {len(frame)}", arrive)
+            self.later(delay, to, f"from {sender.name}: {data[4]} {len(data)}", arrive)
+
+    def _deliver(self, sender: SimNode, to: SimNode, frame: bytes) -> None:
+        assert to.runtime is not None
+        height = to.runtime.store.tip.height
+        try:
+            message = decode_record(KIND_OF_CODE[frame[HEAD_BYTES - 1]], frame[HEAD_BYTES:])
+            to.runtime.on_message(sender.key, message)
+        except Malformed as error:
+            if sender.lie is None and sender.liar is None:
+                raise AssertionError(f"{to.name} blames {sender.name}: {error}") from error
+            self.seen.add("a liar lost its link")
+            self.cut_off(to, sender)
+            return
+        if (
+            isinstance(message, CertificateNote | CommitCertificate)
+            and to.runtime.store.tip.height > height
+        ):
+            self.seen.add("decided by a certificate")
 
     def cut_off(self, node: SimNode, liar: SimNode) -> None:
         """Close a link as Z8 does, and let the liar come back after a while."""
         for one, other in ((node, liar), (liar, node)):
-            one.linked.discard(other.key)
+            one.linked.pop(other.key, None)
             self.later(0, one, "link down", partial(one.link, other, up=False))
         self.later(5_000, None, "connect", self.connect)
 
@@ -468,11 +665,15 @@ class World:
     def partition(self, groups: Sequence[Sequence[SimNode]]) -> None:
         """Cut the links across groups; none at all heals."""
         self.groups = tuple(frozenset(node.name for node in group) for group in groups)
+        self.relink()
+
+    def relink(self) -> None:
+        """Close the links that may not be, and let all others come."""
         for one in self.nodes:
             for peer in sorted(one.linked):
-                other = self.by_key[peer]
+                other = one.linked[peer]
                 if not self.is_open(one, other):
-                    one.linked.discard(peer)
+                    del one.linked[peer]
                     self.later(5, one, "link down", partial(one.link, other, up=False))
         self.connect()
 
@@ -487,18 +688,23 @@ class World:
 
     def pay(self) -> None:
         """Somebody pays somebody, through a node that is up."""
-        up = [node for node in self.nodes if node.runtime is not None]
+        nodes = self.honest if self.healed else self.nodes
+        up = [node for node in nodes if node.runtime is not None and node.paused_until <= self.now]
         if not up:
             return
         node = self.script.choice(up)
         payer, payee = self.script.sample(people(), 2)
-        self.submit(node, self.make_payment(payer, payee, self.script.randrange(1, 2_000)))
+        raw = self.make_payment(payer, payee, self.script.randrange(1, 2_000))
+        self.perform(node, partial(self.submit, node, raw))
 
     def make_payment(self, payer: str, payee: str, cents: int) -> bytes:
         """Return a fresh signed payment."""
         self.sent += 1
         call = Transfer((Leg(federation.account(payee), cents, None, None),), None)
-        expires = (START_MS + self.now) // 1000 + 500
+        lives_s = 500
+        if self.faults.short_lives and self.script.random() < self.faults.short_lives:
+            lives_s = self.script.randrange(2, 15)
+        expires = (START_MS + self.now) // 1000 + lives_s
         body = encode_body(
             self.genesis.digest,
             federation.account(payer),
@@ -520,7 +726,7 @@ class World:
 
         def final(place: TxPlace | None) -> None:
             if place is not None:
-                self.checks.on_acked(sha256(raw).digest(), place)
+                self.checks.on_acked(node, sha256(raw).digest(), place)
 
         assert node.runtime is not None
         node.runtime.submit(raw, answered)
@@ -533,12 +739,10 @@ def node_start(node: SimNode) -> Callable[[], None]:
         if node.runtime is None:
             try:
                 node.start()
-            except Crashed:
+            except (Crashed, StoreFailed):
                 node.crash()
                 node.world.later(500, None, "restart", node_start(node))
                 return
-            except GuardDamaged as error:
-                raise AssertionError(f"{node.name}: a crash damaged the guard: {error}") from error
             node.world.connect()
 
     return start
@@ -564,108 +768,26 @@ def make_genesis(nodes: int, params: dict[str, Any] | None) -> Genesis:
     return _genesis_cache[key]
 
 
-def play(seed: int, **options: Any) -> World:
-    """Play one history: faults with safety checked, then healing with progress demanded (J26)."""
-    world = World(seed, **options)
-    script, faults = world.script, world.faults
-    for node in world.nodes:
-        node.skew_ms = script.randrange(-faults.skew_ms, faults.skew_ms + 1)
-        world.at(script.randrange(0, 200), None, f"first start {node.name}", node_start(node))
-    length = script.randrange(10_000, 40_000)
-    for _ in range(faults.payments):
-        world.at(script.randrange(500, length), None, "pay", world.pay)
-    for _ in range(faults.crashes):
-        node = script.choice(world.nodes)
-        world.at(script.randrange(500, length), None, f"kill {node.name}", _kill(world, node))
-    for _ in range(faults.partitions):
-        start = script.randrange(500, length)
-        world.at(start, None, "partition", _partition(world))
-        world.at(start + script.randrange(500, 15_000), None, "heal", lambda: world.partition(()))
-    if faults.wipe:
-        node = script.choice(world.nodes)
-        world.at(script.randrange(2_000, length), None, f"wipe {node.name}", _wipe(world, node))
-    if faults.power_cut:
-        world.at(script.randrange(2_000, length), None, "power cut", _power_cut(world))
-    world.run(length)
-    heal(world)
-    return world
-
-
-def heal(world: World) -> None:
-    """Stop all faults; every node must reach one new height within bounded time (I9, J25)."""
-    world.healed = True
-    faults = world.faults
-    faults.crash_points = 0.0
-    faults.delay_ms, faults.jitter_ms = min(faults.delay_ms, 50), min(faults.jitter_ms, 20)
-    for node in world.nodes:
-        node.skew_ms = 0
-        world.later(1, None, "start", node_start(node))
-    world.partition(())
-    world.later(500, None, "connect", world.connect)
-    goal = world.checks.height + 1
-    until = world.now + HEAL_MS
-    for step in range(5):
-        world.later(1_000 + step * 1_000, None, "pay", world.pay)
-    while world.now < until and not world.checks.is_settled(goal):
-        world.run(world.now + 1_000)
-        approve(world)
-    assert world.checks.is_settled(goal), world.checks.explain(goal)
-    world.checks.at_end()
-
-
 def approve(world: World) -> None:
-    """Open the height for one node, if too many sit in the join barrier at once (D12)."""
-    top = max(node.runtime.store.tip.height for node in world.nodes if node.runtime is not None)
-    waiting = [
-        node
-        for node in world.nodes
-        if node.runtime is not None
-        and node.runtime.store.tip.height == top
-        and node.runtime.replica.status().silence is Silence.BARRIER
-    ]
-    if len(waiting) > len(world.nodes) - quorum(len(world.nodes)):
+    """Open the height for one node, if too many others sign nothing (D12).
+
+    A node in the join barrier, and one that lies, counts as away.
+    """
+    up = [node for node in world.honest if node.runtime is not None]
+    top = max(node.runtime.store.tip.height for node in up if node.runtime is not None)
+    silent, waiting = 0, []
+    for node in up:
+        assert node.runtime is not None
+        why = node.runtime.replica.status().silence
+        silent += why in (Silence.BARRIER, Silence.OBSERVER)
+        if why is Silence.BARRIER and node.runtime.store.tip.height == top:
+            waiting.append(node)
+    away = silent + len(world.nodes) - len(world.honest)
+    if waiting and away > len(world.nodes) - quorum(len(world.nodes)):
         node = waiting[0]
         node.crash()
         binding = Binding(node.key, world.genesis.digest, node.instance)
         open_by_approval(node.root / "guard.bin", binding, top + 1, node.disk)
-        world.trace(node, f"approved at {top + 1}")
+        world.checks.forgive(node.name, top + 1)
+        world.seen.add("an approval opened a height")
         node_start(node)()
-
-
-def _kill(world: World, node: SimNode) -> Callable[[], None]:
-    def kill() -> None:
-        if node.runtime is not None:
-            node.crash()
-            world.later(world.script.randrange(50, 8_000), None, "restart", node_start(node))
-
-    return kill
-
-
-def _wipe(world: World, node: SimNode) -> Callable[[], None]:
-    """Lose the store of a node for good; the others still hold what it acked (F24)."""
-
-    def wipe() -> None:
-        if node.runtime is not None:
-            node.crash()
-            node.wipe()
-            world.later(world.script.randrange(50, 8_000), None, "restart", node_start(node))
-
-    return wipe
-
-
-def _power_cut(world: World) -> Callable[[], None]:
-    def cut() -> None:
-        for node in world.nodes:
-            _kill(world, node)()
-
-    return cut
-
-
-def _partition(world: World) -> Callable[[], None]:
-    def cut() -> None:
-        nodes = list(world.nodes)
-        world.script.shuffle(nodes)
-        where = world.script.randrange(1, len(nodes)) if len(nodes) > 1 else 1
-        world.partition((nodes[:where], nodes[where:]))
-
-    return cut

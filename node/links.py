@@ -310,11 +310,15 @@ class PeerLinks:
         assert self._group is not None
         while True:
             try:
-                accepted, address = await loop.sock_accept(listener)
+                accepted, address = listener.accept()
+            except BlockingIOError:
+                await _wait_for_reading(loop, listener)
+                continue
             except OSError as error:
                 _log.warning("cannot accept a connection: %s", error)
                 await asyncio.sleep(ACCEPT_PAUSE_S)
                 continue
+            accepted.setblocking(False)
             network = get_network(address[0])
             for crowded in crowded_out(
                 {link: waiting.network for link, waiting in self._waiting.items()},
@@ -591,6 +595,19 @@ def crowded_out(waiting: Mapping[Link, str], network: str, limits: Limits) -> li
         out += same[: max(0, len(same) + 1 - limits.sockets_per_address)]
     others = [link for link in waiting if link not in out]
     return out + others[: max(0, len(others) + 1 - limits.sockets)]
+
+
+async def _wait_for_reading(loop: asyncio.AbstractEventLoop, listener: socket.socket) -> None:
+    """Wait until there is a connection to accept.
+
+    `loop.sock_accept` would lose the connection it has taken when it is cancelled in that turn.
+    """
+    readable = asyncio.Event()
+    loop.add_reader(listener, readable.set)
+    try:
+        await readable.wait()
+    finally:
+        loop.remove_reader(listener)
 
 
 def _cut(connection: socket.socket) -> None:

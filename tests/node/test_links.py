@@ -7,6 +7,7 @@ import hashlib
 import socket
 import ssl
 import struct
+import warnings
 from asyncio.sslproto import SSLProtocol
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -843,3 +844,27 @@ async def test_at_most_four_of_one_address_and_64_of_all_wait(folder: Path) -> N
     mixed = dict.fromkeys(links[:60], "") | dict.fromkeys(links[60:], "192.0.2.7")
     assert crowded_out(mixed, "192.0.2.7", LIMITS) == links[60:61], "its own oldest makes room"
     node.close()
+
+
+async def test_no_connection_is_lost_between_the_kernel_and_a_cancelled_accept(
+    tmp_path: Path,
+) -> None:
+    """reliability Z12: whoever arrives in the very turn in which a node stops is closed too."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", ResourceWarning)
+        for turns in range(12):
+            node = Node(f"a{turns}", tmp_path)
+            node.links.set_peers([])
+            serving = asyncio.get_running_loop().create_task(node.links.run())
+            await asyncio.sleep(0.01)
+            with socket.create_connection(split_address(node.address)) as client:
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                serving.cancel()
+                await asyncio.wait({serving})
+                client.settimeout(5)
+                with contextlib.suppress(ConnectionError):
+                    assert client.recv(1) == b""
+            gc.collect()
+
+    assert [str(one.message) for one in told if one.category is ResourceWarning] == []

@@ -44,7 +44,7 @@ from chain.keyspaces import (
     SetMember,
     get_version,
 )
-from chain.leaders import Verdict, advance, get_order
+from chain.leaders import Leaders, Verdict, advance, get_order
 from chain.records import BlockBody, Header, Outcome, Tx
 from chain.set_change import get_members, move_sets, note_block
 from chain.state import Read, State, over
@@ -207,8 +207,7 @@ class BlockRun:
 
     def _lead(self, height: int, preamble: Preamble, judged: Sequence[bytes]) -> None:
         """Move the leader schedule on by one block; `judged` are the keys of Set(h-1) (L3, L4)."""
-        leaders = LEADERS.get(self.state)
-        assert leaders is not None, "genesis sets the schedule"
+        leaders = _get_schedule(self.state)
         verdict, last = None, preamble.last_commit
         if last is not None:
             signers = signer_keys(last, get_set(self._base.read, SET_LAST))
@@ -465,16 +464,20 @@ def get_set_keys(state: State, which: str) -> tuple[bytes, ...]:
 
 def get_leaders(read: Read) -> tuple[bytes, ...]:
     """Return order(h+1) of the state after block h: who leads which round (consensus L2)."""
-    leaders = LEADERS.get(State(read))
-    assert leaders is not None, "genesis sets the schedule"
-    return get_order(leaders.now, get_set(read, SET_NOW).keys)
+    state = State(read)
+    return get_order(_get_schedule(state).now, get_set_keys(state, SET_NOW))
 
 
-def get_leaders_of_tip(read: Read, keys: Sequence[bytes]) -> tuple[bytes, ...]:
-    """Return order(h) of the state after block h, whose set has these keys."""
-    leaders = LEADERS.get(State(read))
+def get_leaders_of_tip(read: Read) -> tuple[bytes, ...]:
+    """Return order(h) of the state after block h: who led which round of the tip."""
+    state = State(read)
+    return get_order(_get_schedule(state).before, get_set_keys(state, SET_LAST))
+
+
+def _get_schedule(state: State) -> Leaders:
+    leaders = LEADERS.get(state)
     assert leaders is not None, "genesis sets the schedule"
-    return get_order(leaders.before, keys)
+    return leaders
 
 
 def get_set_members(read: Read, which: str) -> tuple[SetMember, ...]:

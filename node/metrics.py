@@ -73,7 +73,7 @@ class BlockMeter:
             signed = node.signers.last_height(node.own_key) == header.height
             (meters.signed if signed else meters.missed).inc()
         names = {validator.key: validator.name for validator in validators.validators}
-        order = get_leaders_of_tip(node.store.read_state, validators.keys)
+        order = get_leaders_of_tip(node.store.read_state)
         for round_ in range(certificate.round):
             meters.rounds_failed.labels(names[proposer(order, round_)]).inc()
         self._time_ms = header.time_ms

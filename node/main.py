@@ -17,7 +17,9 @@ from typing import Any, NamedTuple
 from chain.contract import Table
 from chain.crypto import public_key, sign, verify
 from chain.errors import Malformed
+from chain.execute import get_set
 from chain.genesis import Genesis, GenesisDoc
+from chain.keyspaces import SET_NOW
 from chain.selftest import run_selftest
 from consensus.guard import GuardDamaged, GuardForeign
 from contracts import CONTRACTS
@@ -135,6 +137,9 @@ async def _run(
     """Serve until a signal comes."""
 
     def on_ready(node: Node, addresses: Addresses) -> None:
+        if get_set(node.store.read_state, SET_NOW).faulty == 0:  # consensus Q5
+            _log.warning("node.no_fault_tolerance")
+            _say("geen fouttolerantie // no fault tolerance: fewer than four validators")
         announce(_describe(node, addresses))
 
     stop: asyncio.Future[int] = asyncio.get_running_loop().create_future()

@@ -30,6 +30,8 @@ def status(terminal: Terminal, watch: bool, exit_code: bool) -> None:
 
 
 def _lines(terminal: Terminal, found: dict[str, Any]) -> list[str]:
+    from chain.validators import faulty
+
     validators = found["validators"]
     online, total, health = validators["online"], validators["total"], found["health"]
     lines = [
@@ -54,6 +56,13 @@ def _lines(terminal: Terminal, found: dict[str, Any]) -> list[str]:
             f"  {validators['quorum']} nodes are enough; {can_lose} may fail",
         )
     )
+    if faulty(total) == 0:  # consensus Q5
+        lines.append(
+            terminal.text(
+                "  geen fouttolerantie: met minder dan vier nodes mag er geen liegen",
+                "  no fault tolerance: with fewer than four nodes none may lie",
+            )
+        )
     if found["supply_cents"] is not None:
         supply, reserve = (
             terminal.money(found["supply_cents"]),

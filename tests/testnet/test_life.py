@@ -247,3 +247,27 @@ def test_without_a_folder_and_a_demo_it_says_what_is_missing(
     problem = json.loads(told.stderr)
     check_shape(problem, SHAPES["problem"])
     assert "--dir" in problem["detail"]
+
+
+@pytest.mark.parametrize(("nodes", "is_told"), [(1, True), (4, False)])
+def test_q5_who_tolerates_nobody_is_told_at_the_start_and_in_status(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nodes: int, is_told: bool
+) -> None:
+    """consensus Q5: fewer than four validators run, and say what that means."""
+    folder = tmp_path / "net"
+    words = ["testnet", "create", "--nodes", str(nodes), "--base-port", "0", "--dir", str(folder)]
+    assert CliRunner().invoke(wijk, words).exit_code == 0
+    network = Network(folder)
+    network.start()
+    try:
+        network.wait_in_sync()
+        monkeypatch.setenv("WIJK_HOME", str(folder / "client"))
+        said = CliRunner().invoke(wijk, ["status"]).stdout
+        in_english = CliRunner().invoke(wijk, ["status", "--lang", "en"]).stdout
+    finally:
+        network.stop()
+
+    log = (folder / "logs" / "v1.log").read_text()
+    assert ("no fault tolerance" in log) is is_told
+    assert ("geen fouttolerantie" in said) is is_told
+    assert ("no fault tolerance" in in_english) is is_told

@@ -20,6 +20,8 @@ import pytest
 
 from consensus.messages import SignedPrepare
 from tests.chain import test_codec, test_leaders, test_window
+from tests.chain import test_evidence as evidence
+from tests.chain import test_sanctions as sanctions
 from tests.consensus import (
     test_agreement,
     test_bounds_and_relay,
@@ -28,11 +30,13 @@ from tests.consensus import (
     test_pure_rules,
     test_silence_and_time,
 )
+from tests.consensus import test_evidence as core_evidence
 from tests.consensus.network import DECISIONS
 from tests.consensus.network import play as play_network
 from tests.consensus.twins import Twins, make_random
 from tests.contracts import test_set_change as rules
 from tests.federation import Ledger
+from tests.sim import test_evidence as sim_evidence
 from tests.sim import test_liars, test_scenarios
 from tests.sim import test_set_change as sets
 from tests.sim.faults import Faults, Swarm
@@ -108,6 +112,12 @@ def rule_of_a_set(test: Callable[[Ledger], None]) -> Hunt:
     return lambda: test(Ledger(wijken=4, balances=balances, params=params))
 
 
+def verdict(test: Callable[[Ledger], None]) -> Hunt:
+    """Hunt with a rule about evidence in blocks."""
+    balances = {"delfshaven/anna": 1_000}
+    return lambda: test(Ledger(wijken=1, validators=4, balances=balances))
+
+
 def bad(name: str) -> Hunt:
     """Hunt with one of the bad justifications of R2."""
     reasons = dict(test_agreement.bad_justifications())[name]
@@ -120,11 +130,9 @@ broken = seeds(faults=Broken)
 rough = seeds(faults=Rough)
 swarm = seeds(faults=Swarm)
 agreement, bounds, silence = test_agreement, test_bounds_and_relay, test_silence_and_time
-REPLICA, CHANGE, OPEN = (
-    "consensus.replica:Replica.",
-    "consensus.round_change:",
-    "consensus.open_height:",
-)
+REPLICA = "consensus.replica:Replica."
+CHANGE, OPEN = "consensus.round_change:", "consensus.open_height:"
+REASONS, PROOF, SANCTIONS = "chain.justification:", "chain.evidence:", "chain.sanctions:"
 
 PLANTS = [
     # ---------------------------------------------------------------- the table of reliability 4
@@ -136,16 +144,16 @@ PLANTS = [
           liars, "I6"),
     Plant("J54", CHANGE + "check_proof",
           "check_prepared_certificate(certificate, validators, record.genesis_digest, verify)",
-          "pass", liars, "our own work is refused"),
+          "pass", liars, "I6"),
     Plant("J55", REPLICA + "_draft",
           "is_fresh = self._check_proposal(self._own, record, block, reasons)",
           "is_fresh = choice.carried is None",
           law(agreement.test_m16_own_work_that_peers_would_refuse_ends_the_program_before_it_leaves,
               "time")),
-    Plant("J56", "consensus.messages:signed_bytes", "chain.chain_id,", '"any-chain",',
+    Plant("J56", "chain.signed:signed_bytes", "chain.chain_id,", '"any-chain",',
           law(test_core_messages.test_m5_a_commit_signs_the_note_of_the_test_vector)),
-    Plant("J57", "consensus.messages:signed_bytes", "return encode(draft)",
-          "return encode(draft)[1:]",
+    Plant("J57", "chain.signed:signed_bytes", "return encode(record)",
+          "return encode(record)[1:]",
           law(test_core_messages.test_m4_the_signed_arrays_are_these_bytes)),
     Plant("J58", "chain.window:Window.add_block",
           "self._seen[item.sender + item.nonce] = (item.expires, item.tx_id)",
@@ -171,10 +179,9 @@ PLANTS = [
           "return time_ms - CLOCK_SLACK_MS <= wall_ms <= time_ms + delay_ms(round_) + "
           "CLOCK_SLACK_MS", "return True", swarm, "T10"),
     Plant("J67", "node.candidates:Candidates.run",
-          "executed = apply_block(base, self._chain, header.time_ms, preamble, txs, "
-          "self._intake.check)",
-          "executed = apply_block(base, self._chain, header.time_ms, preamble, "
-          "sorted(txs, key=lambda tx: tx.id), self._intake.check)", swarm, "I9"),
+          "base, self._chain, header.time_ms, preamble, txs, self._intake.check, self._verify",
+          "base, self._chain, header.time_ms, preamble, sorted(txs, key=lambda tx: tx.id), "
+          "self._intake.check, self._verify", swarm, "I9"),
     Plant("J68", "chain.codec:decode", "if _encoder.encode(value) == data:", "if True:",
           law(test_codec.test_padded_integers_and_lengths_are_malformed, Any, "cc05")),
     Plant("J71", REPLICA + "_leave_if_overdue", "self._leave_round()", "pass", liars, "I9"),
@@ -201,36 +208,37 @@ PLANTS = [
     Plant("R2b", OPEN + "OpenHeight.may_accept",
           "if not candidate.timely or candidate.round < self.round:", "if not candidate.timely:",
           liars),
-    Plant("R2c quorum", CHANGE + "_check_round_changes",
+    Plant("R2c quorum", REASONS + "_check_round_changes",
           "if len(signers) < validators.quorum:", "if False:", bad("R2c too few")),
-    Plant("R2c twice", CHANGE + "_check_round_changes",
+    Plant("R2c twice", REASONS + "_check_round_changes",
           "if len(set(signers)) != len(signers):", "if False:", bad("R2c one twice")),
-    Plant("R2c set", CHANGE + "_check_round_changes", "if message.signer not in validators:",
+    Plant("R2c set", REASONS + "_check_round_changes", "if message.signer not in validators:",
           "if False:", bad("R2c a stranger")),
-    Plant("R2c signed", CHANGE + "_check_round_changes",
+    Plant("R2c signed", REASONS + "_check_round_changes",
           "if not verify(message.signer, encode(message.record), message.signature):",
           "if False:", bad("R2c not signed")),
-    Plant("R2d", CHANGE + "check_round_change",
+    Plant("R2d", REASONS + "check_round_change",
           "if record.prepared_round is not None and record.prepared_round >= record.round:",
           "if False:",
           law(bounds.test_r2d_f17_an_impossible_claim_is_refused_on_arrival, (1, "same"))),
     Plant("R2e", REPLICA + "_check_proposal", "if is_fresh and header.creator != signer:",
           "if False:", law(agreement.test_r2e_a_fresh_block_of_somebody_else_is_refused)),
-    Plant("R2f none", CHANGE + "check_justification", "if certificate is None:",
+    Plant("R2f none", REASONS + "check_reasons", "if certificate is None:",
           "if certificate is None:\n        return False\n    if False:",
           bad("R2f no certificate")),
-    Plant("R2f highest", CHANGE + "check_justification",
+    Plant("R2f highest", REASONS + "check_reasons",
           "highest = max(prepared_round for prepared_round, _ in claims)  # R2f, from here on",
           "highest = min(prepared_round for prepared_round, _ in claims)", liars),
-    Plant("R2f block", CHANGE + "check_justification",
+    Plant("R2f block", REASONS + "check_reasons",
           "if certificate.block_id != proposal.block_id:", "if False:",
           bad("R2f of another block")),
-    Plant("R2f claimed", CHANGE + "check_justification",
+    Plant("R2f claimed", REASONS + "check_reasons",
           "if (highest, proposal.block_id) not in claims:", "if False:",
           bad("R2f claimed for another block")),
-    Plant("R2f proven", CHANGE + "check_justification",
+    Plant("R2f proven", REASONS + "check_reasons",
           "check_prepared_certificate(certificate, validators, proposal.genesis_digest, verify)",
-          "pass", bad("R2f of another set")),
+          "pass",
+          law(evidence.test_e1e_f16_a_proposal_with_false_reasons_is_proven, "proof of fewer")),
     Plant("R2h", REPLICA + "_on_executed", "if event.error is None:", "if True:",
           law(agreement.test_r2h_a_block_with_other_roots_gets_no_prepare_and_the_chain_goes_on)),
     Plant("R3", REPLICA + "_note_prepared", "if len(votes) < validators.quorum:",
@@ -284,7 +292,7 @@ PLANTS = [
           "is_back = one.seen.bit_count() >= SEEN_MIN",
           law(test_leaders.test_l4_a_second_strike_is_served_in_full_whatever_it_signs)),
     Plant("L5", "chain.leaders:advance",
-          "sideline = sideline[max(0, len(sideline) - room) :]", "pass",
+          "excess = max(0, len(sideline) - faulty(len(coming)))", "excess = 0",
           law(test_leaders.test_l5_the_list_holds_at_most_f_and_drops_its_oldest)),
     Plant("L7", REPLICA + "_suspect", "elif self._may_suspect():", "elif False:",
           law(silence.test_l7_a_leader_without_a_link_for_a_second_is_left_at_once)),
@@ -396,6 +404,41 @@ PLANTS = [
           "", rule_of_a_set(rules.test_wijk_register_role_refuses_set_change_after_a_day)),
     Plant("V8", "node.runtime:Runtime._context", "if version not in self.chain.versions:",
           "if False:", law(sets.test_f44_mixed_versions_across_an_upgrade_height)),
+    # ------------------------------------------------------------------------------- E: evidence
+    Plant("J70", "node.evidence:EvidencePool._add",
+          "self._store.store.write([(POOL + found.key, raw)])", "pass",
+          law(sim_evidence.test_j70_evidence_survives_a_restart_and_a_late_peer_hears_of_it)),
+    Plant("E1 pair", PROOF + "_check_pair", "if find_conflict(first, second) is None:", "if False:",
+          law(evidence.test_e1_a_pair_that_proves_nothing_is_refused_in_any_dress, "two rounds")),
+    Plant("E1 signed", PROOF + "check_evidence",
+          "if not verify(one.signer, signed_bytes(chain, one.record), one.signature):",
+          "if False:", law(evidence.test_e1_every_signature_counts, "b")),
+    Plant("E1 set", PROOF + "check_evidence", "if one.signer not in validators:", "if False:",
+          law(evidence.test_e1_a_key_outside_the_set_of_the_height_is_not_judged, "b")),
+    Plant("E1d", PROOF + "find_conflict",
+          "if second.record.round > round_ and (prepared is None or prepared < round_):",
+          "if second.record.round > round_:", honest, "I6"),
+    Plant("E1d kept", PROOF + "find_conflict",
+          "if second.record.round > round_ and (prepared is None or prepared < round_):",
+          "if False:", law(
+              core_evidence.test_e1d_a_commit_and_a_change_that_forgot_it_in_either_order)),
+    Plant("E2", PROOF + "_check_header", "if header.genesis_digest != chain.genesis_digest:",
+          "if False:", law(evidence.test_e2_evidence_of_another_chain_is_refused, "c: two")),
+    Plant("E3 once", SANCTIONS + "judge",
+          "if EVIDENCE.get(state, found.key, found.height) is not None:", "if False:",
+          verdict(sanctions.test_e3_repeated_evidence_makes_a_block_invalid)),
+    Plant("E3 age", SANCTIONS + "judge",
+          "if not _oldest(state, time_s) <= found.height <= height:", "if False:",
+          verdict(sanctions.test_e3_evidence_is_at_most_seven_days_old_in_chain_time)),
+    Plant("E3 size", SANCTIONS + "check_amount",
+          "if sum(map(len, evidence)) > EVIDENCE_BYTES_MAX:", "if False:",
+          law(sanctions.test_e3_a_block_holds_64_kib_of_evidence)),
+    Plant("E4", SANCTIONS + "_suspend", "_put_aside(state, suspended.key, suspended.since)", "pass",
+          verdict(sanctions.test_e4_a_suspended_key_leads_last_for_ever_and_votes)),
+    Plant("E5", "node.evidence:EvidencePool.retain", "self._store.store.write(changes)", "pass",
+          law(sim_evidence.test_e5_what_was_said_in_a_failed_round_is_kept)),
+    Plant("E6", REPLICA + "_learn_certificate", "self._check_fork(known, certificate)", "pass",
+          law(agreement.test_e6_two_certificates_for_one_height_halt_the_node)),
     # --------------------------------------------------------------------------------- B: bounds
     Plant("B3", "node.candidates:Candidates.want",
           "if digest(body) == compact.header.body_hash:", "if True:", swarm),
@@ -404,7 +447,7 @@ PLANTS = [
     Plant("B7 round", REPLICA + "_leave_round", "if at.round >= ROUND_MAX:", "if False:",
           law(bounds.test_b7_at_the_round_cap_the_node_stops_and_asks_for_help)),
     Plant("B8", REPLICA + "_receive_signed",
-          "if at.decided is not None or self._is_held(message, proven):", "if False:",
+          "if self._is_held(message, proven):", "if False:",
           law(bounds.test_b8_what_cannot_count_is_dropped_before_its_signature_is_checked)),
     Plant("B9", "consensus.votes:Tally.add", "if len(rounds) > self._rounds_max:", "if False:",
           law(test_pure_rules.test_b9_the_ninth_round_of_a_validator_drops_its_lowest)),
@@ -423,7 +466,6 @@ PLANTS = [
 # Parts that are not built yet. Each plant comes with its part.
 WAITING = {
     "J64": "snapshots (S7)",
-    "J70": "evidence (E2)",
     "J72": "trades that can be refunded",
     "J73": "ballots",
 }

@@ -31,6 +31,7 @@ from node.messages import (
     BodyRequest,
     Bye,
     CertificateNote,
+    EvidenceNote,
     Hello,
     RangeRequest,
     TxAnnounce,
@@ -96,6 +97,7 @@ KINDS = (
     Kind(35, "tx_answer", TxAnswer, TX_FRAME_BYTES_MAX, None, Lane.BLOCKS, answers=TxRequest),
     Kind(36, "range_request", RangeRequest, 64, 20, Lane.BLOCKS),
     Kind(37, "block_range", BlockRange, BLOCK_FRAME_BYTES_MAX, None, Lane.BLOCKS, RangeRequest),
+    Kind(38, "evidence", EvidenceNote, 65 * KIB, 64, Lane.BLOCKS),
     Kind(48, "tx_announce", TxAnnounce, 144 * KIB, 20, Lane.TRANSACTIONS, merges="tx_ids"),
     Kind(49, "tx_batch", TxBatch, TX_FRAME_BYTES_MAX, 40, Lane.TRANSACTIONS, merges="envelopes"),
 )

@@ -103,12 +103,13 @@ class Flooder:
         self._world = world
         self._node = node
         self._chance = chance
-        self._makers: dict[str, Callable[[], Record]] = {
+        self.makers: dict[str, Callable[[], Record]] = {
             "status": self._status,
             "prepare": lambda: self._sign(Prepare(*self._where(), self._bytes())),
             "commit": lambda: self._sign(self._commit()),
             "round_change": lambda: self._sign(self._change()),
             "proven_round_change": self._proven,
+            "prepared_certificate": lambda: self._proof(*self._where()[1:], self._bytes()),
             "commit_certificate": self._certificate,
             "certificate_note": lambda: CertificateNote(encode(self._certificate())),
             "proposal": self._proposal,
@@ -125,13 +126,13 @@ class Flooder:
         ready = [
             kind.label
             for kind in KINDS
-            if kind.label in self._makers
+            if kind.label in self.makers
             for _ in range(max(1, (kind.per_second or 0) * TICK_MS // SECOND))
         ]
         self._chance.shuffle(ready)
         for label in ready:
             if label not in GUILTY or self._is_guilty():
-                yield self._makers[label]()
+                yield self.makers[label]()
 
     def _is_huge(self) -> bool:
         return self._chance.randrange(HUGE_EVERY) == 0
@@ -168,10 +169,11 @@ class Flooder:
         assert isinstance(change, SignedRoundChange)
         record = change.record
         claimed = record.prepared_round, record.prepared_id
-        proof = PreparedCertificate(
-            record.height, claimed[0] or 0, claimed[1] or bytes(32), b"\x07", (bytes(64),) * 3
-        )
+        proof = self._proof(record.height, claimed[0] or 0, claimed[1] or bytes(32))
         return ProvenRoundChange(change, proof)
+
+    def _proof(self, height: int, round_: int, block: bytes) -> PreparedCertificate:
+        return PreparedCertificate(height, round_, block, b"\x07", (bytes(64),) * 3)
 
     def _certificate(self) -> CommitCertificate:
         return CommitCertificate(
@@ -221,7 +223,13 @@ class Flooder:
 
 
 # Each of these is a fault that no honest peer makes, and ends the link (B12).
-GUILTY = {"commit_certificate", "certificate_note", "evidence", "proven_round_change"}
+GUILTY = {
+    "prepared_certificate",
+    "commit_certificate",
+    "certificate_note",
+    "evidence",
+    "proven_round_change",
+}
 
 
 class FloodWorld(World):

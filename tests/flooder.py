@@ -57,7 +57,6 @@ SECOND = 1_000
 TICK_MS = 500
 FAR = 2**62
 HUGE_EVERY = 40  # one frame in so many is as large as its kind may be
-FAULT_EVERY = 2_000  # and one in so many costs the flooder its link (B12)
 
 
 class Flooder:
@@ -70,12 +69,16 @@ class Flooder:
         sign: Callable[[bytes], bytes],
         make_tx: Callable[[], bytes],
         chance: Random,
+        *,
+        fault_every: int | None,
     ) -> None:
+        """With `fault_every` one frame in so many is a fault that ends the link (B12)."""
         self._runtime = runtime
         self._key = key
         self._sign_bytes = sign
         self._make_tx = make_tx
         self._chance = chance
+        self._fault_every = fault_every
         self._chain = ChainName(runtime.chain.digest, runtime.chain.chain_id)
         self.makers: dict[str, Callable[[], Record]] = {
             "status": self._status,
@@ -112,7 +115,7 @@ class Flooder:
         return self._chance.randrange(HUGE_EVERY) == 0
 
     def _is_guilty(self) -> bool:
-        return self._chance.randrange(FAULT_EVERY) == 0
+        return self._fault_every is not None and self._chance.randrange(self._fault_every) == 0
 
     def _bytes(self) -> bytes:
         return self._chance.randbytes(32)
@@ -157,8 +160,8 @@ class Flooder:
     def _proposal(self) -> Record:
         digest, height, round_ = self._where()
         tip = self._runtime.store.tip.height
-        if height == tip + 1 and not self._is_guilty():
-            height += 1  # who leads the open height is known: another is a fault (B12)
+        if tip < height < FAR and not self._is_guilty():
+            height = FAR if self._fault_every is None else tip + 3  # a leader is known of tip + 1
         header = self._runtime.store.header(max(1, tip))
         assert header is not None
         header = replace(header, height=height, body_hash=self._bytes(), creator=self._key)

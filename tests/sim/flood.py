@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from chain.codec import Record
 
 PAY_EVERY_MS = 2 * SECOND
+FAULT_EVERY = 2_000  # frames
 # What a runtime holds that is its disk, or belongs to the simulator and not to the node.
 NOT_MEMORY = (
     World,
@@ -76,7 +77,9 @@ class Flood:
         pay(self.world, count=2, every=SECOND)
         runtime = self.liar.runtime
         assert runtime is not None
-        self.flooder = Flooder(runtime, self.liar.key, self.liar.sign, self._make_tx, chance)
+        self.flooder = Flooder(
+            runtime, self.liar.key, self.liar.sign, self._make_tx, chance, fault_every=FAULT_EVERY
+        )
         self._pay()
         self._flood()
 

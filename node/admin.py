@@ -22,7 +22,6 @@ from aiohttp import web
 from chain.errors import Malformed
 from chain.strict_json import parse_json
 from chain.texts import Problem
-from node.api_read import status_json
 from node.backup_job import BackupJobs
 from node.disk import StorageError
 from node.guard_file import GuardFile
@@ -36,6 +35,7 @@ from node.http_server import (
     serve_unix,
 )
 from node.standing import Node
+from node.status import status_json
 from node.views import time_text
 
 SOCKET_MODE = 0o660

@@ -225,6 +225,8 @@ def ready_lines(terminal: Terminal, ready: dict[str, Any]) -> list[str]:
 
 
 def _lines(terminal: Terminal, found: dict[str, Any]) -> list[str]:
+    from chain.status_text import agreement_lines, missing_lines
+
     validators = found["validators"]
     online, total = validators["online"], validators["total"]
     signing = (
@@ -235,6 +237,8 @@ def _lines(terminal: Terminal, found: dict[str, Any]) -> list[str]:
             f"{found['node']}: blok {found['height']}, {online} van {total} nodes, {signing}",
             f"{found['node']}: block {found['height']}, {online} of {total} nodes, {signing}",
         ),
+        *missing_lines(validators["missing"], terminal.lang),
+        *agreement_lines(found["consensus"], terminal.lang),
         *(f"  {peer['name']} {peer['address']} {peer['rtt_ms']} ms" for peer in found["peers"]),
     ]
 

@@ -13,9 +13,12 @@ REASONS: dict[str, tuple[str, str]] = {
     "no-link": ("geen verbinding", "no link"),
     "quiet": ("verbonden, maar stil", "linked, but quiet"),
     "observer": ("stemt niet mee", "does not vote"),
-    "withheld": ("tekent niet: guard onzeker", "signs nothing: guard in doubt"),
+    "barrier": ("kijkt toe tot de anderen verder zijn", "looks on until the others are further"),
+    "locked": ("de tekenwacht is vergrendeld", "its signer is locked"),
+    "guard-damaged": ("de tekenwacht is beschadigd", "its sign guard is damaged"),
+    "guard-exported": ("de tekenwacht is verhuisd", "its sign guard went elsewhere"),
     "foreign-signature": ("sleutel in gebruik elders", "key in use elsewhere"),
-    "guard": ("tekent niet: guard weigerde", "signs nothing: the guard refused"),
+    "guard": ("de tekenwacht weigerde", "its sign guard refused"),
     "round-cap": ("gestopt na te veel rondes", "stopped after too many rounds"),
 }
 

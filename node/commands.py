@@ -11,6 +11,7 @@ import click
 
 from chain.terminal import Terminal
 from node.commands_backup import backup
+from node.commands_recovery import rejoin, rollback
 
 WATCH_S = 1.0
 GENESIS_BYTES_MAX = 64 * 1024 * 1024
@@ -244,3 +245,5 @@ def _lines(terminal: Terminal, found: dict[str, Any]) -> list[str]:
 
 
 node.add_command(backup)
+node.add_command(rejoin)
+node.add_command(rollback)

@@ -10,45 +10,53 @@ from chain.keyspaces import LEADERS
 from chain.money_text import Lang
 from chain.sanctions import get_suspended_keys
 from chain.texts import Problem, problem
-from consensus.events import Silence
 from node.standing import Node, Touch, can_lose
 from node.views import Json, time_text
 
 NO_QUORUM = 4001
 
-# What a treasurer reads about a node that does not vote: Dutch, English.
-SILENCE_TEXTS: dict[Silence, tuple[str, str]] = {
-    Silence.OBSERVER: (
-        "Deze node kijkt alleen mee: zijn sleutel hoort niet bij de nodes die nu stemmen.",
-        "This node only follows: its key is not among the validators of now.",
+# Why a node does not vote, in the words of `Node.silence`: Dutch, English.
+SILENCES: dict[str, tuple[str, str]] = {
+    "observer": (
+        "volgt alleen: deze sleutel stemt hier niet mee",
+        "only follows: this key has no vote here",
     ),
-    Silence.WITHHELD: (
-        "Deze node tekent niet: wat hij eerder tekende is niet meer zeker. Hij loopt wel mee.",
-        "This node signs nothing: what it signed before is not certain. It follows all the same.",
+    "barrier": (
+        "kijkt toe tot de anderen verder zijn: wat zijn sleutel eerder tekende, is misschien kwijt",
+        "looks on until the others are further: what its key signed before may be lost",
     ),
-    Silence.START: (
-        "Deze node is net gestart en wacht tot genoeg andere nodes zeggen hoe ver zij zijn.",
-        "This node has just started and waits until enough others have said where they stand.",
+    "locked": (
+        "vergrendeld met `wijk signer lock`; start de node opnieuw om weer te tekenen",
+        "locked with `wijk signer lock`; start the node again to let it sign",
     ),
-    Silence.DECIDED: (
-        "Over dit blok is al beslist; de node slaat het op.",
-        "This block is decided already; the node is storing it.",
+    "decided": (
+        "dit blok is al beslist en wordt opgeslagen",
+        "this block is decided already and is being stored",
     ),
-    Silence.BEHIND: (
-        "Andere nodes hebben dit blok al; deze node haalt het eerst op.",
-        "Other nodes have this block already; this node fetches it first.",
+    "start": (
+        "wacht tot genoeg andere nodes zeggen waar ze staan",
+        "waits until enough other nodes say where they stand",
     ),
-    Silence.FOREIGN_SIGNATURE: (
-        "De sleutel van deze node tekent ook op een andere machine. Zet die uit; herstart deze.",
-        "The key of this node signs on another machine too. Stop that one; restart this one.",
+    "behind": ("haalt blokken op bij de anderen", "fetches blocks from the others"),
+    "foreign-signature": (
+        "gestopt: een andere machine tekent met deze sleutel. Zet die uit, en start hier opnieuw",
+        "stopped: another machine signs with this key. Turn that off, and start here again",
     ),
-    Silence.GUARD: (
-        "De node weigerde te tekenen wat een eerdere handtekening tegenspreekt, en tekent niets.",
-        "The node refused to sign what contradicts an earlier signature, and signs nothing more.",
+    "guard": (
+        "gestopt: de tekenwacht weigerde; start de node opnieuw",
+        "stopped: the sign guard refused; start the node again",
     ),
-    Silence.ROUND_CAP: (
-        "Over dit blok is zo vaak vergeefs gestemd dat de node niet verder gaat.",
-        "So many rounds failed for this block that the node goes no further.",
+    "guard-damaged": (
+        "de tekenwacht is beschadigd; stop de node en doe: wijk node rejoin",
+        "the sign guard is damaged; stop the node and run: wijk node rejoin",
+    ),
+    "guard-exported": (
+        "de tekenwacht is verhuisd naar een andere machine (wijk signer state export)",
+        "the sign guard went to another machine (wijk signer state export)",
+    ),
+    "round-cap": (
+        "gestopt: te veel rondes op deze hoogte; vraag om hulp",
+        "stopped: too many rounds at this height; ask for help",
     ),
 }
 
@@ -129,7 +137,7 @@ def agreement_json(node: Node, touch: Touch, lang: Lang) -> Json:
     state = node.state()
     leaders = LEADERS.get(state)
     assert leaders is not None, "genesis sets the schedule"
-    silence = status.silence
+    silence = node.silence
     return {
         "height": status.height,
         "round": status.round,
@@ -144,10 +152,13 @@ def agreement_json(node: Node, touch: Touch, lang: Lang) -> Json:
         "clock_skew_ms": status.skew_ms,
         "silence": None
         if silence is None
-        else {"reason": silence.value, "text": silence_text(silence, lang)},
+        else {"reason": silence, "text": silence_text(silence, lang)},
     }
 
 
-def silence_text(silence: Silence, lang: Lang) -> str:
-    """Return why a node does not vote, in a sentence or two."""
-    return SILENCE_TEXTS[silence][0 if lang == "nl" else 1]
+def silence_text(silence: str, lang: Lang) -> str:
+    """Return why a node does not vote, as one sentence."""
+    dutch, english = SILENCES[silence]
+    if lang == "nl":
+        return f"Deze node tekent niet: {dutch}."
+    return f"This node signs nothing: {english}."

@@ -1,4 +1,7 @@
-"""Replay or search histories: `python -m tests.sim replay SEED`, `python -m tests.sim soak [N]`."""
+"""Replay or search histories: `python -m tests.sim replay SEED`, `python -m tests.sim soak [N]`.
+
+`python -m tests.sim powercut [N]` rebuilds what power cuts leave of a recorded node (H7).
+"""
 
 import argparse
 import random
@@ -6,6 +9,7 @@ import subprocess
 import sys
 import time
 
+from tests.powercut import soak as powercut
 from tests.sim.faults import Swarm
 from tests.sim.history import play
 from tests.sim.world import World
@@ -21,9 +25,14 @@ def main() -> int:
     soak = commands.add_parser("soak", help="play fresh seeds until one fails or N are done")
     soak.add_argument("count", type=int, nargs="?", default=0)
     soak.add_argument("--first", type=int, help="the first seed; default: fresh")
+    cuts = commands.add_parser("powercut", help="start on N states that power cuts leave")
+    cuts.add_argument("count", type=int, nargs="?", default=10_000)
+    cuts.add_argument("--seed", type=int, help="which states are drawn; default: fresh")
     arguments = parser.parse_args()
     if arguments.command == "replay":
         return _replay(arguments.seed, trace=arguments.trace)
+    if arguments.command == "powercut":
+        return powercut.run(arguments.count, arguments.seed)
     return _soak(arguments.count, arguments.first)
 
 

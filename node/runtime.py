@@ -521,10 +521,10 @@ class Runtime:
         self.equivocations += 1
         if self._signer is None or found.key != self._own_key:
             return
-        chain, slots = ChainName(self.chain.digest, self.chain.chain_id), self._signer.slots
+        chain = ChainName(self.chain.digest, self.chain.chain_id)
         for said in get_said(evidence):
             at, signed = position(said.record), signed_bytes(chain, said.record)
-            if is_foreign(slots(at.height), at, signed):
+            if is_foreign(self._signer.recall(at.height), at, signed):
                 self._feed(events.KeyElsewhere(at.height, at.round, *self._now()))
 
     def _explain(self, effect: events.Halt) -> Fork:

@@ -86,7 +86,7 @@ class GuardFile:
         return tuple(slot for slot in self._slots if slot.position.height == height)
 
     def recall(self, height: int) -> tuple[Slot, ...]:
-        """Return what the file holds of `height`, also long after; none below its base (D6, D14)."""
+        """Return what the file holds of `height`, also long after, from its base on (D6, D14)."""
         data, binding = self._file.read(), self._binding
         slots = read_guard(data, binding.key, binding.genesis_digest).slots
         return tuple(slot for slot in slots if slot.position.height == height)

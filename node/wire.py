@@ -34,6 +34,8 @@ from node.messages import (
     EvidenceNote,
     Hello,
     RangeRequest,
+    SaidAnswer,
+    SaidRequest,
     TxAnnounce,
     TxAnswer,
     TxBatch,
@@ -98,6 +100,8 @@ KINDS = (
     Kind(36, "range_request", RangeRequest, 64, 20, Lane.BLOCKS),
     Kind(37, "block_range", BlockRange, BLOCK_FRAME_BYTES_MAX, None, Lane.BLOCKS, RangeRequest),
     Kind(38, "evidence", EvidenceNote, 65 * KIB, 64, Lane.BLOCKS),
+    Kind(39, "said_request", SaidRequest, 128, 4, Lane.BLOCKS),
+    Kind(40, "said", SaidAnswer, 257 * KIB, None, Lane.BLOCKS, answers=SaidRequest),
     Kind(48, "tx_announce", TxAnnounce, 144 * KIB, 20, Lane.TRANSACTIONS, merges="tx_ids"),
     Kind(49, "tx_batch", TxBatch, TX_FRAME_BYTES_MAX, 40, Lane.TRANSACTIONS, merges="envelopes"),
 )

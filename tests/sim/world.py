@@ -41,7 +41,7 @@ from node.head_file import (
 )
 from node.intake import Verdict
 from node.messages import CertificateNote
-from node.runtime import Runtime, TooOld
+from node.runtime import Halted, Runtime, TooOld
 from node.store_memory import MemoryStore
 from node.sync import Fetched
 from node.wire import HEAD_BYTES, KINDS, decode_record, encode_frame
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
 
     from chain.codec import Record
     from chain.genesis import ValidatorDoc
+    from node.fork import Fork
     from node.ports import Check, Peer
 
 KIND_OF_CODE = {kind.code: kind for kind in KINDS}
@@ -251,6 +252,7 @@ class SimNode:
         self.lie: Callable[[Record], Record | None] | None = None  # what a liar says instead
         self.liar: Liar | None = None
         self.chain = world.chain
+        self.fork: Fork | None = None  # the report it stopped with (F28)
         self.stopped: str | None = None  # why the program ended itself, for good
         create_chain(MemoryStore(self.pairs), world.genesis)
         tip = ChainStore(MemoryStore(self.pairs)).tip
@@ -502,6 +504,7 @@ class World:
         self.sent = 0
         self.accepted: dict[bytes, str] = {}
         self.healed = False
+        self.forks = False  # more than f keys lie, so two blocks of one height may be decided
         self._cast(docs)
 
     def _cast(self, docs: Sequence[ValidatorDoc]) -> None:
@@ -597,6 +600,12 @@ class World:
         except TooOld as error:
             assert node is not None
             node.stopped = str(error)
+            node.crash()
+        except Halted as error:
+            if not self.forks or error.fork is None:
+                raise
+            assert node is not None
+            node.fork = error.fork
             node.crash()
         except Crashed:
             assert node is not None

@@ -6,6 +6,7 @@ from all that its calls can leave, and prints a table. It ends with 1 if a promi
 
 from __future__ import annotations
 
+import logging
 import random
 import subprocess
 import sys
@@ -32,6 +33,7 @@ def run(count: int, seed: int | None) -> int:
     ).stdout.strip()
     seed = random.SystemRandom().randrange(2**32) if seed is None else seed
     print(f"commit {commit}, SEED={seed}, {count} states", flush=True)
+    logging.getLogger("wijk").addHandler(logging.NullHandler())  # each torn store would be told of
     parts = [(kind, lives, blocks, one) for kind, lives, blocks in RUNS for one in PROFILES]
     began, rows, left = time.monotonic(), [], count
     columns = (

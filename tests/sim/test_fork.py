@@ -51,7 +51,7 @@ def by_turn(world: World) -> list[SimNode]:
 
 
 @pytest.mark.parametrize("case", ["one round", "two rounds", "more heights"])
-def test_f28_f_plus_one_keys_on_two_machines_are_named_by_every_honest_node(case: str) -> None:
+def test_f28_f_plus_one_keys_on_two_machines_are_named(case: str) -> None:
     """consensus F28, E5, E6, reliability X5: each half misses what the other heard; both ask."""
     world = make_world(4)
     leader, *others = by_turn(world)

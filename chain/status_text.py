@@ -71,6 +71,16 @@ def agreement_lines(agreement: Mapping[str, Any], lang: Lang) -> list[str]:
             if dutch
             else f"  the clock is {skew_ms} ms off those of the other nodes"
         )
+    full = agreement["full_block"]
+    if full is not None and full["estimate_ms"] > full["limit_ms"]:  # consensus T14
+        txs, takes_ms, may_ms = full["txs"], full["estimate_ms"], full["limit_ms"]
+        lines.append(
+            f"  te traag voor volle blokken: {txs} opdrachten kosten {takes_ms} ms, "
+            f"het mag {may_ms} ms zijn"
+            if dutch
+            else f"  too slow for full blocks: {txs} transactions take {takes_ms} ms, "
+            f"it may be {may_ms} ms"
+        )
     if agreement["silence"] is not None:
         lines.append(f"  {agreement['silence']['text']}")
     return lines

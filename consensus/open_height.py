@@ -94,7 +94,6 @@ class OpenHeight:
     own: dict[Step, SignedMessage] = field(default_factory=dict)  # the latest of each kind (T6)
     signed: dict[Position, bytes] = field(default_factory=dict)  # what the guard was asked (D14)
     is_reopened: bool = False  # D12: an approval opened this height, whatever was signed at it
-    shown: set[bytes] = field(default_factory=set)  # who was shown what its leader told us (E1a)
     left_early: bool = False  # L7: once a height
     suspicion_ms: int | None = None  # what the SUSPICION timer is set to
     heartbeat_due: bool = False  # T8

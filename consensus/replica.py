@@ -519,7 +519,6 @@ class Replica:
         match message:
             case SignedPrepare():
                 self._count_prepare(message)
-                self._show_accepted(event.peer, message)
             case SignedCommit():
                 self._count_commit(message)
             case SignedRoundChange():
@@ -560,19 +559,6 @@ class Replica:
         at = self._open
         if at.round <= message.record.round <= at.round + 1 and not at.prepares.add(message):
             self._ignore(message.signer, "contradicts its own prepare")
-
-    def _show_accepted(self, peer: bytes, message: SignedPrepare) -> None:
-        """E1a: who prepared another block of our round heard another proposal of its leader.
-
-        Neither knows of both, and the leader's other machine hears of neither (F14, F26). So each
-        is shown what was accepted here, once a height.
-        """
-        at, record, accepted = self._open, message.record, self._open.accepted
-        if accepted is None or message.signer != peer or peer in at.shown:
-            return
-        if accepted.record.round == record.round and accepted.record.block_id != record.block_id:
-            at.shown.add(peer)
-            self._do(ev.Send(accepted, (peer,)))
 
     def _count_commit(self, message: SignedCommit) -> None:
         """R4: q commits for one block in one round, whichever round that is, are a decision."""

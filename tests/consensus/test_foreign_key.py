@@ -99,24 +99,6 @@ def test_t7_a_leader_is_sent_a_proposal_of_its_own_only_if_it_made_another() -> 
         assert len(proposals) == expected
 
 
-def test_e1a_who_prepared_another_block_is_shown_what_the_leader_said_here() -> None:
-    """consensus E1a, F14, F26: once a height; else nobody knows both proposals of this leader."""
-    desk = prepared()
-    accepted, other = desk.proposal(desk.block("b1")), desk.block("b2")
-    desk.hear("B", *desk.prepares("C", 0, other))
-    assert desk.did(ev.Send) == [], "relayed: C itself is told when it says so itself"
-    desk.hear("C", *desk.prepares("C", 1, other), *desk.prepares("B", 0, other))
-    assert desk.did(ev.Send) == []
-    desk.hear("B", *desk.prepares("B", 0, other))
-    assert desk.did(ev.Send) == [], "heard before"
-
-    desk = prepared()
-    desk.hear("B", *desk.prepares("B", 0, other), *desk.prepares("B", 0, desk.block("b3")))
-    assert [(one.message, one.to) for one in desk.did(ev.Send)] == [(accepted, (key("B"),))]
-    desk.hear("B", desk.proposal(other))
-    assert [one.first.signer for one in desk.did(ev.Accuse)] == [key("A")]
-
-
 # ------------------------------------------------------------------- where a machine meets itself
 
 

@@ -398,8 +398,6 @@ PLANTS = [
     Plant("D14 certificate", REPLICA + "_on_new_height",
           "if vote.signer == self._own:", "if False:",
           law(foreign.test_d14_the_certificate_of_a_fetched_block_is_looked_at_too)),
-    Plant("D14 shown", REPLICA + "_show_accepted", "at.shown.add(peer)", "return",
-          law(foreign.test_e1a_who_prepared_another_block_is_shown_what_the_leader_said_here)),
     Plant("D14 evidence", "node.runtime:Runtime._on_evidence",
           "if is_foreign(self._signer.recall(at.height), at, signed):", "if False:",
           law(sim_foreign.test_f26_a_machine_that_sees_what_the_other_signed_stops, 7, [0, 1, 2])),

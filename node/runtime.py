@@ -13,7 +13,7 @@ import msgspec
 from chain.codec import Record, decode, encode
 from chain.contract import Chain, Clock
 from chain.errors import Malformed
-from chain.execute import Executed, get_leaders, get_set
+from chain.execute import Base, Executed, get_leaders, get_set
 from chain.keyspaces import SET_NEXT, SET_NOW, get_version
 from chain.records import Header
 from chain.state import State
@@ -38,7 +38,7 @@ from consensus.messages import (
     signed_bytes,
 )
 from consensus.replica import Replica
-from node import candidates, intake, sync
+from node import candidates, intake, snapshots, sync
 from node.candidates import Candidates
 from node.chainstore import ChainStore, TxPlace
 from node.intake import Done, Intake
@@ -54,6 +54,7 @@ from node.messages import (
     TxRequest,
 )
 from node.ports import GuardRefused, Heads, Links, Peer, Signer, Size, Timers, Verifier
+from node.snapshots import Setup, Snapshots
 from node.sync import Fetched, Sync
 
 BLOCK = b"block/"  # open-height record: a candidate's body with all transactions
@@ -110,6 +111,7 @@ class Runtime:
         own_key: bytes | None,
         *,
         silent_until: int = 0,
+        snapshots: Setup | None = None,
     ) -> None:
         self.chain = chain
         self.store = store
@@ -132,6 +134,19 @@ class Runtime:
             chain, store, self.intake, links, timers, verify, self._on_whole
         )
         self.sync = Sync(chain, store, links, timers, verify, self._apply_fetched)
+        self.snapshots: Snapshots | None = None
+        if snapshots is not None:
+            self.snapshots = Snapshots(
+                snapshots,
+                chain,
+                store,
+                links,
+                timers,
+                verify,
+                heads.last,
+                self.sync,
+                self._run_certified,
+            )
         self.replica = Replica(ChainName(chain.digest, chain.chain_id), self._own_key, verify)
         self._fault: events.Ignore | None = None  # of the message that is being judged
         self.saves_space = False  # propose nothing, but vote (reliability Y28)
@@ -168,6 +183,8 @@ class Runtime:
             case Status():
                 self.peer_status[peer] = (message, self._timers.mono_ms())
                 self._receive(peer, message)
+                if self.snapshots is not None:
+                    self.snapshots.on_claim(peer, message.best_height)
                 self.sync.on_claim(peer, message.best_height)
             case SignedProposal() | SignedPrepare() | SignedCommit() | SignedRoundChange():
                 self._receive(peer, message)
@@ -190,7 +207,10 @@ class Runtime:
             case RangeRequest():
                 self.sync.on_request(peer, message)
             case BlockRange():
-                self.sync.on_range(peer, message)
+                if self.snapshots is None or not self.snapshots.on_range(peer, message):
+                    self.sync.on_range(peer, message)
+            case _ if self.snapshots is not None and self.snapshots.on_message(peer, message):
+                pass
             case _:
                 raise Malformed(f"a message of kind {type(message).__name__} out of place")
 
@@ -198,6 +218,8 @@ class Runtime:
         """A link to `peer` was accepted in both directions, or the last one is gone."""
         for listener in self.on_linked:
             listener(peer, up)
+        if self.snapshots is not None:
+            self.snapshots.on_link(peer, up=up)
         if up:
             self._feed(events.LinkUp(peer, *self._now()))
         else:
@@ -211,6 +233,9 @@ class Runtime:
             self.intake.fire(alarm)
         elif alarm == sync.SYNC:
             self.sync.fire()
+        elif alarm in snapshots.ALARMS:
+            if self.snapshots is not None:
+                self.snapshots.fire(alarm)
         elif alarm == candidates.FETCH:
             self.candidates.fire()
         else:
@@ -242,6 +267,7 @@ class Runtime:
             *self.intake.sizes(),
             *self.candidates.sizes(),
             *self.sync.sizes(),
+            *(() if self.snapshots is None else self.snapshots.sizes()),
             Size("alarms", len(self.alarms), ALARMS_MAX),
             Size("reasons", len(self.ignored), REASONS_MAX),
         )
@@ -396,12 +422,15 @@ class Runtime:
         self._feed(events.CertificateKnown(block.certificate, *self._now()))
         if block.header.height != self.store.tip.height + 1:
             return  # the certificate let consensus apply the block itself
-        try:
-            executed = self.candidates.run(block.header, block.body, block.txs)
-        except Malformed as error:
-            raise Halted(f"a certified block does not execute here: {error}") from error  # S5
-        self._apply(block, executed)
+        self._apply(block, self._run_certified(self.store.base(), block))
         self._feed(self._new_height())
+
+    def _run_certified(self, base: Base, block: Fetched) -> Executed:
+        """Execute a certified block on `base`; stop for good where it comes out otherwise (S5)."""
+        try:
+            return self.candidates.run(block.header, block.body, block.txs, base)
+        except Malformed as error:
+            raise Halted(f"a certified block does not execute here: {error}") from error
 
     def _apply(self, block: Fetched, executed: Executed) -> None:
         """One synced batch, then the head slot, and only then does anybody hear of it (D3, Y16).
@@ -438,6 +467,8 @@ class Runtime:
                 self._tell(tx_id, None)
         for listener in self.on_applied:
             listener(applied)
+        if self.snapshots is not None:
+            self.snapshots.on_block()
 
     def _tell(self, tx_id: bytes, place: TxPlace | None) -> None:
         for watcher in self._watchers.pop(tx_id, ()):

@@ -10,7 +10,7 @@ this node was replaced: another snapshot is tried, and in the end every block fr
 
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from chain import light
 from chain.codec import decode
@@ -50,10 +50,6 @@ class JoinedBySnapshot(Exception):
     """The store of a snapshot is proved and whole: go on with it in the place of this one."""
 
 
-class ForeignHistory(Exception):
-    """The certified chain has another block where this node acked one (reliability Y20)."""
-
-
 class Phase(Enum):
     """Where a join is; `IDLE` until a chain is far ahead, `OVER` once blocks are replayed."""
 
@@ -86,8 +82,10 @@ class Join:
         place: Place,
         acked: Acked,
         lead: int,
+        halt: Callable[[str], NoReturn],
     ) -> None:
         """`acked` is what this node promised before; `lead` how far ahead is far, in heights."""
+        self._halt = halt
         self._genesis = genesis
         self._links = links
         self._timers = timers
@@ -306,9 +304,7 @@ class Join:
         """A chain that differs from what was acked here is not taken (reliability Y20, X5)."""
         acked = self._acked
         if header.height == acked.height and block_id(header) != acked.block_id:
-            raise ForeignHistory(
-                f"another block is certified at height {header.height} than was acked here"
-            )
+            self._halt(f"another block is certified at height {header.height} than was acked here")
 
     def _ask_chunks(self) -> None:
         assert self._offer is not None, "a manifest was read"

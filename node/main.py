@@ -25,14 +25,16 @@ from consensus.guard import GuardDamaged, GuardForeign
 from contracts import CONTRACTS
 from node.admin import serve_admin
 from node.api import Node, make_api
+from node.backup import FREE_LEFT_BYTES
 from node.config import Config, ConfigInvalid, Value, load_config
-from node.disk import Busy, StorageError, StoreDamaged, StoreFailed
+from node.disk import DISK, FOLDER_MODE, Busy, StorageError, StoreDamaged, StoreFailed
 from node.guard_file import GuardFile, GuardMissing, open_guard
 from node.home import (
     Home,
     Space,
     compute_ballast_bytes,
     get_free_bytes,
+    get_size,
     judge_space,
     lock_home,
     make_room,
@@ -40,6 +42,7 @@ from node.home import (
 )
 from node.http_server import Serving, serve_tcp
 from node.identity import BadTransportKey, load_identity
+from node.join import JoinedBySnapshot, Place
 from node.links import PeerInfo, PeerLinks
 from node.logs import set_up_logging
 from node.meters import Meters
@@ -49,7 +52,10 @@ from node.recovery import open_chain
 from node.runtime import Applied, Halted, Runtime
 from node.setup import check_genesis, load_node_key
 from node.signatures import SignaturePool
-from node.store import choose_kind
+from node.snapshot import compute_every
+from node.snapshot_files import SnapshotFiles
+from node.snapshots import Setup
+from node.store import begin_join, choose_kind, keep_join
 from node.timers import LoopTimers
 
 OK, CRASHED, INTEGRITY = 0, 1, 70
@@ -135,16 +141,34 @@ async def _run(
     home: Home, config: Config, genesis: Genesis, announce: Callable[[dict[str, Any]], None]
 ) -> int:
     """Serve until a signal comes."""
+    told = False
 
     def on_ready(node: Node, addresses: Addresses) -> None:
+        nonlocal told
+        if told:  # it goes on from a snapshot
+            return
+        told = True
         if get_set(node.store.read_state, SET_NOW).faulty == 0:  # consensus Q5
             _log.warning("node.no_fault_tolerance")
             _say("geen fouttolerantie // no fault tolerance: fewer than four validators")
         announce(_describe(node, addresses))
 
-    stop: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    _stop_on(asyncio.get_running_loop(), stop)
-    return await serve(home, config, genesis, stop, on_ready)
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    _stop_on(loop, ended)
+    while not ended.is_set():
+        stop: asyncio.Future[int] = loop.create_future()
+        waiting = loop.create_task(_pass_on(ended, stop))
+        try:
+            return await serve(home, config, genesis, stop, on_ready)
+        except BaseExceptionGroup as group:
+            joined, rest = group.split(JoinedBySnapshot)
+            if joined is None or rest is not None:
+                raise
+            _log.warning("node.joined", extra={"why": "a snapshot is whole; going on from it"})
+        finally:
+            waiting.cancel()
+    return OK
 
 
 async def serve(
@@ -202,6 +226,7 @@ async def serve(
         make_remembering_verify(),
         own_key,
         silent_until=silent_until,
+        snapshots=make_setup(home, choose_kind(config.text("node.storage"), home.store), genesis),
     )
     loop.set_exception_handler(lambda _loop, context: _fail(stop, context))
     follow_peers(runtime, links, genesis.doc)
@@ -241,12 +266,32 @@ async def serve(
     finally:
         for site in servings:
             await site.close()
+        timers.close()
         verifier.close()
+        assert runtime.snapshots is not None, "it was given a place for them"
+        runtime.snapshots.close()
         if guard is not None:
             guard.close()
         heads.close()
         chain_store.store.close()
     return int(code)
+
+
+def make_setup(home: Home, kind: str, genesis: Genesis) -> Setup:
+    """Return where snapshots are kept, and the store that one is fetched into."""
+
+    def has_room(size: int) -> bool:
+        return get_free_bytes(home.root) - size >= FREE_LEFT_BYTES
+
+    home.snapshots.mkdir(mode=FOLDER_MODE, exist_ok=True)
+    place = Place(lambda: begin_join(home.store, kind), lambda: keep_join(home.store), has_room)
+    return Setup(
+        genesis,
+        SnapshotFiles(home.snapshots, DISK),
+        compute_every(genesis.doc.purpose),
+        place,
+        lambda: has_room(get_size(home.store)),
+    )
 
 
 def follow_peers(runtime: Runtime, links: PeerLinks, doc: GenesisDoc) -> None:
@@ -332,13 +377,16 @@ def _open_guard(
         return None
 
 
-def _stop_on(loop: asyncio.AbstractEventLoop, stop: "asyncio.Future[int]") -> None:
-    def finish() -> None:
-        if not stop.done():
-            stop.set_result(OK)
-
+def _stop_on(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, finish)
+        loop.add_signal_handler(name, ended.set)
+
+
+async def _pass_on(ended: asyncio.Event, stop: "asyncio.Future[int]") -> None:
+    """Let a signal end the run that goes on now."""
+    await ended.wait()
+    if not stop.done():
+        stop.set_result(OK)
 
 
 def _fail(stop: "asyncio.Future[int]", context: dict[str, object]) -> None:

@@ -6,7 +6,7 @@ here is entered by two threads. The simulator drives this very class (architectu
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import assert_never
+from typing import NoReturn, assert_never
 
 import msgspec
 
@@ -146,6 +146,7 @@ class Runtime:
                 heads.last,
                 self.sync,
                 self._run_certified,
+                self._halt,
             )
         self.replica = Replica(ChainName(chain.digest, chain.chain_id), self._own_key, verify)
         self._fault: events.Ignore | None = None  # of the message that is being judged
@@ -424,6 +425,9 @@ class Runtime:
             return  # the certificate let consensus apply the block itself
         self._apply(block, self._run_certified(self.store.base(), block))
         self._feed(self._new_height())
+
+    def _halt(self, why: str) -> NoReturn:
+        raise Halted(why)
 
     def _run_certified(self, base: Base, block: Fetched) -> Executed:
         """Execute a certified block on `base`; stop for good where it comes out otherwise (S5)."""

@@ -5,7 +5,7 @@ snapshots has none.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from chain.codec import Record, encode
 from chain.contract import Chain
@@ -42,7 +42,7 @@ Execute = Callable[[Base, Fetched], Executed]
 
 
 class Setup(NamedTuple):
-    """What a node gives: `every` so many heights one is made, where `may_make` says there is room."""
+    """What a node gives: one is made `every` so many heights, where `may_make` sees room for it."""
 
     genesis: Genesis
     files: Shelf
@@ -65,6 +65,7 @@ class Snapshots:
         acked: Acked,
         sync: Sync,
         execute: Execute,
+        halt: Callable[[str], NoReturn],
     ) -> None:
         """`execute` runs a certified block on a base, and halts the node where it cannot (S5)."""
         self._files = setup.files
@@ -80,7 +81,16 @@ class Snapshots:
         self._past_sync: Sync | None = None
         self.join: Join | None = None
         if store.tip.height == 0:
-            self.join = Join(setup.genesis, links, timers, verify, setup.place, acked, setup.every)
+            self.join = Join(
+                setup.genesis,
+                links,
+                timers,
+                verify,
+                setup.place,
+                acked,
+                setup.every,
+                halt,
+            )
         if store.joined is not None:
             self._past = ChainStore(PastStore(store.store))
             self._past_sync = Sync(

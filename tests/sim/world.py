@@ -38,8 +38,11 @@ from node.head_file import (
     open_head_file,
 )
 from node.intake import Verdict
+from node.join import JoinedBySnapshot, Place
 from node.messages import CertificateNote
 from node.runtime import Runtime, TooOld
+from node.snapshot_files import SnapshotFiles
+from node.snapshots import Setup
 from node.store_memory import MemoryStore
 from node.sync import Fetched
 from node.wire import HEAD_BYTES, KINDS, decode_record, encode_frame
@@ -151,8 +154,8 @@ class SimVerifier:
 class SimStore(MemoryStore):
     """A store whose every write may be the last thing its process does, and whose bytes rot."""
 
-    def __init__(self, node: SimNode) -> None:
-        super().__init__(node.pairs)
+    def __init__(self, node: SimNode, pairs: dict[bytes, bytes] | None = None) -> None:
+        super().__init__(node.pairs if pairs is None else pairs)
         self._node = node
 
     def get(self, key: bytes) -> bytes | None:
@@ -185,9 +188,11 @@ class SimStore(MemoryStore):
 class SimRuntime(Runtime):
     """The production runtime, with a place to crash before and after every effect (J7, J10)."""
 
-    def __init__(self, node: SimNode, *parts: Any, silent_until: int) -> None:
+    def __init__(
+        self, node: SimNode, *parts: Any, silent_until: int, snapshots: Setup | None
+    ) -> None:
         self._node = node
-        super().__init__(*parts, silent_until=silent_until)
+        super().__init__(*parts, silent_until=silent_until, snapshots=snapshots)
 
     def _perform_one(self, effect: events.Effect) -> events.Event | None:
         self._node.point(f"before {type(effect).__name__}", of_effect=True)
@@ -241,6 +246,8 @@ class SimNode:
         self.liar: Liar | None = None
         self.chain = world.chain
         self.stopped: str | None = None  # why the program ended itself, for good
+        self.joining: dict[bytes, bytes] = {}  # the store that a snapshot is put into
+        self.joined: dict[bytes, bytes] | None = None  # the same, once it is proved and named
         create_chain(MemoryStore(self.pairs), world.genesis)
         tip = ChainStore(MemoryStore(self.pairs)).tip
         create_guard(
@@ -303,12 +310,18 @@ class SimNode:
         if self.rotten:
             self.wipe()  # Y21, Y23: what cannot be proved is set aside
             world.seen.add("a damaged store was fetched again")
+        if self.joined is not None:  # as `finish_join` of node/store.py
+            self.pairs.clear()
+            self.pairs.update(self.joined)
+            self.joined = None
+            world.seen.add("joined by a snapshot")
         cuts = self.disk.cuts
         chain_store = ChainStore(SimStore(self))
         tip = chain_store.tip
         guard = self._open_guard()
         signed = 0 if guard is None else guard.height
-        heads, silent_until = self._open_heads(tip, guard, signed)
+        joined = 0 if chain_store.joined is None else chain_store.joined.height
+        heads, silent_until = self._open_heads(tip, guard, signed, joined)
         if self.disk.cuts > cuts:
             world.seen.add("a torn tail was cut")
         self.silent_until = silent_until
@@ -324,11 +337,29 @@ class SimNode:
             world.verify,
             self.key,
             silent_until=silent_until,
+            snapshots=self._make_setup(),
         )
         self.runtime.on_applied.append(lambda applied: world.checks.on_applied(self, applied))
         self.armed = True
         self.runtime.start()
         world.trace(self, f"start at {tip.height}")
+
+    def _make_setup(self) -> Setup | None:
+        """Give the runtime a place for snapshots, where this world has them."""
+        if not self.world.snapshot_every:
+            return None
+
+        def begin() -> SimStore:
+            self.joining = {}
+            return SimStore(self, self.joining)
+
+        def keep() -> None:
+            self.point("store.keep")
+            self.joined = self.joining
+
+        files = SnapshotFiles(self.root / "snapshots", self.disk)
+        place = Place(begin, keep, lambda _size: True)
+        return Setup(self.world.genesis, files, self.world.snapshot_every, place, lambda: True)
 
     def _open_guard(self) -> GuardFile | None:
         """D8: without a sound guard a node follows and signs nothing."""
@@ -341,7 +372,9 @@ class SimNode:
             self.world.seen.add("a damaged guard was refused")
             return None
 
-    def _open_heads(self, tip: Tip, guard: GuardFile | None, signed: int) -> tuple[HeadFile, int]:
+    def _open_heads(
+        self, tip: Tip, guard: GuardFile | None, signed: int, joined: int
+    ) -> tuple[HeadFile, int]:
         path, binding = (
             self.root / "head.bin",
             HeadBinding(self.world.genesis.digest, self.instance),
@@ -361,7 +394,7 @@ class SimNode:
                 guard.raise_to(silent_until)
             self.world.seen.add("a damaged head file was made anew")
             return made, silent_until
-        verdict = judge_head(tip.height, tip.block_id, heads.heads)
+        verdict = judge_head(tip.height, tip.block_id, heads.heads, joined)
         is_short = verdict is HeadVerdict.LOST and self.wiped
         assert is_short or verdict is HeadVerdict.OK, f"{self.name}: acked blocks are missing (J17)"
         self.wiped = is_short  # until it has fetched back what it lost
@@ -422,8 +455,10 @@ class World:
         faults: Callable[[Random, int], Faults] = Swarm,
         params: dict[str, Any] | None = None,
         lines: list[str] | None = None,
+        snapshot_every: int = 0,
     ) -> None:
         self.seed = seed
+        self.snapshot_every = snapshot_every
         draw = Random(f"{seed}/draw")
         count = nodes if nodes is not None else draw.choice((1, 2, 3, 4, 4, 4, 5, 7))
         self.network = Random(f"{seed}/network")
@@ -555,7 +590,7 @@ class World:
             assert node is not None
             node.stopped = str(error)
             node.crash()
-        except Crashed:
+        except (Crashed, JoinedBySnapshot):
             assert node is not None
             self._end(node)
         except StoreFailed as error:

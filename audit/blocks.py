@@ -66,8 +66,6 @@ class Walk:
         """Raise `Malformed` unless `block` is the next final one and embeds its parent's proof."""
         light.check_final(self.trusted, block.header, block.certificate, self._verify)
         self._check_last_commit(block.body.last_commit)
-        if block.body.evidence:
-            raise Malformed("the body holds evidence, which this version does not know")
 
     def advance(self, header: Header, next_validators: ValidatorSet) -> None:
         """Stand on `header`, which was checked; `next_validators` certify the block after it."""

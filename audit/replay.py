@@ -144,9 +144,10 @@ class Replay:
         self.walk.check(block)
         self.part = "state"
         check_header(self.base, self.chain, header, block.body)
-        preamble = Preamble(header.creator, block.body.last_commit)
+        body, check = block.body, self._check_signatures
+        preamble = Preamble(header.creator, body.last_commit, body.evidence)
         executed = apply_block(
-            self.base, self.chain, header.time_ms, preamble, txs, self._check_signatures
+            self.base, self.chain, header.time_ms, preamble, txs, check, self._verify
         )
         log_is_so = (executed.frontier.size, executed.log_root) == (
             header.log_size,

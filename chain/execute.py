@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from chain import log, tree
 from chain.codec import digest
@@ -46,12 +47,22 @@ from chain.keyspaces import (
 )
 from chain.leaders import Leaders, Verdict, advance, get_order
 from chain.records import BlockBody, Header, Outcome, Tx
+from chain.sanctions import (
+    apply_evidence,
+    check_amount,
+    choose_evidence,
+    get_suspended_keys,
+    note_set,
+    note_time,
+)
 from chain.set_change import get_members, move_sets, note_block
+from chain.signed import ChainName
 from chain.state import Read, State, over
 from chain.validators import (
     CommitCertificate,
     Validator,
     ValidatorSet,
+    Verify,
     signer_keys,
     validator_set,
 )
@@ -77,10 +88,13 @@ class Base(msgspec.Struct, frozen=True):
 
 
 class Preamble(msgspec.Struct, frozen=True):
-    """What a block says before its transactions: who made it, and the certificate of its parent."""
+    """What a block says before its transactions: who made it, the certificate of its parent, and
+    its evidence (consensus E3).
+    """
 
     creator: bytes
     last_commit: CommitCertificate | None
+    evidence: tuple[bytes, ...] = ()
 
 
 class Executed(msgspec.Struct, frozen=True):
@@ -118,11 +132,13 @@ class BlockRun:
         check: CheckSignatures = check_signatures,
         *,
         preamble: Preamble | None = None,
+        verify: Verify = verify,
     ) -> None:
         self.state = State(base.read)
         self._base = base
         self._chain = chain
         self._check = check
+        self._verify = verify
         self.clock = Clock(chain, self.state, base.height + 1, time_ms // 1000)
         self._start(self.clock, preamble)
         self._tx_bytes_max = self.clock.number("max_tx_bytes")
@@ -201,7 +217,12 @@ class BlockRun:
         note_block(self.state, self._base.height, self._base.block_id)
         move_sets(self.state, clock.epoch)
         if preamble is not None:
-            self._lead(clock.height, preamble, judged)
+            height, time_s = clock.height, clock.time_s
+            self._lead(height, preamble, judged)
+            note_set(self.state, height, judged)
+            note_time(self.state, height, time_s)
+            name = ChainName(self._chain.digest, self._chain.chain_id)
+            apply_evidence(self.state, name, height, time_s, preamble.evidence, self._verify)  # E3
         if clock.height == 1:
             self._start_terms(clock.time_s)
 
@@ -213,7 +234,8 @@ class BlockRun:
             signers = signer_keys(last, get_set(self._base.read, SET_LAST))
             verdict = Verdict(last.round, frozenset(signers))
         coming = get_set_keys(self.state, SET_NOW)
-        moved = advance(leaders, height, judged, verdict, preamble.creator, coming)
+        pinned = get_suspended_keys(self.state)
+        moved = advance(leaders, height, judged, verdict, preamble.creator, coming, pinned)
         LEADERS.put(self.state, moved)
 
     def _start_terms(self, time_s: int) -> None:
@@ -321,8 +343,9 @@ def get_limits(run: BlockRun) -> Limits:
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """What a proposer chose: transactions in body order, and those that can never be included."""
+    """What a proposer chose: evidence and transactions in body order, and what can never be in."""
 
+    evidence: tuple[bytes, ...]
     txs: tuple[Tx, ...]
     refused: tuple[tuple[Tx, Reject], ...]
     executed: Executed
@@ -335,9 +358,25 @@ def propose(
     preamble: Preamble,
     pending: Iterable[Tx],
     check: CheckSignatures = check_signatures,
+    verify: Verify = verify,
 ) -> Choice:
-    """Choose and execute transactions in order of arrival up to the caps (consensus B5)."""
-    run = BlockRun(base, chain, time_ms, check, preamble=preamble)
+    """Choose and execute transactions in order of arrival up to the caps (consensus B5).
+
+    The evidence of `preamble` is what this node offers: it is chosen from, too (E3).
+    """
+    chosen_evidence: tuple[bytes, ...] = ()
+    if preamble.evidence:
+        start = BlockRun(base, chain, time_ms, check, preamble=replace(preamble, evidence=()))
+        chosen_evidence = choose_evidence(
+            start.state,
+            ChainName(chain.digest, chain.chain_id),
+            base.height + 1,
+            time_ms // 1000,
+            preamble.evidence,
+            verify,
+        )
+    preamble = replace(preamble, evidence=chosen_evidence)
+    run = BlockRun(base, chain, time_ms, check, preamble=preamble, verify=verify)
     limits = get_limits(run)
     chosen: list[Tx] = []
     refused: list[tuple[Tx, Reject]] = []
@@ -352,7 +391,7 @@ def propose(
         else:
             chosen.append(tx)
             size += len(tx.raw)
-    return Choice(tuple(chosen), tuple(refused), run.finish())
+    return Choice(chosen_evidence, tuple(chosen), tuple(refused), run.finish())
 
 
 def apply_block(
@@ -362,9 +401,13 @@ def apply_block(
     preamble: Preamble,
     txs: Sequence[Tx],
     check: CheckSignatures = check_signatures,
+    verify: Verify = verify,
 ) -> Executed:
-    """Execute `txs` in order on `base`; raise `Malformed` if one may not be in a block."""
-    run = BlockRun(base, chain, time_ms, check, preamble=preamble)
+    """Execute `txs` in order on `base`; raise `Malformed` if one may not be in a block.
+
+    So it is for evidence that is invalid or repeated (consensus E3).
+    """
+    run = BlockRun(base, chain, time_ms, check, preamble=preamble, verify=verify)
     limits = get_limits(run)
     if len(txs) > limits.txs or sum(len(tx.raw) for tx in txs) > limits.bytes:
         raise Malformed("block above its caps")
@@ -415,14 +458,13 @@ def check_header(base: Base, chain: Chain, header: Header, body: BlockBody) -> N
         if header.body_hash != digest(body)
         else "validators"
         if header.validators_hash != get_set(base.read, SET_NOW).validators_hash
-        else "evidence"
-        if body.evidence
         else "last commit"
         if (body.last_commit is None) != (header.height == 1)
         else None
     )
     if wrong is not None:
         raise Malformed(f"block {header.height} with a wrong {wrong}")
+    check_amount(body.evidence)
 
 
 def check_results(header: Header, executed: Executed, base: Base) -> None:

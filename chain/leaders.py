@@ -4,7 +4,7 @@ Executing block h fixes order(h+1) from committed blocks alone, so no two nodes 
 who leads. A sidelined validator leads last and votes as before: the list never changes a quorum.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Annotated
 
 import msgspec
@@ -84,11 +84,13 @@ def advance(
     verdict: Verdict | None,
     creator: bytes,
     coming: Sequence[bytes],
+    pinned: Collection[bytes] = (),
 ) -> Leaders:
     """Return the schedule after block `height` made by `creator` (consensus L4).
 
     `before` are the keys of Set(height-1), `coming` those of Set(height+1); `verdict` is of the
-    canonical last commit, nil at height 1.
+    canonical last commit, nil at height 1. `pinned` are the suspended keys (E4): an entry of one
+    makes room last, and never returns.
     """
     strikes = dict(leaders.strikes)
     sideline = [_see(one, verdict) for one in leaders.sideline]
@@ -104,9 +106,12 @@ def advance(
                 sideline.append(Sidelined(key, until, 0))
     stay = set(coming)
     sideline = [one for one in sideline if one.key in stay]
-    room = faulty(len(coming))
-    sideline = sideline[max(0, len(sideline) - room) :]
-    sideline = [one for one in sideline if not _may_return(one, height, strikes)]
+    excess = max(0, len(sideline) - faulty(len(coming)))
+    oldest = sorted(sideline, key=lambda one: one.key in pinned)[:excess]
+    sideline = [one for one in sideline if one not in oldest]
+    sideline = [
+        one for one in sideline if one.key in pinned or not _may_return(one, height, strikes)
+    ]
     aside = {one.key for one in sideline}
     turn = ring(coming, creator)
     order_next = [key for key in turn if key not in aside] + [key for key in turn if key in aside]
@@ -117,6 +122,17 @@ def advance(
         tuple(sideline),
         tuple(sorted((key, count) for key, count in strikes.items() if key in stay)),
     )
+
+
+def pin(leaders: Leaders, key: bytes, height: int) -> Leaders:
+    """Return the schedule with a suspended key on the sideline list after block `height` (E4).
+
+    Its term is over at once: only the suspension holds it, so lifting that lets it return.
+    """
+    if any(one.key == key for one in leaders.sideline):
+        return leaders
+    sideline = (*leaders.sideline, Sidelined(key, height, 0))
+    return msgspec.structs.replace(leaders, sideline=sideline)
 
 
 def _see(one: Sidelined, verdict: Verdict | None) -> Sidelined:

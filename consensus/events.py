@@ -11,6 +11,9 @@ from enum import StrEnum
 
 import msgspec
 
+from chain.evidence import Testimony
+from chain.records import Header
+from chain.signed import Justification
 from chain.validators import CommitCertificate, ValidatorSet
 from consensus.guard import Slot
 from consensus.messages import (
@@ -316,11 +319,32 @@ class Alarm(msgspec.Struct, frozen=True):
 
 
 class Halt(msgspec.Struct, frozen=True):
-    """Stop this node for good: two certificates contradict each other (E6)."""
+    """Stop this node for good: two certificates contradict each other (E6).
+
+    `said` is what was heard at their height, for the report that names the culprits.
+    """
 
     reason: str
     first: CommitCertificate
     second: CommitCertificate
+    said: tuple[Testimony, ...] = ()
+
+
+class Accuse(msgspec.Struct, frozen=True):
+    """Keep what one key signed and no honest key signs, for evidence (E1); once a key and letter.
+
+    Two messages, or a commit and the header it contradicts, or a proposal and its false reasons.
+    """
+
+    first: Testimony
+    second: Testimony | Header | Justification
+
+
+class Retain(msgspec.Struct, frozen=True):
+    """Keep all that was heard at a height that needed more than round 0 (E5)."""
+
+    height: int
+    said: tuple[Testimony, ...]
 
 
 class Ignore(msgspec.Struct, frozen=True):
@@ -346,5 +370,7 @@ Effect = (
     | Apply
     | Alarm
     | Halt
+    | Accuse
+    | Retain
     | Ignore
 )

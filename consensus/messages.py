@@ -1,98 +1,80 @@
-"""What validators say to each other, and exactly which bytes each of them signs.
+"""What validators say to each other: the records they sign, on their way, and what goes beside.
 
-Four *records* are signed: `Proposal`, `Prepare` and `RoundChange` as their canonical encoding,
-`Commit` as the note body of a checkpoint (consensus M4, M5). On a link they travel inside the
-`Signed...` messages, beside the signer's key and what peers need to judge them. `Status` and the
+The four signed *records* stand in `chain/signed.py` and are named here again, so that whoever
+speaks of messages finds all of them in one place. On a link they travel inside the `Signed...`
+messages, beside the signer's key and what peers need to judge them. `Status` and the
 commit certificate complete the union `Message`: a status vouches for nothing and is not signed,
 a certificate is its own proof.
 
 Wire form is field order: append, never reorder.
 """
 
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import msgspec
 
-from chain.checkpoint import commit_bytes
-from chain.codec import Digest, PublicKey, Record, Signature, Uint, decode, digest, encode
+from chain import signed
+from chain.codec import Digest, PublicKey, Record, Signature, Uint, decode
 from chain.crypto import blake2b
-from chain.errors import Malformed
+from chain.evidence import EVIDENCE_BYTES_MAX, EVIDENCE_MAX
 from chain.records import BLOCK_TXS_MAX, Header, block_id
-from chain.validators import (
-    BITMAP_BYTES_MAX,
-    VALIDATORS_MAX,
-    CommitCertificate,
-    PreparedCertificate,
+from chain.sanctions import check_amount
+from chain.signed import (
+    EMPTY_JUSTIFICATION,
+    ROUND_MAX,
+    ChainName,
+    Commit,
+    Justification,
+    Prepare,
+    Proposal,
+    Round,
+    RoundChange,
+    SignedCommit,
+    SignedPrepare,
+    SignedRoundChange,
+    justification_digest,
 )
+from chain.validators import BITMAP_BYTES_MAX, CommitCertificate, PreparedCertificate
 
-ROUND_MAX = 65_535  # consensus B7: a larger one is dropped before any signature is checked
+# The records of chain/signed.py belong to the messages: whoever speaks finds all of them here.
+__all__ = [
+    "EMPTY_JUSTIFICATION",
+    "EVIDENCE_BYTES_MAX",
+    "ROUND_MAX",
+    "SHORT_ID_BYTES",
+    "SILENCE_LENGTH_MAX",
+    "ChainName",
+    "Commit",
+    "CompactBlock",
+    "Draft",
+    "DraftProposal",
+    "Justification",
+    "Message",
+    "Prepare",
+    "Prepared",
+    "Proposal",
+    "ProvenRoundChange",
+    "RoundChange",
+    "SignedCommit",
+    "SignedMessage",
+    "SignedPrepare",
+    "SignedProposal",
+    "SignedRoundChange",
+    "Status",
+    "check_size",
+    "decode_message",
+    "justification_digest",
+    "seal",
+    "short_id",
+    "signed_bytes",
+    "unseal",
+]
+
 SHORT_ID_BYTES = 8  # consensus B3
-EVIDENCE_MAX = 64  # as in the body: chain/records.py
-EVIDENCE_BYTES_MAX = 64 * 1024  # consensus E3: all of a block together
 SILENCE_LENGTH_MAX = 32  # a key of `events.Silence`, never prose
 
-Round = Annotated[int, msgspec.Meta(ge=0, le=ROUND_MAX)]
 ShortId = Annotated[bytes, msgspec.Meta(min_length=SHORT_ID_BYTES, max_length=SHORT_ID_BYTES)]
 Bitmap = Annotated[bytes, msgspec.Meta(max_length=BITMAP_BYTES_MAX)]
-
-
-class ChainName(NamedTuple):
-    """Which chain a signature is for: the digest binds three records, the id the fourth (M6)."""
-
-    genesis_digest: bytes
-    chain_id: str
-
-
-# ------------------------------------------------------------------------------- what is signed
-
-
-class Proposal(Record, frozen=True, tag="wijk.proposal.1"):
-    """R1, R7: the leader of this round asks the others to prepare this block.
-
-    The justification's digest is signed too, so nobody can attach a bad one and frame the leader.
-    """
-
-    genesis_digest: Digest
-    height: Uint
-    round: Round
-    block_id: Digest
-    justification_digest: Digest
-
-
-class Prepare(Record, frozen=True, tag="wijk.prepare.1"):
-    """R2: the signer accepted this block, and no other, in this height and round."""
-
-    genesis_digest: Digest
-    height: Uint
-    round: Round
-    block_id: Digest
-
-
-class Commit(Record, frozen=True, tag="wijk.commit.1"):
-    """R3: the signer saw q prepares for this block in this round.
-
-    It carries the log head, so that it can be judged before the header is known (M11). Signed is
-    never this array but the checkpoint note of M5: see `signed_bytes`.
-    """
-
-    height: Uint
-    round: Round
-    block_id: Digest
-    log_size: Uint
-    log_root: Digest
-
-
-class RoundChange(Record, frozen=True, tag="wijk.roundchange.1"):
-    """R5: the signer left every round below this one, and last prepared that block, if any.
-
-    Both of `prepared_round` and `prepared_id` are nil, or neither is.
-    """
-
-    genesis_digest: Digest
-    height: Uint
-    round: Round
-    prepared_round: Round | None
-    prepared_id: Digest | None
 
 
 # --------------------------------------------------------------------------- what a link carries
@@ -118,42 +100,11 @@ class CompactBlock(Record, frozen=True, tag="wijk.compact.1"):
         return block_id(self.header)
 
 
-class SignedPrepare(Record, frozen=True, tag="wijk.signed-prepare.1"):
-    """A prepare on its way."""
-
-    record: Prepare
-    signer: PublicKey
-    signature: Signature
-
-
-class SignedCommit(Record, frozen=True, tag="wijk.signed-commit.1"):
-    """A commit on its way (M11)."""
-
-    record: Commit
-    signer: PublicKey
-    signature: Signature
-
-
-class SignedRoundChange(Record, frozen=True, tag="wijk.signed-roundchange.1"):
-    """A round change on its way to everybody (M13)."""
-
-    record: RoundChange
-    signer: PublicKey
-    signature: Signature
-
-
 class ProvenRoundChange(Record, frozen=True, tag="wijk.proven-roundchange.1"):
     """M13: a round change with the certificate it claims, for the leader who must carry it over."""
 
     round_change: SignedRoundChange
     certificate: PreparedCertificate
-
-
-class Justification(Record, frozen=True, tag="wijk.justification.1"):
-    """M12: why a proposal of a round above 0 is safe: q round changes, and proof of the highest."""
-
-    round_changes: Annotated[tuple[SignedRoundChange, ...], msgspec.Meta(max_length=VALIDATORS_MAX)]
-    certificate: PreparedCertificate | None
 
 
 class SignedProposal(Record, frozen=True, tag="wijk.signed-proposal.1"):
@@ -208,8 +159,6 @@ Draft = DraftProposal | Prepare | Commit | RoundChange
 SignedMessage = SignedProposal | SignedPrepare | SignedCommit | SignedRoundChange
 Message = SignedMessage | ProvenRoundChange | CommitCertificate | Status
 
-EMPTY_JUSTIFICATION = Justification((), None)  # R1: round 0 needs no reasons
-
 
 def decode_message(data: bytes) -> Message:
     """Return the message in `data`, or raise `Malformed`. Its length is bounded by the frame."""
@@ -217,21 +166,9 @@ def decode_message(data: bytes) -> Message:
 
 
 def signed_bytes(chain: ChainName, draft: Draft) -> bytes:
-    """Return what a signature over `draft` covers: the array of M4, or M5's note for a commit."""
-    match draft:
-        case Commit():
-            return commit_bytes(
-                chain.chain_id,
-                draft.log_size,
-                draft.log_root,
-                draft.height,
-                draft.round,
-                draft.block_id,
-            )
-        case DraftProposal():
-            return encode(draft.record)
-        case Prepare() | RoundChange():
-            return encode(draft)
+    """Return what a signature over `draft` covers (M4, M5)."""
+    record = draft.record if isinstance(draft, DraftProposal) else draft
+    return signed.signed_bytes(chain, record)
 
 
 def seal(draft: Draft, signer: bytes, signature: bytes) -> SignedMessage:
@@ -260,13 +197,7 @@ def check_size(block: CompactBlock) -> None:
     Nothing that is signed binds a compact form to its size, and whoever holds a block sends it on:
     in a frame with a longer justification, or as a body.
     """
-    if sum(map(len, block.evidence)) > EVIDENCE_BYTES_MAX:
-        raise Malformed("more evidence than a block may hold")
-
-
-def justification_digest(justification: Justification) -> bytes:
-    """Return the digest that a proposal signs for its justification (M4)."""
-    return digest(justification)
+    check_amount(block.evidence)
 
 
 def short_id(body_hash: bytes, tx_id: bytes) -> bytes:

@@ -22,6 +22,7 @@ from consensus.messages import (
 from consensus.round_change import Choice, RoundChanges
 from consensus.timers import round_timeout_ms
 from consensus.votes import COMMIT_ROUNDS_MAX, PREPARE_ROUNDS_MAX, Tally
+from consensus.witness import Witness
 
 SIGNED_MAX = 256  # own signatures remembered: more than 60 rounds of an outage (D14)
 
@@ -87,6 +88,7 @@ class OpenHeight:
     blocks: dict[bytes, KnownBlock] = field(default_factory=dict)
     choice: Choice | None = None  # what the own proposal of this round carries (R7)
     drafted: DraftProposal | None = None  # the own proposal last stored (D3)
+    witness: Witness = field(default_factory=Witness)  # what was said, for evidence (E1, E5)
     own: dict[Step, SignedMessage] = field(default_factory=dict)  # the latest of each kind (T6)
     signed: dict[Position, bytes] = field(default_factory=dict)  # what the guard was asked (D14)
     has_forgotten: bool = False  # D10: records that the guard implies are gone

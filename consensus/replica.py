@@ -16,8 +16,17 @@ from typing import assert_never
 import msgspec
 
 from chain.errors import Malformed
+from chain.evidence import Testimony, get_commits
+from chain.justification import (
+    check_justification,
+    check_reasons,
+    check_round_change,
+    claim_of,
+)
+from chain.records import Header
 from chain.validators import (
     CommitCertificate,
+    PreparedCertificate,
     ValidatorSet,
     Verify,
     build_commit_certificate,
@@ -62,14 +71,12 @@ from consensus.restart import commit_of, compute_own_messages, lacks_records
 from consensus.round_change import (
     FRESH_AT_ROUND_0,
     Choice,
-    check_justification,
     check_proof,
-    check_round_change,
-    claim_of,
     compute_choice,
     compute_jump,
 )
 from consensus.timers import RESEND_MS, SKEW_MS_MAX, SUSPICION_MS, is_timely
+from consensus.witness import bare, get_prepares
 
 # C6: every state in which a height can wait, and what ends the wait whatever is lost; capitals
 # name a timer. The tests walk this table and drive a replica through each row.
@@ -135,7 +142,7 @@ class Replica:
         self._at: OpenHeight | None = None
         self._peers = Peers()
         self._early = EarlyMessages()
-        self._last_set: ValidatorSet | None = None  # of the height before, to judge forks (E6)
+        self._before: OpenHeight | None = None  # the last height, for forks and late lies (E1, E6)
         self._certified: CommitCertificate | None = None  # the highest one known (D13)
         self._spoken = START  # the highest position the guard was asked for (D2)
         self._stopped: Silence | None = None  # why this node stays silent until it starts again
@@ -223,7 +230,7 @@ class Replica:
     def _start(self, event: ev.Start) -> None:
         """D7: take up the open height where store and guard left it; votes are collected anew."""
         self._peers.start(self._mono_ms)
-        self._last_set = None
+        self._before = None
         self._gate_open = False
         self._stopped = Silence.WITHHELD if event.withheld else None
         self._spoken = event.slots[-1].position if event.slots else START
@@ -276,8 +283,8 @@ class Replica:
         for known in (before.decided, self._certified):
             if known is not None and context.tip is not None:
                 self._check_fork(known, context.tip)
-        is_next = context.height == before.height + 1
-        self._last_set = before.context.validators if is_next else None
+        self._end(before, context)
+        self._before = before if context.height == before.height + 1 else None
         self._begin(context, work=event.work)
         if self._certified is not None and self._certified.height == context.height:
             self._decide(self._certified)
@@ -368,6 +375,8 @@ class Replica:
             return
         if record.height != at.height:
             self._keep_early(event, message)
+            if self._before is not None and record.height == self._before.height:
+                self._hear_late(self._before, message)
             return
         if message.signer not in at.context.validators:
             self._ignore(peer, "signed by a stranger")
@@ -375,13 +384,18 @@ class Replica:
         if message.signer == self._own:
             self._meet_own(message)
             return
-        if at.decided is not None or self._is_held(message, proven):
+        if self._is_held(message, proven):
+            return
+        if at.decided is not None:
+            self._hear_late(at, message)
             return
         useless = self._why_useless(message)
         if useless is not None:
             self._ignore(peer, useless)
+            self._hear_late(at, message)
             return
         self._check_signature(message)
+        self._testify(at, bare(message))
         at.mark(message.signer, record.round)
         self._peers.hear(message.signer, self._mono_ms)
         self._jump()  # R6 first: the round decides which votes are kept
@@ -469,6 +483,7 @@ class Replica:
                 certificate = None if proven is None else proven.certificate
                 if certificate is not None:
                     check_proof(message.record, certificate, at.context.validators, self._verify)
+                    self._testify_prepares(at, certificate)
                 if not at.changes.add(message, certificate):
                     self._ignore(message.signer, "contradicts its own round change")
             case SignedProposal():
@@ -481,6 +496,7 @@ class Replica:
             return
         draft = unseal(message)
         at.own[position(draft).step] = message
+        self._testify(at, bare(message))
         at.mark(message.signer, record.round)
         match message:
             case SignedPrepare():
@@ -511,6 +527,7 @@ class Replica:
             header = block.compact.header
             if (header.log_size, header.log_root) != (record.log_size, record.log_root):
                 self._ignore(message.signer, "a commit that contradicts its header")  # M11
+                self._accuse(at, message, header, "c")
                 return
         if not at.commits.add(message):
             self._ignore(message.signer, "contradicts its own commit")
@@ -543,9 +560,14 @@ class Replica:
         if before is not None and before.round == record.round:
             self._ignore(message.signer, "contradicts its own proposal")
             return
-        is_fresh = self._check_proposal(
-            message.signer, record, message.block, message.justification
-        )
+        try:
+            is_fresh = self._check_proposal(
+                message.signer, record, message.block, message.justification
+            )
+        except Malformed:
+            self._accuse_reasons(at, message)
+            raise
+        self._testify_reasons(at, message.justification)
         is_punctual = is_timely(message.block.header.time_ms, wall_ms, record.round)
         candidate = Candidate(message, timely=is_punctual or not is_fresh, via=via)
         at.candidates[message.signer] = candidate
@@ -575,13 +597,87 @@ class Replica:
             raise Malformed("a fresh block that the leader did not create")  # R2e
         return is_fresh
 
+    # -------------------------------------------------------------------------------- evidence
+
+    def _testify(self, at: OpenHeight, said: Testimony) -> None:
+        """E1, E5: keep a checked message; report it with an earlier one that it contradicts."""
+        pair = at.witness.note(said)
+        if pair is not None and said.signer != self._own:
+            self._do(ev.Accuse(*pair))
+
+    def _testify_prepares(self, at: OpenHeight, certificate: PreparedCertificate) -> None:
+        """R8, F15: a vote inside a checked certificate convicts as one that came alone."""
+        digest = self._chain.genesis_digest
+        for vote in get_prepares(certificate, at.context.validators, digest):
+            self._testify(at, vote)
+
+    def _testify_reasons(self, at: OpenHeight, reasons: Justification) -> None:
+        for change in reasons.round_changes:
+            self._testify(at, change)
+        if reasons.certificate is not None:
+            self._testify_prepares(at, reasons.certificate)
+
+    def _accuse(
+        self,
+        at: OpenHeight,
+        said: SignedCommit | SignedProposal,
+        against: Header | Justification,
+        kind: str,
+    ) -> None:
+        if said.signer != self._own and at.witness.report(said.signer, kind):
+            self._do(ev.Accuse(bare(said), against))
+
+    def _accuse_reasons(self, at: OpenHeight, message: SignedProposal) -> None:
+        """E1e: the leader signed reasons that fail R2c, R2d or R2f; other faults prove nothing."""
+        record, reasons = message.record, message.justification
+        if record.justification_digest != justification_digest(reasons):
+            return
+        try:
+            check_reasons(record, reasons, at.context.validators, self._verify)
+        except Malformed:
+            self._accuse(at, message, reasons, "e")
+
+    def _hear_late(self, at: OpenHeight, message: SignedMessage) -> None:
+        """E1: what can change nothing any more may still convict its signer (F14).
+
+        Of a height that is decided, all that was said of later rounds is kept: if another block
+        is certified there, it tells who made that possible (E6).
+        """
+        said, decided = bare(message), at.decided
+        if said.signer == self._own or said.signer not in at.context.validators:
+            return
+        is_odd = decided is not None and decided.round < said.record.round
+        if not is_odd and not at.witness.would_convict(said):
+            return
+        self._check_signature(message)
+        self._testify(at, said)
+        if isinstance(message, SignedProposal):
+            reasons, validators = message.justification, at.context.validators
+            try:
+                check_justification(message.record, reasons, validators, self._verify)
+            except Malformed:
+                self._accuse_reasons(at, message)
+            else:
+                self._testify_reasons(at, reasons)
+
+    def _end(self, at: OpenHeight, context: HeightContext) -> None:
+        """E1c, E5: a height is over: report what only now can be seen, keep what may matter."""
+        for block_id, block in sorted(at.blocks.items()):
+            if block.compact is not None:
+                header = block.compact.header
+                for false in at.witness.false_commits(header, block_id):
+                    self._accuse(at, false, header, "c")
+        last = 0 if context.tip is None else context.tip.round
+        if context.height == at.height + 1 and max(at.round, last) > 0:
+            self._do(ev.Retain(at.height, at.witness.messages()))
+
     # -------------------------------------------------------- certificates and where peers stand
 
     def _receive_certificate(self, certificate: CommitCertificate) -> None:
         """R4, R8: judge a certificate as a whole, by the set of its height, where that is known."""
         context = self._open.context
         sets = {
-            context.height - 1: self._last_set,
+            context.height - 1: None if self._before is None else self._before.context.validators,
             context.height: context.validators,
             context.height + 1: context.next_validators,
         }
@@ -592,6 +688,10 @@ class Replica:
         if certificate.round > ROUND_MAX:
             raise Malformed("a certificate of a round above the cap")  # B7: before any signature
         self._check_certificate(certificate, validators)
+        for place in (self._open, self._before):
+            if place is not None and place.height == certificate.height:
+                for vote in get_commits(certificate, validators):
+                    self._testify(place, vote)
         self._learn_certificate(certificate)
 
     def _check_certificate(self, certificate: CommitCertificate, validators: ValidatorSet) -> None:
@@ -613,7 +713,13 @@ class Replica:
     def _check_fork(self, first: CommitCertificate, second: CommitCertificate) -> None:
         """E6: two certificates for different blocks at one height end this node; never revert."""
         if first.height == second.height and first.block_id != second.block_id:
-            self._do(ev.Halt("two certificates for one height", first, second))
+            said = [
+                one
+                for place in (self._open, self._before)
+                if place is not None and place.height == first.height
+                for one in place.witness.messages()
+            ]
+            self._do(ev.Halt("two certificates for one height", first, second, tuple(said)))
             self._halted = True
 
     def _receive_status(self, peer: bytes, status: Status) -> None:

@@ -1,15 +1,15 @@
 """Leaving a round and joining a higher one: what must be shown, and what a new leader may offer.
 
-The safety of the chain across rounds stands in this file. q commits in a round hold f + 1 honest
-validators that prepared in it; every later justification holds q round changes, so it holds one
-of those; and the highest proven claim fixes the block (consensus R2f).
+The safety of the chain across rounds stands here and in `chain/justification.py`. q commits in a
+round hold f + 1 honest validators that prepared in it; every later justification holds q round
+changes, so it holds one of those; and the highest proven claim fixes the block (consensus R2f).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from chain.codec import encode
 from chain.errors import Malformed
+from chain.justification import Claim, claim_of
 from chain.validators import (
     PreparedCertificate,
     ValidatorSet,
@@ -19,13 +19,9 @@ from chain.validators import (
 from consensus.messages import (
     EMPTY_JUSTIFICATION,
     Justification,
-    Proposal,
     RoundChange,
     SignedRoundChange,
-    justification_digest,
 )
-
-Claim = tuple[int, bytes]  # prepared round and block id
 
 
 class Choice(NamedTuple):
@@ -84,23 +80,6 @@ class RoundChanges:
         ]
 
 
-def claim_of(record: RoundChange) -> Claim | None:
-    """Return what a round change says its signer prepared last."""
-    if record.prepared_round is None or record.prepared_id is None:
-        return None
-    return record.prepared_round, record.prepared_id
-
-
-def check_round_change(record: RoundChange) -> None:
-    """Raise `Malformed` for a claim that no honest validator makes (R2d)."""
-    if record.round == 0:
-        raise Malformed("nobody changes to round 0")
-    if (record.prepared_round is None) != (record.prepared_id is None):
-        raise Malformed("half a claim: prepared round and block are both nil or neither")
-    if record.prepared_round is not None and record.prepared_round >= record.round:
-        raise Malformed("prepared in the round it changes to, or later")
-
-
 def compute_choice(changes: RoundChanges, round_: int, quorum: int) -> Choice | None:
     """Return what the leader of `round_` above 0 may offer, or nil while it lacks a quorum (R7).
 
@@ -114,74 +93,6 @@ def compute_choice(changes: RoundChanges, round_: int, quorum: int) -> Choice | 
     proof = changes.proof(chosen[-1].record)
     chosen.sort(key=lambda message: message.signer)
     return Choice(None if proof is None else proof.block_id, Justification(tuple(chosen), proof))
-
-
-def check_justification(
-    proposal: Proposal,
-    justification: Justification,
-    validators: ValidatorSet,
-    verify: Verify,
-) -> bool:
-    """Say whether the proposed block must be fresh, or raise `Malformed` (R2c to R2g).
-
-    The round changes need not agree with each other (R2g): only the highest claim counts.
-    """
-    if proposal.justification_digest != justification_digest(justification):
-        raise Malformed("another justification than the leader signed")  # R2c
-    if proposal.round == 0:
-        if justification != EMPTY_JUSTIFICATION:
-            raise Malformed("round 0 needs no justification")  # R2c
-        return True
-    _check_round_changes(proposal, justification.round_changes, validators, verify)
-    claims = [
-        claim
-        for message in justification.round_changes
-        if (claim := claim_of(message.record)) is not None
-    ]
-    certificate = justification.certificate
-    if not claims:
-        if certificate is not None:
-            raise Malformed("a certificate that nobody claims")
-        return True  # R2e
-    highest = max(prepared_round for prepared_round, _ in claims)  # R2f, from here on
-    if certificate is None:
-        raise Malformed("no certificate for the highest prepared round")
-    if (certificate.height, certificate.round) != (proposal.height, highest):
-        raise Malformed("the certificate is not of the highest prepared round")
-    if certificate.block_id != proposal.block_id:
-        raise Malformed("another block than the highest prepared one")
-    if (highest, proposal.block_id) not in claims:
-        raise Malformed("no round change claims the proposed block")
-    check_prepared_certificate(certificate, validators, proposal.genesis_digest, verify)
-    return False
-
-
-def _check_round_changes(
-    proposal: Proposal,
-    messages: Sequence[SignedRoundChange],
-    validators: ValidatorSet,
-    verify: Verify,
-) -> None:
-    """R2c, R2d: at least q of distinct validators, for exactly this height and round, all valid."""
-    signers = [message.signer for message in messages]
-    if len(set(signers)) != len(signers):
-        raise Malformed("one validator's round change counted twice")
-    if len(signers) < validators.quorum:
-        raise Malformed(f"{len(signers)} round changes; a quorum is {validators.quorum}")
-    for message in messages:
-        record = message.record
-        if message.signer not in validators:
-            raise Malformed("a round change of a stranger")
-        if (record.genesis_digest, record.height, record.round) != (
-            proposal.genesis_digest,
-            proposal.height,
-            proposal.round,
-        ):
-            raise Malformed("a round change for another height or round")
-        check_round_change(record)
-    for message in messages:
-        if not verify(message.signer, encode(message.record), message.signature):
-            raise Malformed("a round change with a wrong signature")
 
 
 def check_proof(

@@ -61,6 +61,7 @@ from chain.params import (
     is_within,
 )
 from chain.records import TX_BYTES_MAX
+from chain.sanctions import lift
 from chain.set_change import (
     PLANNED,
     READY,
@@ -436,6 +437,8 @@ def register_role(ctx: Context, call: RegisterRole) -> None:
     kept = tuple(version for version in versions if version.from_epoch < from_epoch)
     version = RoleVersion(from_epoch, call.account, call.until, node)
     ROLES.put(ctx.state, (*kept, version), owner, call.role)
+    if call.node is not None:
+        lift(ctx.state, call.node.validator)  # consensus E4: the board wants this node to vote
     ctx.emit("wijk.RoleSet", owner, call.role, call.account, from_epoch, call.until)
 
 

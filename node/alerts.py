@@ -10,6 +10,9 @@ from collections import Counter
 from collections.abc import Mapping
 
 from chain.books import UNPAID
+from chain.execute import get_set_members
+from chain.keyspaces import SET_NOW
+from chain.sanctions import get_suspended_keys
 from consensus.events import Silence
 from node.home import get_free_bytes
 from node.standing import STOPPED, WINDOW_BLOCKS, Node
@@ -23,10 +26,10 @@ UPGRADE_BLOCKS = 1_000  # interfaces 6.3: so many blocks ahead a node that is to
 _log = logging.getLogger("wijk.alerts")
 
 
-# Those of backups and evidence come with their parts.
+# Those of backups come with their part.
 ALERTS = (
     "stall", "quorum", "validator_absent", "disk", "clock", "peers", "peg", "redemption_late",
-    "guard", "upgrade",
+    "guard", "upgrade", "equivocation",
 )  # fmt: skip
 
 
@@ -102,6 +105,12 @@ def find_alerts(node: Node) -> Mapping[str, str]:
         found["clock"] = f"{skew_ms} ms off the median of the peers"
     if not node.totals()[2]:
         found["peg"] = "more coin is out than bank money stands behind it"
+    caught = _find_caught(node)
+    if caught:
+        found["equivocation"] = (
+            f"signed what cannot both be honest: {', '.join(caught)}; "
+            "most often the key is on two machines"
+        )
     late = _find_late(node)
     if late:
         found["redemption_late"] = ", ".join(late)
@@ -115,6 +124,15 @@ def find_alerts(node: Node) -> Mapping[str, str]:
         if height - node.store.tip.height <= UPGRADE_BLOCKS:
             found["upgrade"] = f"version {version} begins at block {height}; this node stops there"
     return found
+
+
+def _find_caught(node: Node) -> list[str]:
+    """Return the validators that are suspended, or will be: evidence is on its way (E4, E7)."""
+    keys = get_suspended_keys(node.clock().state) | {
+        one.key for one in node.runtime.evidence.accused()
+    }
+    members = get_set_members(node.store.read_state, SET_NOW)
+    return sorted(member.name for member in members if member.key in keys)
 
 
 def _find_late(node: Node) -> list[str]:

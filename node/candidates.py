@@ -60,7 +60,10 @@ class _Want(msgspec.Struct):
 
 
 class Candidates:
-    """Guards the open height's blocks. `on_whole` is told each block that became whole."""
+    """Guards the open height's blocks. `on_whole` is told each block that became whole.
+
+    `offer` gives the evidence that an own block should hold.
+    """
 
     def __init__(
         self,
@@ -71,6 +74,7 @@ class Candidates:
         timers: Timers,
         verify: Verify,
         on_whole: Callable[[CompactBlock], None],
+        offer: Callable[[], tuple[bytes, ...]],
     ) -> None:
         self._chain = chain
         self._store = store
@@ -79,6 +83,7 @@ class Candidates:
         self._timers = timers
         self._verify = verify
         self._on_whole = on_whole
+        self._offer = offer
         self._blocks: dict[bytes, Candidate] = {}
         self._wants: dict[bytes, _Want] = {}
         self.executed_ms = 0  # how long the newest execution took
@@ -86,6 +91,14 @@ class Candidates:
     def get(self, block_id: bytes) -> Candidate | None:
         """Return a whole block of the open height."""
         return self._blocks.get(block_id)
+
+    def header(self, block_id: bytes) -> Header | None:
+        """Return the header of a block of the open height, whole or not, or of a decided one."""
+        known = self._blocks.get(block_id) or self._wants.get(block_id)
+        if known is not None:
+            return known.compact.header
+        height = self._store.height_of(block_id)
+        return None if height is None else self._store.header(height)
 
     def sizes(self) -> tuple[Size, ...]:
         """Return what every buffer here holds, and its cap (consensus I8)."""
@@ -103,10 +116,11 @@ class Candidates:
         started_ms = self._timers.mono_ms()
         last = self._store.certificate(base.height) if base.height else None
         pending, check = self._intake.mempool.txs(), self._intake.check
-        choice = propose(base, self._chain, time_ms, Preamble(creator, last), pending, check)
+        preamble = Preamble(creator, last, self._offer())
+        choice = propose(base, self._chain, time_ms, preamble, pending, check, self._verify)
         self.executed_ms = self._timers.mono_ms() - started_ms
         self._intake.drop(choice.refused)
-        body = BlockBody(last, (), tuple(tx.id for tx in choice.txs))
+        body = BlockBody(last, choice.evidence, tuple(tx.id for tx in choice.txs))
         header = make_header(base, self._chain, choice.executed, body, creator, time_ms)
         compact = make_compact(header, body)
         self._add(Candidate(compact, body, choice.txs, choice.executed))
@@ -214,8 +228,10 @@ class Candidates:
         if body.tx_ids != tuple(tx.id for tx in txs):
             raise Malformed("transactions differ from the ids of the body")
         started_ms = self._timers.mono_ms()
-        preamble = Preamble(header.creator, body.last_commit)
-        executed = apply_block(base, self._chain, header.time_ms, preamble, txs, self._intake.check)
+        preamble = Preamble(header.creator, body.last_commit, body.evidence)
+        executed = apply_block(
+            base, self._chain, header.time_ms, preamble, txs, self._intake.check, self._verify
+        )
         self.executed_ms = self._timers.mono_ms() - started_ms
         check_results(header, executed, base)
         return executed

@@ -28,6 +28,7 @@ from node.api import Node, make_api
 from node.backup import FREE_LEFT_BYTES
 from node.config import Config, ConfigInvalid, Value, load_config
 from node.disk import DISK, FOLDER_MODE, Busy, StorageError, StoreDamaged, StoreFailed
+from node.fork import write_fork, write_lines
 from node.guard_file import GuardFile, GuardMissing, open_guard
 from node.home import (
     Home,
@@ -115,6 +116,7 @@ def run(
         return asyncio.run(_run(home, config, genesis, announce))
     except (StoreDamaged, Halted) as error:
         _log.critical("node.halted", extra={"why": str(error)})
+        _tell_fork(home, error)
         _say(error)
         return INTEGRITY
     except StoreFailed as error:
@@ -131,6 +133,7 @@ def run(
         for leaf in _leaves(group):
             _log.critical("node.stopped", extra={"why": repr(leaf)}, exc_info=leaf)
             if isinstance(leaf, Halted):
+                _tell_fork(home, leaf)
                 _say(leaf)
         return INTEGRITY if halted is not None and rest is None else CRASHED
     finally:
@@ -431,6 +434,17 @@ def _describe(node: Node, addresses: Addresses) -> dict[str, Any]:
         "storage": node.storage,
         "signing": node.signing,
     }
+
+
+def _tell_fork(home: Home, error: BaseException) -> None:
+    """Write the report of a fork beside the home's data, and its words into the journal (E6)."""
+    if not isinstance(error, Halted) or error.fork is None:
+        return
+    path = home.root / f"fork-{error.fork.first.height}.json"
+    for line in (*write_lines(error.fork), str(path)):  # first of all: the disk may be full
+        _log.critical("node.fork", extra={"why": line})
+        _say(line)
+    path.write_bytes(write_fork(error.fork))
 
 
 def _say(text: object) -> None:

@@ -14,6 +14,7 @@ from typing import Annotated
 import msgspec
 
 from chain.codec import Digest, Nonce, PublicKey, Record, Uint
+from chain.evidence import EVIDENCE_BYTES_MAX
 from chain.records import BLOCK_TXS_MAX, TX_BYTES_MAX
 
 WIRE_VERSION = 1  # consensus V8: a new wire format needs a new number
@@ -157,6 +158,12 @@ class CertificateNote(Record, frozen=True, tag="wijk.ccnote.1"):
     certificate: Annotated[bytes, msgspec.Meta(min_length=1, max_length=CERTIFICATE_BYTES_MAX)]
 
 
+class EvidenceNote(Record, frozen=True, tag="wijk.evidence-note.1"):
+    """Evidence that is not on the chain yet (consensus E3): canonical bytes of `chain/evidence`."""
+
+    evidence: Annotated[bytes, msgspec.Meta(min_length=1, max_length=EVIDENCE_BYTES_MAX)]
+
+
 class SnapshotsRequest(Record, frozen=True, tag="wijk.snapsget.1"):
     """Please say which snapshots you keep (consensus S7)."""
 
@@ -236,6 +243,7 @@ NodeMessage = (
     | RangeRequest
     | BlockRange
     | CertificateNote
+    | EvidenceNote
     | SnapshotsRequest
     | SnapshotsAnswer
     | ManifestRequest

@@ -173,6 +173,11 @@ class Gauges(Collector):
         for reason, count in sorted(self._alerts.guard_refusals.items()):
             refusals.add_metric([reason], count)
         yield refusals
+        caught = CounterMetricFamily(
+            "wijk_equivocations", "Validators whose own messages convict them."
+        )
+        caught.add_metric([], self._node.runtime.equivocations)
+        yield caught
 
     def _counters(self) -> Iterator[Metric]:
         node = self._node

@@ -13,6 +13,7 @@ import msgspec
 from chain.codec import Record, decode, encode
 from chain.contract import Chain, Clock
 from chain.errors import Malformed
+from chain.evidence import Conviction
 from chain.execute import Base, Executed, get_leaders, get_set
 from chain.keyspaces import SET_NEXT, SET_NOW, get_version
 from chain.records import Header
@@ -41,12 +42,15 @@ from consensus.replica import Replica
 from node import candidates, intake, snapshots, sync
 from node.candidates import Candidates
 from node.chainstore import ChainStore, TxPlace
+from node.evidence import EvidencePool
+from node.fork import Fork, compute_fork
 from node.intake import Done, Intake
 from node.messages import (
     BlockRange,
     BodyAnswer,
     BodyRequest,
     CertificateNote,
+    EvidenceNote,
     RangeRequest,
     TxAnnounce,
     TxAnswer,
@@ -69,7 +73,14 @@ Watcher = Callable[[TxPlace | None], None]
 
 
 class Halted(Exception):
-    """This node must stop for good: its state or the chain is not to be trusted (S5, E6)."""
+    """This node must stop for good: its state or the chain is not to be trusted (S5, E6).
+
+    `fork` explains two certificates for one height.
+    """
+
+    def __init__(self, why: str, *, fork: Fork | None = None) -> None:
+        super().__init__(why)
+        self.fork = fork
 
 
 class TooOld(Halted):
@@ -131,7 +142,17 @@ class Runtime:
         self.peer_status: dict[Peer, tuple[Status, int]] = {}
         self.intake = Intake(chain, store, links, timers, verifier, self._on_pool_change)
         self.candidates = Candidates(
-            chain, store, self.intake, links, timers, verify, self._on_whole
+            chain,
+            store,
+            self.intake,
+            links,
+            timers,
+            verify,
+            self._on_whole,
+            self._offer_evidence,
+        )
+        self.evidence = EvidencePool(
+            chain, store, links, verify, self.candidates.header, self._on_evidence
         )
         self.sync = Sync(chain, store, links, timers, verify, self._apply_fetched)
         self.snapshots: Snapshots | None = None
@@ -151,6 +172,7 @@ class Runtime:
         self.replica = Replica(ChainName(chain.digest, chain.chain_id), self._own_key, verify)
         self._fault: events.Ignore | None = None  # of the message that is being judged
         self.saves_space = False  # propose nothing, but vote (reliability Y28)
+        self.equivocations = 0  # keys that were caught since the start
         self._work = False
         self._silent = False  # signing is withheld below `silent_until`, where blocks were lost
 
@@ -205,6 +227,8 @@ class Runtime:
                 self.candidates.on_body_request(peer, message)
             case BodyAnswer():
                 self.candidates.on_body(message)
+            case EvidenceNote():
+                self.evidence.on_note(message)
             case RangeRequest():
                 self.sync.on_request(peer, message)
             case BlockRange():
@@ -223,6 +247,7 @@ class Runtime:
             self.snapshots.on_link(peer, up=up)
         if up:
             self._feed(events.LinkUp(peer, *self._now()))
+            self.evidence.on_link_up(peer)
         else:
             self.peer_status.pop(peer, None)
             self.sync.on_link_down(peer)
@@ -269,6 +294,7 @@ class Runtime:
             *self.candidates.sizes(),
             *self.sync.sizes(),
             *(() if self.snapshots is None else self.snapshots.sizes()),
+            *self.evidence.sizes(),
             Size("alarms", len(self.alarms), ALARMS_MAX),
             Size("reasons", len(self.ignored), REASONS_MAX),
         )
@@ -339,7 +365,11 @@ class Runtime:
             case events.Alarm():
                 self.alarms.append((self._timers.wall_ms(), effect))
             case events.Halt():
-                raise Halted(effect.reason)
+                raise Halted(effect.reason, fork=self._explain(effect))
+            case events.Accuse():
+                self.evidence.on_accuse(effect)
+            case events.Retain():
+                self.evidence.retain(effect)
             case events.Ignore():
                 # Peers choose the numbers in the text: only its head may name a counter (I8).
                 why = "fault" if effect.fault else effect.why.partition(":")[0]
@@ -444,6 +474,7 @@ class Runtime:
         acked, height = self._heads.last, block.header.height
         if acked.height == height and acked.block_id != block.certificate.block_id:
             raise Halted(f"another block is certified at height {height} than was acked here")
+        self.evidence.before_block()
         started_ms = self._timers.mono_ms()
         tip = self.store.apply(block.header, block.body, block.certificate, block.txs, executed)
         if tip.height > self._heads.last.height:  # else it was acked before it was lost
@@ -451,6 +482,7 @@ class Runtime:
         commit_ms = self._timers.mono_ms() - started_ms
         execute_ms = self.candidates.executed_ms
         self.candidates.clear()
+        self.evidence.on_block()
         expired = self.intake.on_block(block.txs, tip.time_ms // 1000)
         outcomes = executed.outcomes
         applied = Applied(
@@ -489,6 +521,30 @@ class Runtime:
             context, records = self._context(), OpenRecords()
             return events.Start(context, records, slots, self._work, False, *self._now())
         return events.NewHeight(self._context(), self._work, *self._now())
+
+    # --------------------------------------------------------------------------- evidence
+
+    def _offer_evidence(self) -> tuple[bytes, ...]:
+        return self.evidence.offer()
+
+    def _on_evidence(self, found: Conviction) -> None:
+        """E7: tell the operator, whose first thought should be a key on two machines."""
+        names = {one.key: one.name for one in self.store.validators_at(found.height).validators}
+        told = (("validator", names[found.key]), ("kind", found.kind), ("height", found.height))
+        self.alarms.append((self._timers.wall_ms(), events.Alarm("equivocation", told)))
+        self.equivocations += 1
+
+    def _explain(self, effect: events.Halt) -> Fork:
+        """E6: who made a fork possible, from both certificates and all that was heard there."""
+        height = effect.first.height
+        said = (*effect.said, *self.evidence.retained(height))
+        return compute_fork(
+            effect.first,
+            effect.second,
+            self.store.validators_at(height),
+            said,
+            self.candidates.header,
+        )
 
     # ----------------------------------------------------------------------------- inside
 

@@ -46,6 +46,7 @@ from chain.log import inclusion_path
 from chain.params import FEDERAL
 from chain.proof import Receipt, write_receipt, write_state_proof
 from chain.records import BlockBody, Header, Tx, decode_tx
+from chain.sanctions import get_suspended_keys
 from chain.state import State
 from chain.texts import problem
 from chain.tree import prove
@@ -487,6 +488,7 @@ def _param_value(value: Any) -> Any:
 def validators_json(clock: Clock, store: ChainStore, standing: Mapping[bytes, Json]) -> Json:
     """Return `query validators`; `standing` adds `online` and signatures per key."""
     members = get_set_members(store.read_state, SET_NOW)
+    suspended = get_suspended_keys(clock.state)
     items = []
     for member in sorted(members, key=lambda member: member.name):
         role = get_role(clock.state, member.wijk, VALIDATOR, clock.epoch, clock.time_s)
@@ -497,7 +499,7 @@ def validators_json(clock: Clock, store: ChainStore, standing: Mapping[bytes, Js
                 "public_key": member.key.hex(),
                 "vkey": write_vkey(key_name(clock.chain.chain_id, member.name), member.key),
                 "account": None if role is None else account_text(role.account),
-                "suspended": False,
+                "suspended": member.key in suspended,
                 **standing[member.key],
             }
         )

@@ -15,7 +15,9 @@ from hashlib import sha256
 from random import Random
 from typing import assert_never
 
+from chain import evidence
 from chain.codec import encode
+from chain.evidence import build_evidence, check_evidence, get_conviction
 from chain.leaders import ring
 from chain.validators import (
     CommitCertificate,
@@ -45,6 +47,7 @@ from consensus.messages import (
     signed_bytes,
 )
 from consensus.replica import Replica
+from consensus.witness import bare
 from tests.consensus.culprits import find_culprits
 from tests.consensus.hostile import Hostile
 from tests.consensus.made import (
@@ -272,9 +275,22 @@ class Network:
         if certificate.round:
             self.seen.add("decided after round 0")
 
+    def on_accused(self, by: str, effect: ev.Accuse) -> None:
+        """I6, J23: only liars are reported, and the report holds as evidence once it is whole."""
+        signer = effect.first.signer
+        assert letter(signer) not in self.nodes, f"I6: {by} accuses {letter(signer)}"
+        headers = {block_id: block.header for block_id, block in self.blocks.items()}
+        found = build_evidence(CHAIN, effect.first, effect.second, headers.get)
+        if found is not None:
+            check_evidence(found, CHAIN, make_set(LETTERS[: self.n]), verify)
+            self.seen.add(f"evidence {get_conviction(found).kind}")
+
     def check_honesty(self) -> None:
         """I6, J18: whatever honest keys signed, crashes included, proves nothing against them."""
         blocks = {block_id: block.header for block_id, block in self.blocks.items()}
+        for messages in self.signed.values():
+            told = evidence.find_culprits([bare(one) for one in messages], blocks)
+            assert not told, "I6: an honest key looks guilty"
         for signer, messages in self.signed.items():
             found = find_culprits(messages, blocks)
             assert not found, f"I6: {letter(signer)} looks guilty of {found[signer]}"
@@ -424,6 +440,8 @@ class Node:
                 return self._apply(self.held[effect.block_id], effect.certificate)
             case ev.Halt():
                 raise AssertionError(f"I1: {self.name} halts: {effect.reason}")
+            case ev.Accuse():
+                world.on_accused(self.name, effect)
             case ev.Ignore():
                 honest = letter(effect.sender) in world.nodes
                 assert not (honest and effect.fault), (

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 
+from chain.evidence import get_commits
 from consensus import events as ev
 from consensus.events import Timer, Timing
 from consensus.messages import (
@@ -21,7 +22,15 @@ from consensus.messages import (
     SignedProposal,
 )
 from tests.consensus.desk import Desk
-from tests.consensus.made import key, make_block, make_prepared_certificate, make_round_change
+from tests.consensus.made import (
+    key,
+    make_block,
+    make_prepared_certificate,
+    make_round_change,
+    make_set,
+)
+
+FORK = "two certificates for one height"
 
 SLOW = Timing(round_ms=4_000)  # so that words are said again within a round
 
@@ -511,7 +520,12 @@ def test_e6_two_certificates_for_one_height_halt_the_node() -> None:
     first, second = desk.certificate(0, desk.block("b1")), desk.certificate(1, desk.block("b2"))
     desk.hear("C", first)
     desk.hear("C", second)
-    assert desk.did(ev.Halt) == [ev.Halt("two certificates for one height", first, second)]
+    (halt,) = desk.did(ev.Halt)
+    assert (halt.reason, halt.first, halt.second) == (FORK, first, second)
+    assert set(halt.said) == {  # E6: what names the culprits is told with it
+        *get_commits(first, make_set("ABCD")),
+        *get_commits(second, make_set("ABCD")),
+    }
     assert desk.tell(ev.WorkPending(True, *desk.now)) == []
 
     desk = Desk().watch()
@@ -530,7 +544,8 @@ def test_d15_sync_with_another_block_than_the_decided_one_halts_the_node() -> No
     desk.applied = ev.Apply(second.block_id, second)
     desk.new_height()
 
-    assert desk.did(ev.Halt) == [ev.Halt("two certificates for one height", first, second)]
+    (halt,) = desk.did(ev.Halt)
+    assert (halt.reason, halt.first, halt.second) == (FORK, first, second)
     assert desk.did(ev.Send) == []
 
 

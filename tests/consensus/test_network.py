@@ -229,7 +229,7 @@ PLANTED: list[tuple[Plant, Callable[[], None], str]] = [
     (quorum_one_too_small, play_honest, "I1"),
     (prepared_block_forgotten, play_liars, "I6"),
     (highest_claim_not_binding, play_honest, "I1"),
-    (certificates_not_verified, play_liars, "our own work is refused"),
+    (certificates_not_verified, play_liars, "I6"),  # a forged proof makes honest keys look guilty
     (no_relay, play_liars, "I9"),
     (round_timer_not_started_again, play_liars, "I9"),
     (prepared_dropped_with_the_round, play_liars, "I6"),

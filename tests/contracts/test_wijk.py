@@ -33,6 +33,7 @@ from chain.keyspaces import (
 )
 from chain.params import FEDERATION
 from chain.records import Outcome
+from chain.sanctions import SUSPENDED_KEYS, Suspended, get_suspended
 from chain.state import State
 from contracts.accounts import Propose
 from contracts.coin import Leg, RedeemRequest, SetMinter, Transfer
@@ -624,10 +625,30 @@ def test_wijk_register_role_refuses_holders_of_a_registry_without_a_seat(ledger:
     assert_done(ledger.by_board("delfshaven", call))
 
 
+NODES = ("delfshaven", "noord")
+
+
 def node(ledger: Ledger, name: str = "delfshaven", transport: str | None = None) -> NodeKeys:
     validator, second = key(f"node-{name}"), key(f"transport-{transport or name}")
     message = node_proof_bytes(ledger.chain.digest, validator, second)
     return NodeKeys(validator, second, sign(seed(f"node-{name}"), message))
+
+
+@pytest.mark.parametrize("names_it", [True, False])
+def test_e4_a_board_that_registers_its_node_again_lifts_the_suspension(
+    ledger: Ledger, names_it: bool
+) -> None:
+    """consensus E4: a new operator alone, without the node, lifts nothing; nor do other wijken."""
+    rows = tuple(Suspended(key(f"node-{name}"), 1, "b", 1, bytes(32)) for name in NODES)
+    run = ledger.run()
+    SUSPENDED_KEYS.put(run.state, rows)
+    ledger.apply(run)
+    call = RegisterRole("VALIDATOR", ANNA, 0, NO_END_S, node(ledger) if names_it else None)
+
+    assert_done(ledger.by_board("delfshaven", call))
+
+    left = get_suspended(State(ledger.base.read))
+    assert left == (rows[1:] if names_it else rows)
 
 
 def test_wijk_register_role_validator_keeps_the_node_it_has(ledger: Ledger) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from chain.evidence import Conviction
 from consensus.events import Alarm, Silence
 from node import alerts
 from node.alerts import ALERTS, REPEAT_MS, Alerts, find_alerts
@@ -128,6 +129,9 @@ async def test_each_condition_is_found(nodes: list[Live], monkeypatch: pytest.Mo
     monkeypatch.setattr(alerts, "UNPAID", unpaid)
     monkeypatch.setattr(node, "supplies", lambda: {"delfshaven:EUR": None})
     monkeypatch.setattr(node, "planned_upgrade", lambda: (2, node.store.tip.height + 1_000))
+    assert node.own_key is not None
+    caught = (Conviction(node.own_key, 1, "b"),)
+    monkeypatch.setattr(node.runtime.evidence, "accused", lambda: caught)
 
     found = find_alerts(node)
 

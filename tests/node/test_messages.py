@@ -22,6 +22,7 @@ from node.messages import (
     BodyRequest,
     Bye,
     CertificateNote,
+    EvidenceNote,
     Hello,
     RangeBlock,
     RangeRequest,
@@ -51,6 +52,7 @@ GOLDEN = {
     BlockRange((BLOCK,), 9): "93ac77696a6b2e72616e67652e319194c406686561646572c404626f6479c40b"
     + b"certificate".hex() + "92c4036f6e65c40374776f09",
     CertificateNote(b"cc"): "92ad77696a6b2e63636e6f74652e31c4026363",
+    EvidenceNote(b"ev"): "92b477696a6b2e65766964656e63652d6e6f74652e31c4026576",
 }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from chain.execute import get_set
 from chain.keyspaces import BALANCES, SET_LAST
 from chain.log import frontier_at, root
+from chain.sanctions import get_suspended_keys
 from chain.state import State
 from chain.validators import check_commit_certificate
 from consensus.guard import Position, position, read_guard
@@ -68,6 +69,10 @@ class Checks:
         check_commit_certificate(
             certificate, validators, self._world.chain.chain_id, self._world.verify
         )
+        accused = get_suspended_keys(State(store.read_state))
+        assert not accused & {one.key for one in self._world.honest}, "I6: an honest key is guilty"
+        if accused:
+            self._world.seen.add("evidence on the chain")
         self.rounds += certificate.round
         self._headers[certificate.block_id] = header
         self._check_time(header)

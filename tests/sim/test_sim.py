@@ -36,6 +36,7 @@ SOMETIMES = {
     "decided after round 0",
     "decided by a certificate",
     "decided from a past round",
+    "evidence on the chain",
     "own words said again after a restart",
     "two round changes in a row",
 }

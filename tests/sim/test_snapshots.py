@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
-
-import pytest
 
 from node.chainstore import CERTIFICATE, OPEN
 from tests.sim.test_scenarios import Calm, heights, pay
@@ -42,9 +39,7 @@ def start(world: World, node: SimNode, seconds: int = 20) -> None:
 def rows(node: SimNode) -> dict[bytes, bytes]:
     """Return what a node holds, but for what may differ: certificates, and the open height."""
     return {
-        key: value
-        for key, value in node.pairs.items()
-        if not key.startswith((CERTIFICATE, OPEN))
+        key: value for key, value in node.pairs.items() if not key.startswith((CERTIFICATE, OPEN))
     }
 
 

@@ -26,6 +26,7 @@ from pathlib import Path
 
 import pytest
 
+from chain.records import Header
 from chain.validators import CommitCertificate
 from consensus import events as ev
 from consensus.events import Timer
@@ -230,9 +231,21 @@ class Teller:
                 return "alarm", " ".join([effect.text, *(f"{k}={v}" for k, v in effect.params)])
             case ev.Halt():
                 return "halt", effect.reason
+            case ev.Accuse():
+                return "accuse", f"{letter(effect.first.signer)}: {self._accused(effect)}"
+            case ev.Retain():
+                return "retain", f"{len(effect.said)} messages of height {effect.height}"
             case ev.Ignore():
                 fault = " (a fault)" if effect.fault else ""
                 return "ignore", f"{letter(effect.sender)}: {effect.why}{fault}"
+
+    def _accused(self, effect: ev.Accuse) -> str:
+        if isinstance(effect.second, Header):
+            return "a commit against its header"
+        if isinstance(effect.second, Justification):
+            return "a proposal with false reasons"
+        one, other = type(effect.first.record).__name__, type(effect.second.record).__name__
+        return f"{one} against {other}"
 
     def _record(self, record: DraftProposal | SignedProposal | Prepared) -> str:
         match record:

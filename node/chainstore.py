@@ -181,20 +181,21 @@ class ChainStore:
         """The lowest height from which everything is here: 1, or above a snapshot (S8)."""
         return 1 if self.joined is None else self.joined.height + 1
 
+    def knows_set(self, height: int) -> bool:
+        """Say whether `validators_at` can tell: not of a past that is still coming."""
+        return height >= self.eras[0][0]
+
     def note_whole(self) -> None:
         """All blocks up to the snapshot have come, and the store says so."""
         self.joined = self._read_joined()
         self.eras = self._read_eras()
 
     def validators_at(self, height: int) -> ValidatorSet:
-        """Return Set(h): who certified the block at `height`, or will (consensus V1).
-
-        Not to be asked below `whole_from` - 1.
-        """
+        """Return Set(h): who certified the block at `height`, or will (consensus V1)."""
         for first, validators in reversed(self.eras):
             if first <= height:
                 return validators
-        raise AssertionError("genesis begins the first era")
+        raise AssertionError("genesis, or a snapshot, begins the first era")
 
     def issues(self, after: bytes | None = None) -> Iterator[tuple[bytes, int, int, bytes]]:
         """Yield (cursor, height, index, transaction id) of what issued coin, newest first."""

@@ -8,6 +8,7 @@ have its hash. What comes out is proved (`node/snapshot_build.py`) in a store of
 this node was replaced: another snapshot is tried, and in the end every block from genesis.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from typing import NamedTuple, NoReturn
@@ -35,6 +36,8 @@ from node.messages import (
 from node.ports import Acked, Links, Peer, Size, Store, Timers
 from node.snapshot import Offer, check_offer, read_manifest
 from node.snapshot_build import Builder
+
+_log = logging.getLogger("wijk.node")
 
 JOIN = "join"  # alarm: choose, ask again, or prove the next block
 OFFERS_MS = 3_000  # so long peers may say what they have
@@ -227,7 +230,7 @@ class Join:
         self._drop()
         self._tries += 1
         if self._tries > TRIES_MAX:
-            self.phase = Phase.OVER
+            self._replay("no snapshot could be fetched whole")
             return
         self.phase = Phase.OFFERS
         self._until = self._timers.mono_ms() + OFFERS_MS
@@ -244,7 +247,7 @@ class Join:
                 if name.digest not in self._refused and name.height >= self._lead:
                     counts[name] = counts.get(name, 0) + 1
         if not counts:
-            self.phase = Phase.OVER
+            self._replay("no peer has a snapshot that can be used")
             return
         weak = light.trust_genesis(self._genesis).validators.weak_quorum
         best = max(counts, key=lambda name: (min(counts[name], weak), name.height, name.digest))
@@ -254,13 +257,15 @@ class Join:
     def _on_offer(self, raw: bytes) -> None:
         try:
             offer = read_manifest(raw)
-        except Malformed:
-            self._refuse()
+        except Malformed as error:
+            self._refuse(error)
             return
         if not self._place.has_room(2 * offer.manifest.size):  # the pairs, and the tree over them
-            self.phase = Phase.OVER
+            self._replay("there is too little room on the disk for a snapshot")
             return
         self._offer = offer
+        height, size = offer.header.height, offer.manifest.size
+        _log.warning("join.snapshot", extra={"why": f"block {height}, {size} bytes"})
         if self._trusted.height >= offer.header.height:
             self._trusted = light.trust_genesis(self._genesis)
         self.phase = Phase.HEADERS
@@ -292,8 +297,8 @@ class Join:
             return
         try:
             check_offer(self._offer, self._trusted, self._verify)
-        except Malformed:
-            self._refuse()
+        except Malformed as error:
+            self._refuse(error)
             return
         self._compare(self._offer.header)
         self._store = self._place.begin()
@@ -328,8 +333,8 @@ class Join:
             while (chunk := self._chunks.pop(self._next, None)) is not None:
                 self._builder.feed(chunk)
                 self._next += 1
-        except Malformed:
-            self._refuse()
+        except Malformed as error:
+            self._refuse(error)
             return
         if self._next == len(self._offer.manifest.chunks):
             self._proof = self._builder.finish()
@@ -345,8 +350,8 @@ class Join:
             self._store = None
             self._place.keep()
             raise JoinedBySnapshot from None
-        except Malformed:
-            self._refuse()
+        except Malformed as error:
+            self._refuse(error)
 
     # ------------------------------------------------------------------------------ the peers
 
@@ -388,8 +393,14 @@ class Join:
         """Bad data, or none in time: others are asked first (S4)."""
         self._faults[peer] = self._faults.get(peer, 0) + 1
 
-    def _refuse(self) -> None:
+    def _replay(self, why: str) -> None:
+        """Give up: every block is fetched from genesis, as if there were no snapshots."""
+        _log.warning("join.over", extra={"why": f"{why}: replaying from genesis"})
+        self.phase = Phase.OVER
+
+    def _refuse(self, why: Malformed) -> None:
         """The snapshot itself is wrong: so are all who named it."""
+        _log.warning("join.refused", extra={"why": f"{self._digest.hex()}: {why}"})
         for peer in self._who_has():
             self._blame(peer)
         self._refused.add(self._digest)

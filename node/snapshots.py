@@ -4,6 +4,7 @@ The runtime has one of these and tells it what happens. A simulated node without
 snapshots has none.
 """
 
+import logging
 from collections.abc import Callable
 from typing import NamedTuple, NoReturn
 
@@ -33,6 +34,8 @@ from node.ports import Acked, Links, Peer, Size, Timers
 from node.snapshot import Shelf
 from node.snapshot_make import MAKE, SnapshotMaker
 from node.sync import Fetched, Sync
+
+_log = logging.getLogger("wijk.node")
 
 PAST = "past"  # alarm: the next block of the past, or the next piece of what is left of it
 ALARMS = (JOIN, MAKE, PAST)
@@ -226,6 +229,7 @@ class Snapshots:
         if self._past.tip.height < joined.height:
             return
         finish_past(self._store, self._past)
+        _log.warning("past.whole", extra={"why": f"all blocks up to {joined.height} are here"})
         self._past = self._past_sync = None
         self._timers.set(PAST, self._timers.mono_ms())
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from audit.verify import Verdict
     from chain.policy import Policy
     from node.client import Client
+    from node.light_client import Followed
 
 PROOF_WRONG, ROOTS_CONFLICT, INVARIANT_BROKEN = 5001, 5003, 5004
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -222,6 +223,26 @@ def checkpoint_diff(terminal: Terminal, file: Path) -> None:
         terminal.fail(PROOF_WRONG, {"cause": compared.why or ""})
 
 
+@audit.command("follow", help="Loop mee met de keten, tot Ctrl-C // Follow the chain")
+@click.option(
+    "--from", "first", type=click.IntRange(min=1), metavar="H", help="vanaf blok H // from block H"
+)
+@click.pass_obj
+def follow(terminal: Terminal, first: int | None) -> None:
+    """Print a line for each block that the validators of its height certified."""
+    from audit.follow import follow_blocks
+
+    with _judging(terminal):
+        for tree in follow_blocks(terminal, first):
+            names, of, other = tree["signers"], tree["validators"], tree["compared"]
+            beside = terminal.text(f"; zo ook {other}", f"; so has {other}") if other else ""
+            said = terminal.text(
+                f"Blok {tree['height']} van {tree['at']}: {len(names)} van {of} tekenden{beside}",
+                f"Block {tree['height']} of {tree['at']}: {len(names)} of {of} signed{beside}",
+            )
+            terminal.show(tree, [said])
+
+
 # --------------------------------------------------------------------------------------- inside
 
 
@@ -274,9 +295,17 @@ def _judging(terminal: Terminal) -> Iterator[None]:
 
 
 def _policy(terminal: Terminal) -> "Policy":
-    """Return whom this home trusts: without it a proof means nothing."""
-    from audit.files import POLICY, load_policy
+    """Return whom this home trusts, followed up to now: without it a proof means nothing."""
+    return follow_now(terminal).policy
+
+
+def follow_now(terminal: Terminal, *, eager: bool = False) -> "Followed":
+    """Follow the chain that this home knows, and say who certifies it now (consensus S9)."""
+    import time
+
+    from audit.files import POLICY, load_policy, replace
     from chain.texts import Problem
+    from node.light_client import follow_for
 
     policy = load_policy(terminal.home)
     if policy is None:
@@ -285,7 +314,16 @@ def _policy(terminal: Terminal) -> "Policy":
             f"{terminal.home / POLICY} is missing: begin with wijk audit verify",
         )
         raise Problem(1002, errors=[cause])
-    return policy
+    return follow_for(
+        terminal,
+        terminal.home,
+        policy,
+        terminal.settings.nodes,
+        now_ms=time.time_ns() // 1_000_000,
+        save=replace,
+        timeout_s=terminal.settings.timeout_ms / 1000,
+        eager=eager,
+    )
 
 
 def _print(terminal: Terminal, proven: "Proven") -> None:

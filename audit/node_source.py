@@ -8,11 +8,9 @@ from typing import TypeVar
 from audit.blocks import RawBlock
 from chain.errors import Malformed
 from chain.texts import Problem
-from node.client import Client
+from node.client import Client, ask_patiently
 
-NOT_FOUND, BUSY = 3007, 3004
-PATIENCE = 20  # times that a node may say "too fast" about one block before we give up
-WAIT_S_MAX = 60.0
+NOT_FOUND = 3007
 
 T = TypeVar("T")
 
@@ -49,15 +47,10 @@ class NodeSource:
             yield RawBlock(*self._ask(partial(self._client.raw_block, height)))
 
     def _ask(self, question: Callable[[], T]) -> T:
-        """Ask until the node has time: its limits are per address, and an audit asks a lot."""
-        for _ in range(PATIENCE):
-            try:
-                return question()
-            except Problem as problem:
-                if problem.number == NOT_FOUND:
-                    raise Malformed("the node does not have it") from problem
-                if problem.number != BUSY:
-                    raise
-                wait_s = problem.params.get("retry_after_s")
-                self._sleep(min(float(wait_s), WAIT_S_MAX) if isinstance(wait_s, int) else 1.0)
-        raise Problem(BUSY, retry_after_s=int(WAIT_S_MAX))
+        """Ask until the node has time; what it does not have is `Malformed`."""
+        try:
+            return ask_patiently(question, self._sleep)
+        except Problem as problem:
+            if problem.number == NOT_FOUND:
+                raise Malformed("the node does not have it") from problem
+            raise

@@ -32,6 +32,7 @@ from chain.proof import (
     verify_state_proof,
 )
 from node.client import Client
+from node.light_client import FORKS
 
 CHECKPOINTS, PROOFS = "checkpoints", "proofs"  # folders of the client home
 
@@ -152,9 +153,10 @@ def compare(client: Client, policy: Policy, home: Path, kept: Checkpoint) -> tup
     """Compare a kept checkpoint with the newest of a node; say also whether the two conflict.
 
     Two certified blocks at one height, or two certified roots of one size, are a fork: no fault
-    in a node or on the way can make them (consensus E6, S9).
+    in a node or on the way can make them (consensus E6, S9). The newer note is then kept too.
     """
-    now = judge_note(client.checkpoint(), policy)
+    text = client.checkpoint()
+    now = judge_note(text, policy)
     why, conflict = None, False
     if kept.height == now.height and kept.block_id != now.block_id:
         why, conflict = "two certified blocks at one height", True
@@ -165,6 +167,8 @@ def compare(client: Client, policy: Policy, home: Path, kept: Checkpoint) -> tup
         why = f"the node's log ends at {now.log_size}, before the kept one"
     elif kept.log_size:  # every log begins with the empty one
         why = prove_consistency(client, policy, home, kept, end=now).why
+    if conflict:
+        replace(home / FORKS / f"{now.height}.ckpt", text.encode())
     tree = {
         "from": describe(kept),
         "to": describe(now),

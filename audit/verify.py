@@ -15,11 +15,10 @@ from audit.files import POLICY, load_policy, store_policy
 from audit.replay import Report, follow_headers, replay
 from audit.sources import Source
 from chain import crypto, light
-from chain.checkpoint import read_vkey
 from chain.errors import Malformed
 from chain.genesis import Genesis, load_genesis
-from chain.policy import Era, Policy, build_policy, era_at
-from chain.validators import Validator, ValidatorSet, Verify, validator_set
+from chain.policy import Policy, build_policy, era_at, era_set
+from chain.validators import ValidatorSet, Verify
 
 OnBlock = Callable[[int, int], None]  # height, and the last height there is to check
 
@@ -141,13 +140,7 @@ def _start(
 
 def _set_at(policy: Policy, height: int) -> ValidatorSet | None:
     era = era_at(policy, height)
-    return None if era is None else _to_set(era)
-
-
-def _to_set(era: Era) -> ValidatorSet:
-    return validator_set(
-        Validator(validator.name, read_vkey(validator.vkey)[1]) for validator in era.validators
-    )
+    return None if era is None else era_set(era)
 
 
 def _merge(trusted: Policy | None, genesis: Genesis, report: Report) -> Policy:

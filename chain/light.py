@@ -1,8 +1,12 @@
 """A light client: follows certificates from genesis, without state (consensus S9, V2).
 
 It knows the set of the next height and nothing else, so a few hundred bytes per block are enough
-to know which block is final. Sequential only: every header announces the set after it.
+to know which block is final. Every header announces the set after it: that is the sequential way.
+`skip` takes a later block at once, where enough of the trusted set signed that too; `follow_to`
+halves the way where they did not. `find_fork` holds a chain against that of a second source.
 """
+
+from collections.abc import Callable
 
 import msgspec
 
@@ -17,8 +21,16 @@ from chain.validators import (
     ValidatorSet,
     Verify,
     check_commit_certificate,
+    signer_keys,
     validator_set,
 )
+
+# A key that left the set may be stolen or sold; for so long its owner still answers for it (S9).
+TRUST_PERIOD_MS = 30 * 86_400_000
+
+
+class NotTrusted(Malformed):
+    """Too little of the trusted set signed a block, or too long after it: a nearer one is next."""
 
 
 class Trusted(msgspec.Struct, frozen=True):
@@ -32,6 +44,44 @@ class Trusted(msgspec.Struct, frozen=True):
     log_size: int
     log_root: bytes
     validators: ValidatorSet
+
+
+class LightBlock(msgspec.Struct, frozen=True):
+    """What a source shows of a block, with the sets that its header names by their hashes."""
+
+    header: Header
+    certificate: CommitCertificate
+    validators: ValidatorSet
+    next_validators: ValidatorSet
+
+    @property
+    def block_id(self) -> bytes:
+        return block_id(self.header)
+
+
+class Fork(msgspec.Struct, frozen=True):
+    """Two certified blocks at one height: no f validators can make them (consensus E6, I1)."""
+
+    first: LightBlock
+    second: LightBlock
+
+    @property
+    def height(self) -> int:
+        return self.first.header.height
+
+    @property
+    def signed_both(self) -> tuple[str, ...]:
+        """The names of the validators whose signatures stand under both blocks.
+
+        At the first height that differs both are of one set, so these are f + 1 or more.
+        """
+        seconds = signer_keys(self.second.certificate, self.second.validators)
+        both = set(signer_keys(self.first.certificate, self.first.validators)) & set(seconds)
+        members = self.first.validators.validators
+        return tuple(sorted(validator.name for validator in members if validator.key in both))
+
+
+Fetch = Callable[[int], LightBlock]  # a height of 1 or more; raises `Malformed` where it is not had
 
 
 def trust_genesis(genesis: Genesis) -> Trusted:
@@ -142,6 +192,97 @@ def follow(
     """Return what is trusted after `header`, or raise `Malformed` naming what does not fit."""
     check_final(trusted, header, certificate, verify)
     return advance(trusted, header, next_validators)
+
+
+def skip(trusted: Trusted, block: LightBlock, now_ms: int, verify: Verify) -> Trusted:
+    """Return what is trusted after a later `block`, without those between (consensus S9).
+
+    A quorum of its own set signed it, and of the trusted set a weak quorum did: so one of them at
+    least was honest, as long as they answer for their keys. `now_ms` is the clock of the reader, in
+    Unix milliseconds. The next height is followed as always. Raise `NotTrusted` where a block
+    between may help, `Malformed` where nothing does.
+    """
+    header, certificate = block.header, block.certificate
+    if header.height <= trusted.height + 1:
+        return follow(trusted, header, certificate, block.next_validators, verify)
+    seen = msgspec.structs.replace(
+        trusted, height=header.height - 1, validators=block.validators, block_id=header.parent_id
+    )
+    check_next(seen, header)
+    if max(now_ms, header.time_ms) - trusted.time_ms >= TRUST_PERIOD_MS:
+        raise NotTrusted(f"block {trusted.height} is too old to skip from")
+    signers = signer_keys(certificate, block.validators)
+    known = sum(key in trusted.validators for key in signers)
+    if known < trusted.validators.weak_quorum:
+        raise NotTrusted(f"{known} of the validators after {trusted.height} signed {header.height}")
+    check_certificate(seen, header, certificate, verify)
+    return advance(seen, header, block.next_validators)
+
+
+def follow_to(trusted: Trusted, height: int, fetch: Fetch, now_ms: int, verify: Verify) -> Trusted:
+    """Return what is trusted at `height`: in one step, or halving the way until steps are trusted.
+
+    The smallest step is the next height, so at worst every block is followed. Raise `Malformed`
+    where the source shows none that can be.
+    """
+    ahead: list[LightBlock] = []  # fetched and not yet trusted, the nearest one last
+    while trusted.height < height:
+        if not ahead:
+            ahead.append(_fetch(fetch, height))
+        try:
+            trusted = skip(trusted, ahead[-1], now_ms, verify)
+            ahead.pop()
+        except NotTrusted:
+            ahead.append(_fetch(fetch, (trusted.height + ahead[-1].header.height) // 2))
+    return trusted
+
+
+def find_fork(
+    trusted: Trusted, height: int, ours: Fetch, theirs: Fetch, now_ms: int, verify: Verify
+) -> Fork | None:
+    """Hold the chain of a second source against ours, which was followed up to `height`.
+
+    Return None where both show one block there. Else, if both blocks are certified, the fork: at
+    the first height that differs, or at `height` where a source does not show the way down to it.
+    Raise `Malformed` where theirs is not certified: then nothing but that source is wrong.
+    """
+    if height <= trusted.height:
+        return None
+    first, second = _fetch(ours, height), _fetch(theirs, height)
+    if first.block_id == second.block_id:
+        return None
+    shown = {height: second}
+    follow_to(trusted, height, lambda at: shown.get(at) or theirs(at), now_ms, verify)
+    try:
+        return _find_first(trusted, height, ours, theirs, now_ms, verify)
+    except Malformed:
+        return Fork(first, second)
+
+
+def _find_first(
+    trusted: Trusted, height: int, ours: Fetch, theirs: Fetch, now_ms: int, verify: Verify
+) -> Fork:
+    """Return the fork at its first height: an id holds the parent's, so what differs stays so."""
+    same, differs = trusted.height, height
+    while differs - same > 1:
+        middle = (same + differs) // 2
+        if _fetch(ours, middle).block_id == _fetch(theirs, middle).block_id:
+            same = middle
+        else:
+            differs = middle
+    parent = follow_to(trusted, same, theirs, now_ms, verify)
+    fork = Fork(_fetch(ours, differs), _fetch(theirs, differs))
+    for block in (fork.first, fork.second):
+        check_final(parent, block.header, block.certificate, verify)
+    return fork
+
+
+def _fetch(fetch: Fetch, height: int) -> LightBlock:
+    """Return the block that was asked for; a source may show another one."""
+    block = fetch(height)
+    if block.header.height != height:
+        raise Malformed(f"block {block.header.height} was shown for {height}")
+    return block
 
 
 def _check_header(trusted: Trusted, header: Header) -> None:

@@ -20,7 +20,7 @@ from chain.checkpoint import (
 )
 from chain.errors import Malformed
 from chain.strict_json import canonical_json, parse_json
-from chain.validators import VALIDATORS_MAX, ValidatorSet, quorum
+from chain.validators import VALIDATORS_MAX, Validator, ValidatorSet, quorum, validator_set
 
 POLICY_BYTES_MAX = 4 * 1024 * 1024  # 200 changes of a set of 100, at 200 bytes a validator
 FORMAT = "wijk/policy/1"
@@ -98,6 +98,13 @@ def era_at(policy: Policy, height: int) -> Era | None:
 def era_keys(era: Era) -> dict[str, bytes]:
     """Return the public keys of an era by key name."""
     return dict(read_vkey(validator.vkey) for validator in era.validators)
+
+
+def era_set(era: Era) -> ValidatorSet:
+    """Return the validators of an era."""
+    return validator_set(
+        Validator(validator.name, read_vkey(validator.vkey)[1]) for validator in era.validators
+    )
 
 
 def _named(chain_id: str, validators: ValidatorSet) -> tuple[PolicyValidator, ...]:

@@ -1,6 +1,7 @@
 """Evidence on the chain, and what follows from it: suspension until the board decides (E3, E4).
 
-All of it is state under state_root, so every node suspends the same key in the same block. The
+A suspended key leaves the validator set as soon as the limits of V3 and V4 allow, and leads last
+until then. All of it is state under state_root, so every node does the same in the same block. The
 state also remembers what judging needs: the sets of the evidence window, and the first height of
 each hour, by which evidence is dated in chain time.
 """
@@ -17,8 +18,9 @@ from chain.evidence import (
     decode_evidence,
     get_conviction,
 )
-from chain.keyspaces import LEADERS, SET_LAST, SET_NEXT, SET_NOW, VALIDATOR_SETS
+from chain.keyspaces import LEADERS, SET_LAST, SET_NEXT, VALIDATOR_SETS
 from chain.leaders import pin
+from chain.set_change import change_members, find_fault, get_members, is_under_way
 from chain.signed import ChainName
 from chain.state import Keyspace, State
 from chain.validators import Validator, ValidatorSet, Verify, validator_set
@@ -69,7 +71,7 @@ def get_suspended(state: State) -> tuple[Suspended, ...]:
 
 
 def get_suspended_keys(state: State) -> frozenset[bytes]:
-    """Return the keys of `get_suspended`: pinned while they are in the set (E4, L4)."""
+    """Return the keys of `get_suspended`: pinned as long as they are in the set (E4, L4)."""
     return frozenset(one.key for one in get_suspended(state))
 
 
@@ -88,8 +90,7 @@ def note_time(state: State, height: int, time_s: int) -> None:
 
 def note_set(state: State, height: int, keys: Sequence[bytes]) -> None:
     """Remember `keys`, the set of `height` - 1, if the set of `height` is another one."""
-    now = VALIDATOR_SETS.get(state, SET_LAST)
-    assert now is not None, "genesis sets all three"
+    now = get_members(state, SET_LAST)
     if tuple(sorted(keys)) != tuple(sorted(member.key for member in now)):
         past = PAST_SETS.get(state) or ()
         PAST_SETS.put(state, (*past, PastSet(height - 1, tuple(sorted(keys)))))
@@ -120,13 +121,18 @@ def apply_evidence(
     evidence: Sequence[bytes],
     verify: Verify,
 ) -> None:
-    """Record what a block proves and suspend whom it convicts, or raise `Malformed` (E3, E4)."""
+    """Record what a block proves and suspend whom it convicts, or raise `Malformed` (E3, E4).
+
+    Each block calls this, also with no evidence: a key may be removed once that is allowed.
+    """
     check_amount(evidence)
     for raw in evidence:
         found = judge(state, chain, height, time_s, raw, verify)
         digest = sha256(raw)
         EVIDENCE.put(state, Seen(found.kind, digest, height), found.key, found.height)
         _suspend(state, Suspended(found.key, height, found.kind, found.height, digest))
+    _take_out(state)
+    _put_aside(state, height)
 
 
 def choose_evidence(
@@ -175,19 +181,37 @@ def lift(state: State, key: bytes) -> None:
 def _suspend(state: State, suspended: Suspended) -> None:
     """E4: suspend a key; one that is suspended already stays so, for what came first."""
     rows = get_suspended(state)
-    if any(one.key == suspended.key for one in rows):
+    if all(one.key != suspended.key for one in rows):
+        SUSPENDED_KEYS.put(state, (*rows, suspended))
+
+
+def _take_out(state: State) -> None:
+    """E4: remove suspended keys from Set(h+2), the longest suspended first, as V3 and V4 allow.
+
+    Nothing may be under way (V4), so a planned change still fits when its border comes.
+    """
+    members = get_members(state, SET_NEXT)
+    held = {member.key for member in members}
+    keys = tuple(one.key for one in get_suspended(state) if one.key in held)
+    if not keys or is_under_way(state):
         return
-    SUSPENDED_KEYS.put(state, (*rows, suspended))
-    _put_aside(state, suspended.key, suspended.since)
+    for count in range(len(keys), 0, -1):
+        if find_fault(members, keys[:count], ()) is None:
+            VALIDATOR_SETS.put(state, change_members(members, keys[:count], ()), SET_NEXT)
+            return
 
 
-def _put_aside(state: State, key: bytes, height: int) -> None:
-    """E4: pin the key on the sideline list: it leads last, until the set can do without it."""
+def _put_aside(state: State, height: int) -> None:
+    """E4: pin whom the set cannot do without yet: it leads last. A key may also have come back."""
+    held = {member.key for member in get_members(state, SET_NEXT)}
     leaders = LEADERS.get(state)
     assert leaders is not None, "genesis sets the schedule"
-    sets = (VALIDATOR_SETS.get(state, SET_NOW), VALIDATOR_SETS.get(state, SET_NEXT))
-    if any(member.key == key for members in sets for member in members or ()):
-        LEADERS.put(state, pin(leaders, key, height))
+    pinned = leaders
+    for one in get_suspended(state):
+        if one.key in held:
+            pinned = pin(pinned, one.key, height)
+    if pinned != leaders:
+        LEADERS.put(state, pinned)
 
 
 def _oldest(state: State, time_s: int) -> int:
@@ -203,9 +227,7 @@ def _set_at(state: State, height: int) -> ValidatorSet:
     for past in PAST_SETS.get(state) or ():
         if height <= past.last:
             return _make_set(past.keys)
-    members = VALIDATOR_SETS.get(state, SET_LAST)
-    assert members is not None, "genesis sets all three"
-    return _make_set([member.key for member in members])
+    return _make_set([member.key for member in get_members(state, SET_LAST)])
 
 
 def _make_set(keys: Sequence[bytes]) -> ValidatorSet:

@@ -10,9 +10,10 @@ import http.client
 import json
 import socket
 import ssl
+import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 from chain.codec import decode, encode
@@ -27,12 +28,18 @@ TIMEOUT_S = 30.0
 WAIT_SLACK_S = 10.0  # on top of `wait_ms`: the node answers by then
 WAIT_MS_DEFAULT = 10_000
 UNREACHABLE, TLS_FAILED, NO_ANSWER, INTERNAL = 3001, 3002, 3003, 9001
+BUSY = 3004
 OK, BAD_REQUEST = 200, 400
+PATIENCE = 20  # times that a node may say "too fast" about one thing before we give up
+PATIENCE_S_MAX = 60.0
 
 Tree = dict[str, Any]
 Sign = Callable[[str, str, bytes | None], dict[str, str]]  # method, route, body -> headers
 RawBlock = tuple[bytes, bytes, bytes, tuple[bytes, ...]]
+CertifiedHeader = tuple[bytes, bytes, bytes, None]
 _RAW_BLOCK: Any = RawBlock
+_CERTIFIED: Any = CertifiedHeader
+T = TypeVar("T")
 
 
 class ClientProblem(Problem):
@@ -64,6 +71,19 @@ class Event(NamedTuple):
     id: str | None
     topic: str
     data: Tree
+
+
+def ask_patiently(question: Callable[[], T], sleep: Callable[[float], None] = time.sleep) -> T:
+    """Ask until the node has time: its limits are per address, and a long way asks a lot."""
+    for _ in range(PATIENCE):
+        try:
+            return question()
+        except Problem as problem:
+            if problem.number != BUSY:
+                raise
+            wait_s = problem.params.get("retry_after_s")
+            sleep(min(float(wait_s), PATIENCE_S_MAX) if isinstance(wait_s, int) else 1.0)
+    raise Problem(BUSY, retry_after_s=int(PATIENCE_S_MAX))
 
 
 def make_sign(
@@ -158,6 +178,12 @@ class Client:
         raw = self.get_bytes(f"/v1/blocks/{height}?txs=1", "application/msgpack")
         block: RawBlock = decode(_RAW_BLOCK, raw)
         return block
+
+    def certified(self, ref: str | int) -> tuple[bytes, bytes]:
+        """Return header and certificate bytes of a decided block, by height, id or `latest`."""
+        raw = self.get_bytes(f"/v1/blocks/{ref}", "application/msgpack")
+        header, _, certificate, _ = decode(_CERTIFIED, raw)
+        return header, certificate
 
     def tx(self, tx: str, *, prove: bool = False) -> Tree:
         """Return `query tx`."""

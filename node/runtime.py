@@ -171,6 +171,7 @@ class Runtime:
             )
         self.replica = Replica(ChainName(chain.digest, chain.chain_id), self._own_key, verify)
         self._fault: events.Ignore | None = None  # of the message that is being judged
+        self._fetched_id: bytes | None = None  # of the block of sync that is being applied
         self.saves_space = False  # propose nothing, but vote (reliability Y28)
         self.equivocations = 0  # keys that were caught since the start
         self._work = False
@@ -353,6 +354,8 @@ class Runtime:
                 held = self.candidates.get(effect.block_id)
                 if held is not None:
                     return events.BlockAvailable(held.compact, *self._now())
+                if effect.block_id == self._fetched_id:
+                    return None  # it is here, and is applied as soon as the replica had its say
                 if effect.block is None:
                     self.sync.fetch(self.store.tip.height + 1, effect.sources)
                 else:
@@ -450,7 +453,9 @@ class Runtime:
 
     def _apply_fetched(self, block: Fetched) -> None:
         """Apply a block that sync verified, and tell the replica (S3, D13)."""
+        self._fetched_id = block.certificate.block_id
         self._feed(events.CertificateKnown(block.certificate, *self._now()))
+        self._fetched_id = None
         if block.header.height != self.store.tip.height + 1:
             return  # the certificate let consensus apply the block itself
         self._apply(block, self._run_certified(self.store.base(), block))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 if TYPE_CHECKING:
+    from chain.policy import Policy
     from wallet.config import Flags, Settings
     from wallet.keystore import KeyFile
     from wallet.remote import Remote
@@ -61,6 +62,7 @@ class Terminal:
         self.tries: dict[int, Sequence[str]] = {}  # WIJK code -> commands that would help
         self.reader: KeyFile | None = None  # who asks, where a node wants to know
         self.seeds: dict[str, bytes] = {}  # keys unlocked in this run, by name
+        self.policy: Policy | None = None  # whom to trust, once it was followed in this run
         self._settings: Settings | None = None
         self._client: Remote | None = None
 

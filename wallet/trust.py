@@ -1,4 +1,8 @@
-"""Which chain a client home trusts: its policy file, made from genesis once (interfaces 3.5)."""
+"""Which chain a client home trusts: its policy file, made from genesis once (interfaces 3.5).
+
+From then on the home follows the validators by itself: they change, and a receipt of tomorrow is
+signed by those of tomorrow (consensus S9).
+"""
 
 from typing import TYPE_CHECKING
 
@@ -7,7 +11,10 @@ from chain.genesis import Genesis, load_genesis
 from chain.policy import POLICY_BYTES_MAX, Policy, build_policy, read_policy, write_policy
 from chain.texts import Problem
 from chain.validators import Validator, validator_set
-from wallet.files import read_plain, write_new
+from node.light_client import follow_for
+from wallet.files import read_plain, replace, write_new
+from wallet.remote import READ_S_MAX
+from wallet.times import now_s
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,13 +34,28 @@ def read_home_policy(home: "Path") -> Policy | None:
 
 
 def trusted_policy(terminal: "Terminal") -> Policy:
-    """Return the policy of the home; the first time it is made from the node's genesis.
+    """Return the policy of the home, followed up to now; once a run is enough.
 
-    Then this person decides whom to trust, so the digest is shown; on a live chain it is asked.
+    The first time it is made from the node's genesis. Then this person decides whom to trust, so
+    the digest is shown; on a live chain it is asked. Raise `Problem` 5001 or 5003 where what a
+    node shows must not be trusted.
     """
-    known = read_home_policy(terminal.home)
-    if known is not None:
-        return known
+    if terminal.policy is None:
+        followed = follow_for(
+            terminal,
+            terminal.home,
+            read_home_policy(terminal.home) or _pin(terminal),
+            terminal.settings.nodes,
+            now_ms=now_s() * 1000,
+            save=replace,
+            timeout_s=min(terminal.settings.timeout_ms / 1000, READ_S_MAX),
+        )
+        terminal.policy = followed.policy
+    return terminal.policy
+
+
+def _pin(terminal: "Terminal") -> Policy:
+    """Return a policy made of the node's genesis, once this person has seen its digest."""
     genesis = fetch_genesis(terminal)
     doc, digest = genesis.doc, genesis.digest.hex()
     terminal.say(

@@ -26,11 +26,12 @@ from contracts.coin import Leg, Mint, SetMinter, StatementCall, StatementEntry, 
 from contracts.trade import Pay
 from contracts.wijk import NodeKeys, Ready, RegisterRole, node_proof_bytes, ready_proof_bytes
 from tests import federation
+from tests.chain.test_sanctions import make_evidence
 from tests.federation import Ledger, account, reserve, seed
 
 Decided = tuple[Header, BlockBody, CommitCertificate, list[Tx], Executed]
 
-NODES = (*federation.WIJKEN, "new")
+NODES = (*federation.WIJKEN, "delfshaven-4", "new")
 SEEDS = {federation.key(f"node-{name}"): seed(f"node-{name}") for name in NODES}
 
 
@@ -63,12 +64,13 @@ class MadeChain(Ledger):
         super().__init__(**{"wijken": 4, **options})
         self.raws: list[RawBlock] = []
         self.decided: list[Decided] = []
+        self.evidence: tuple[bytes, ...] = ()  # of the next block
         self._last: CommitCertificate | None = None
 
     @property
     def preamble(self) -> Preamble:
         keys = get_set(self.base.read, SET_NOW).keys
-        return Preamble(keys[self.base.height % len(keys)], self._last)
+        return Preamble(keys[self.base.height % len(keys)], self._last, self.evidence)
 
     def add(self, txs: list[Tx], *, round_: int = 0, count: int = 99) -> Executed:
         """Decide a block of `txs`."""
@@ -85,12 +87,12 @@ class MadeChain(Ledger):
     def _decide(self, run: BlockRun, txs: list[Tx], round_: int, count: int) -> Executed:
         validators = get_set(self.base.read, SET_NOW)
         creator, last = self.preamble.creator, self.preamble.last_commit
-        body = BlockBody(last, (), tuple(tx.id for tx in txs))
+        body = BlockBody(last, self.evidence, tuple(tx.id for tx in txs))
         time_ms = run.clock.time_s * 1000
         header = make_header(self.base, self.chain, run.finish(), body, creator, time_ms)
         certificate = certify(header, validators, self.chain.chain_id, round_=round_, count=count)
         executed = self.apply(run)
-        self._last = certificate
+        self._last, self.evidence = certificate, ()
         self.decided.append((header, body, certificate, txs, executed))
         self.base = msgspec.structs.replace(self.base, block_id=certificate.block_id)
         self.raws.append(
@@ -163,3 +165,15 @@ def make_changed_chain() -> tuple[MadeChain, int]:
     for cents in range(2, 6):
         chain.by_person("anna", transfer("chaima", cents))
     return chain, border + 2
+
+
+def make_convicting_chain() -> tuple[MadeChain, int]:
+    """Return a chain that removed a validator for evidence, and the first height without it."""
+    chain = MadeChain(validators=5, balances={"delfshaven/anna": 10_000})
+    for cents in (1, 2, 3):
+        chain.by_person("anna", transfer("bob", cents))
+    chain.evidence = (make_evidence(chain, "delfshaven", 2),)
+    removed = chain.base.height + 1
+    for cents in range(4, 8):
+        chain.by_person("anna", transfer("bob", cents))
+    return chain, removed + 2

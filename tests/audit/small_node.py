@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 from chain import log
 from chain.codec import encode
 from chain.key_text import key_text
+from chain.policy import build_policy, write_policy
 from chain.proof import write_consistency_proof
 from node import views
 from node.chainstore import ChainStore, create_chain
@@ -58,9 +59,25 @@ class SmallNode:
                 return self.chain.genesis.canonical
             case ["v1", "status"]:
                 return json.dumps({"height": store.tip.height, "ratio": 0.5})
-            case ["v1", "blocks", height]:
-                raw = store.raw_block(int(height))
-                return None if raw is None else encode(raw)
+            case ["v1", "policy"]:
+                return write_policy(
+                    build_policy(
+                        chain_id,
+                        self.chain.chain.digest,
+                        [
+                            (first, later[0] - 1 if later else None, members)
+                            for (first, members), later in zip(
+                                store.eras, [*store.eras[1:], None], strict=True
+                            )
+                        ],
+                    )
+                )
+            case ["v1", "blocks", ref]:
+                raw = store.raw_block(store.tip.height if ref == "latest" else int(ref))
+                if raw is None:
+                    return None
+                header, body, certificate, envelopes = raw
+                return encode([header, body, certificate, envelopes if "txs" in asked else None])
             case ["v1", "receipts", name]:
                 place = store.place(bytes.fromhex(name.removesuffix(".tlog-proof")))
                 if place is None:

@@ -24,6 +24,7 @@ from tests.audit.made_chain import (
     certify,
     make_chain,
     make_changed_chain,
+    make_convicting_chain,
     transfer,
 )
 
@@ -387,6 +388,44 @@ def test_a_replay_follows_a_change_of_the_validators() -> None:
     assert federation.key("node-delfshaven") in old[2]
     assert federation.key("node-delfshaven") not in new[2]
     assert federation.key("node-new") in new[2]
+
+
+def test_e4_a_replay_follows_a_validator_that_is_removed_for_evidence() -> None:
+    """consensus E3, E4: judged again from the blocks alone, with real signatures."""
+    chain, first = make_convicting_chain()
+    guilty = federation.key("node-delfshaven")
+
+    report = check(chain.raws, chain.genesis)
+
+    assert report.ok
+    (old, new) = report.eras
+    assert (old[:2], new[:2]) == ((1, first - 1), (first, None))
+    assert guilty in old[2]
+    assert set(new[2].keys) == set(old[2].keys) - {guilty}
+
+
+def test_e3_a_replay_refuses_evidence_that_proves_nothing() -> None:
+    """A block whose makers removed an honest validator with a forged signature."""
+    chain, first = make_convicting_chain()
+    raws = list(chain.raws)
+    block = decode_block(raws[first - 3])
+    (raw,) = block.body.evidence
+    forged = raw[:-1] + bytes([raw[-1] ^ 1])
+    body = msgspec.structs.replace(block.body, evidence=(forged,))
+    header = msgspec.structs.replace(block.header, body_hash=digest(body))
+    validators = check(chain.raws, chain.genesis).eras[0][2]
+    certificate = certify(header, validators, chain.chain.chain_id)
+    raws[first - 3] = msgspec.structs.replace(
+        raws[first - 3],
+        header=encode(header),
+        body=encode(body),
+        certificate=encode(certificate),
+    )
+
+    report = check(raws, chain.genesis)
+
+    assert report.first_bad == first - 2
+    assert report.why == "evidence with a wrong signature"
 
 
 def test_a_light_client_follows_a_change_that_was_announced_to_it() -> None:

@@ -12,7 +12,7 @@ from chain.crypto import sha256, sign
 from chain.errors import Malformed
 from chain.evidence import EVIDENCE_BYTES_MAX, TwoPrepares
 from chain.execute import Preamble, apply_block, propose
-from chain.keyspaces import LEADERS
+from chain.keyspaces import LEADERS, SET_LAST, SET_NEXT, SET_NOW, SetMember
 from chain.leaders import Leaders, Sidelined, advance, get_order, pin, start_leaders
 from chain.sanctions import (
     EVIDENCE,
@@ -28,6 +28,7 @@ from chain.sanctions import (
     lift,
     note_time,
 )
+from chain.set_change import PLANNED, SetChange, get_members
 from chain.signed import ChainName, Prepare, SignedPrepare, signed_bytes
 from chain.state import State
 from tests.federation import START_S, Ledger, key, seed
@@ -239,6 +240,167 @@ def test_e3_a_proposer_chooses_up_to_64_kib(ledger: Ledger) -> None:
     raw = make_evidence(ledger, NODES[1], 1)
 
     assert choose_evidence(state, name, 2, ledger.time_s, [huge, raw], judge_by_name) == (raw,)
+
+
+# E4 with the limits of V3 and V4: who leaves the set, and when.
+
+
+def make_ledger(validators: int) -> Ledger:
+    return Ledger(wijken=1, validators=validators, balances={"delfshaven/anna": 1_000})
+
+
+def nodes_in(ledger: Ledger, which: str) -> list[str]:
+    known = {key(f"node-{name}"): name for name in (*ALL_NODES, "new")}
+    return sorted(known[member.key] for member in get_members(state_of(ledger), which))
+
+
+def pinned(ledger: Ledger) -> list[bytes]:
+    leaders = LEADERS.get(state_of(ledger))
+    assert leaders is not None
+    return [one.key for one in leaders.sideline]
+
+
+def set_plan(ledger: Ledger, change: SetChange) -> None:
+    state = state_of(ledger)
+    PLANNED.put(state, change)
+    ledger._put(ledger.state, state.changes())
+
+
+ALL_NODES = ("delfshaven", *(f"delfshaven-{number}" for number in range(1, 10)))
+NEW = SetMember(key("node-new"), key("transport-new"), "new", "delfshaven")
+FAR = 2**40  # an epoch that does not come
+
+
+def test_e4_a_suspended_key_leaves_set_h_plus_2() -> None:
+    """consensus E4, V1: the evidence stands in block 2, so Set(4) is the first without the key."""
+    ledger = make_ledger(5)
+    rest = [name for name in ALL_NODES[:5] if name != NODES[2]]
+    run(ledger)
+
+    run(ledger, make_evidence(ledger, NODES[2], 1))
+
+    assert nodes_in(ledger, SET_NEXT) == rest
+    assert nodes_in(ledger, SET_NOW) == nodes_in(ledger, SET_LAST) == list(ALL_NODES[:5])
+    assert pinned(ledger) == []  # it leads nothing from height 4 on
+    run(ledger)
+    assert nodes_in(ledger, SET_NOW) == rest
+    run(ledger)
+    assert nodes_in(ledger, SET_LAST) == rest
+    assert PAST_SETS.get(state_of(ledger)) == (
+        PastSet(3, tuple(sorted(key(f"node-{name}") for name in ALL_NODES[:5]))),
+    )
+    assert [one.key for one in get_suspended(state_of(ledger))] == [key(f"node-{NODES[2]}")]
+
+
+def test_e4_v3_one_of_four_stays_pinned_and_leaves_once_a_fifth_is_in_force() -> None:
+    """consensus E4, V3: at once when it is allowed, with no new evidence."""
+    ledger = make_ledger(4)
+    liar = key(f"node-{NODES[2]}")
+    run(ledger, make_evidence(ledger, NODES[2], 1))
+    assert nodes_in(ledger, SET_NEXT) == list(NODES)
+    assert pinned(ledger) == [liar]
+    set_plan(ledger, SetChange(0, (), (NEW,), None))
+
+    run(ledger)  # the border: the new node enters Set(h+2)
+    assert len(nodes_in(ledger, SET_NEXT)) == 5
+    run(ledger)  # Set(h+1) has it
+    assert len(nodes_in(ledger, SET_NEXT)) == 5
+    assert pinned(ledger) == [liar]
+    run(ledger)  # it is in force: the liar goes
+
+    assert len(nodes_in(ledger, SET_LAST)) == 5
+    assert nodes_in(ledger, SET_NEXT) == sorted({*NODES, "new"} - {NODES[2]})
+    run(ledger)
+    assert pinned(ledger) == []
+
+
+def test_e4_v4_a_key_waits_for_a_planned_change_which_still_fits() -> None:
+    """consensus V4: nothing touches Set(h+2) between a plan and its border."""
+    ledger = make_ledger(6)
+    run(ledger)
+    set_plan(ledger, SetChange(FAR, (key(f"node-{NODES[1]}"),), (NEW,), None))
+    run(ledger, make_evidence(ledger, NODES[2], 1))
+    for _ in range(3):
+        run(ledger)
+    assert len(nodes_in(ledger, SET_NEXT)) == 6
+    assert pinned(ledger) == [key(f"node-{NODES[2]}")]
+
+    set_plan(ledger, SetChange(0, (key(f"node-{NODES[1]}"),), (NEW,), None))
+    sizes = []
+    for _ in range(5):
+        run(ledger)
+        sizes.append(len(nodes_in(ledger, SET_NEXT)))
+
+    assert sizes == [6, 6, 5, 5, 5]
+    assert nodes_in(ledger, SET_LAST) == sorted({*ALL_NODES[:6], "new"} - {NODES[1], NODES[2]})
+
+
+def test_e4_a_planned_change_may_itself_take_the_suspended_key_out() -> None:
+    """The board rotates the key while it waits: nothing is left to remove, and nothing fails."""
+    ledger = make_ledger(4)
+    run(ledger)
+    set_plan(ledger, SetChange(0, (key(f"node-{NODES[2]}"),), (NEW,), None))
+    run(ledger, make_evidence(ledger, NODES[2], 1))
+
+    for _ in range(4):
+        run(ledger)
+
+    assert nodes_in(ledger, SET_LAST) == sorted({*NODES, "new"} - {NODES[2]})
+    assert pinned(ledger) == []
+
+
+@pytest.mark.parametrize(
+    ("validators", "sizes"),
+    [
+        (4, [4, 4, 4, 4, 4]),  # V3: four stay four
+        (5, [4, 4, 4, 4, 4]),
+        (6, [5, 5, 4, 4, 4]),  # V4: f is 1, so one after the other is in force
+        (7, [5, 5, 5, 5, 5]),  # f is 2: both at once
+        (3, [2, 2, 1, 1, 1]),
+        (2, [1, 1, 1, 1, 1]),  # V3: never an empty set
+        (1, [1, 1, 1, 1, 1]),
+    ],
+)
+def test_e4_two_culprits_in_one_block(validators: int, sizes: list[int]) -> None:
+    """consensus E4, V3, V4: as many at once as one change may take, the rest is pinned."""
+    ledger = make_ledger(validators)
+    run(ledger)
+    guilty = sorted(ALL_NODES[:validators])[-2:]
+    seen = []
+
+    run(ledger, *(make_evidence(ledger, name, 1) for name in guilty))
+    for _ in sizes:
+        seen.append(len(nodes_in(ledger, SET_NEXT)))
+        left = {key(f"node-{name}") for name in guilty} & {
+            member.key for member in get_members(state_of(ledger), SET_NEXT)
+        }
+        assert left <= set(pinned(ledger))
+        run(ledger)
+
+    assert seen == sizes
+
+
+def test_e4_a_suspended_key_that_comes_back_by_an_old_plan_is_pinned_or_removed() -> None:
+    """Convicted again of an older height while its return was planned: as any suspended key."""
+    ledger = make_ledger(4)
+    run(ledger)
+    back = SetMember(key("node-gone"), key("transport-gone"), "gone", "delfshaven")
+    run(ledger)
+    set_plan(ledger, SetChange(FAR, (key(f"node-{NODES[1]}"),), (back,), None))
+    state = state_of(ledger)
+    PAST_SETS.put(state, (PastSet(1, (back.key,)),))
+    ledger._put(ledger.state, state.changes())
+    run(ledger, make_evidence(ledger, "gone", 1))
+    assert pinned(ledger) == []
+    set_plan(ledger, SetChange(0, (key(f"node-{NODES[1]}"),), (back,), None))
+
+    run(ledger)
+
+    assert back.key in [m.key for m in get_members(state_of(ledger), SET_NEXT)]
+    assert pinned(ledger) == [back.key]
+    for _ in range(5):
+        run(ledger)
+    assert pinned(ledger) == [back.key]
 
 
 # L4 with pins, as arithmetic over the list alone.

@@ -147,6 +147,16 @@ def test_b9_a_tally_keeps_the_highest_rounds_and_never_more(
         assert not said or max(said) in kept
 
 
+def test_b9_the_ninth_round_of_a_validator_drops_its_lowest() -> None:
+    tally: Tally[SignedCommit] = Tally(COMMIT_ROUNDS_MAX)
+    for round_ in range(COMMIT_ROUNDS_MAX + 1):
+        tally.add(make_commit(key("A"), 1, round_, ID))
+
+    assert tally.get(key("A"), 0) is None
+    assert tally.get(key("A"), 1) is not None
+    assert tally.get(key("A"), COMMIT_ROUNDS_MAX) is not None
+
+
 def test_b9_votes_of_rounds_left_behind_are_dropped() -> None:
     tally: Tally[SignedPrepare] = Tally(PREPARE_ROUNDS_MAX)
     for round_ in (1, 2):

@@ -23,6 +23,7 @@ from chain.keyspaces import (
     SetMember,
 )
 from chain.records import Outcome
+from chain.sanctions import SUSPENDED_KEYS, Suspended, get_suspended_keys
 from chain.set_change import (
     PLANNED,
     READY,
@@ -283,6 +284,59 @@ def test_a_key_that_left_may_come_back(four: Ledger) -> None:
         settle(four)
 
     assert members(four, SET_LAST) == sorted(SLUGS)
+
+
+def convict(ledger: Ledger, name: str) -> None:
+    """Suspend the key of a node, and let it leave the set if it may (consensus E4)."""
+    run = ledger.run()
+    SUSPENDED_KEYS.put(run.state, (Suspended(key(name), 1, "b", 1, bytes(32)),))
+    ledger.apply(run)
+    for _ in range(3):
+        ledger.apply(ledger.run())
+
+
+def test_e4_a_board_lets_its_removed_node_come_back(five: Ledger) -> None:
+    """consensus E4, V5: nobody else can, and the node reports itself first as any newcomer."""
+    (named,) = read(five, ROLES, "noord", "VALIDATOR")
+    keys = ("node-noord", "transport-noord")
+    assert named.node[0] == key(keys[0])
+    convict(five, keys[0])
+    assert members(five, SET_LAST) == sorted(["delfshaven", "delfshaven-4", *SLUGS[2:]])
+    is_ready(five, keys)
+    refused(five, appoint(five, keys, "charlois"), "duplicate")  # another wijk cannot
+
+    assert_done(appoint(five, keys, "noord"))
+    settle(five)
+    for _ in range(3):
+        five.apply(five.run())
+
+    assert members(five, SET_LAST) == sorted([*SLUGS, "delfshaven-4"])
+    assert get_suspended_keys(five.run().state) == frozenset()
+
+
+def test_e4_a_wijk_whose_node_was_removed_may_name_another(five: Ledger) -> None:
+    """consensus E4: the removed key stays suspended, and nobody has to leave for the new one."""
+    convict(five, "node-noord")
+    is_ready(five)
+
+    outcome = assert_done(appoint(five, NEW, "noord"))
+    settle(five)
+
+    assert values(outcome, "wijk.SetPlanned")[2:] == [4, 3, 5, 4]
+    assert members(five, SET_LAST) == sorted(["new", "delfshaven", "delfshaven-4", *SLUGS[2:]])
+    assert get_suspended_keys(five.run().state) == {key("node-noord")}
+
+
+def test_e4_a_board_lifts_the_suspension_of_a_node_that_is_still_in(four: Ledger) -> None:
+    """consensus E4: four stay four, so it was only pinned; no change of the set is needed."""
+    convict(four, OLD[0])
+    assert members(four, SET_LAST) == sorted(SLUGS)
+
+    assert_done(appoint(four, OLD))
+    settle(four)
+
+    assert members(four, SET_LAST) == sorted(SLUGS)
+    assert get_suspended_keys(four.run().state) == frozenset()
 
 
 def test_a_named_change_waits_for_its_epoch(four: Ledger) -> None:

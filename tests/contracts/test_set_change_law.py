@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from chain.codec import encode
 from chain.crypto import sign
 from chain.keyspaces import FEDERATION_WIJKEN, NO_END_S, SET_LAST, SET_NEXT, SET_NOW, VALIDATOR_SETS
-from chain.set_change import READY_S
+from chain.sanctions import SUSPENDED_KEYS, Suspended, get_suspended, get_suspended_keys
+from chain.set_change import READY_S, find_fault
+from chain.state import State
 from chain.validators import faulty
 from contracts.wijk import (
     FedEndorse,
@@ -38,6 +40,7 @@ STEPS = st.lists(
         st.tuples(st.just("block"), st.integers(1, 3)),
         st.tuples(st.just("border"), st.integers(0, 2)),
         st.tuples(st.just("wait"), st.just(READY_S)),
+        st.tuples(st.just("guilty"), st.sampled_from(POOL)),
     ),
     max_size=25,
 )
@@ -105,6 +108,13 @@ def play(ledger: Ledger, watch: Watch, step: tuple[Any, ...]) -> None:
                 ledger.apply(ledger.run())
         case ("wait", seconds):
             ledger.time_s += seconds
+        case ("guilty", node):
+            run = ledger.run()
+            kept = get_suspended(run.state)
+            if all(one.key != key(node) for one in kept):
+                row = Suspended(key(node), ledger.base.height + 1, "b", 1, bytes(32))
+                SUSPENDED_KEYS.put(run.state, (*kept, row))
+            ledger.apply(run)
         case _:
             raise AssertionError(step)
 
@@ -136,6 +146,13 @@ def test_no_sequence_of_calls_breaks_v3_to_v5(validators: int, steps: list[Any])
     for step in steps:
         play(ledger, watch, step)
         watch.look()
+    for step in (("border", 0), ("border", 0), ("border", 9)):
+        play(ledger, watch, step)
+        watch.look()
+    suspended = get_suspended_keys(State(ledger.base.read))
+    for member in watch.members:
+        if member.key in suspended:  # E4: it is in because V3 forbids to remove it
+            assert find_fault(watch.members, (member.key,), ()) == "too-few"
 
 
 def test_the_law_sees_changes_at_all() -> None:

@@ -14,14 +14,17 @@ from chain.contract import Table
 from chain.crypto import sha256, sign
 from chain.genesis import Genesis
 from chain.keyspaces import NO_END_S
+from chain.policy import era_set
 from chain.records import TX_CONTEXT, Envelope, KeySignature, encode_body
 from chain.validators import signer_keys
 from contracts import CONTRACTS
 from contracts.wijk import NodeKeys, Ready, RegisterRole, node_proof_bytes, ready_proof_bytes
+from node.light_client import follow_home
 from node.peers import OBSERVERS_PER_WIJK, find_own_name, find_peers
 from tests.contracts.test_set_change import is_ready
 from tests.federation import Ledger, board, key, seed
 from tests.live import READY_S, Live, ask, get_free_ports, live_network, make_home, until
+from wallet.trust import policy_of
 
 NAMES = ("node-new", "transport-new")
 EPOCH_S = 2
@@ -167,8 +170,29 @@ async def test_v1_v6_another_node_takes_the_place_of_one(tmp_path: Path) -> None
                     await by_board(helper, ready(genesis, NAMES, *here(helper)))
             assert not old.node.signing
             assert set(helper.node.links.peers()) >= {key("node-new")}
+            await a_home_follows(tmp_path, genesis, helper, others[1], first)
         finally:
             await new.end()
+
+
+async def a_home_follows(
+    home: Path, genesis: Genesis, source: Live, second: Live, first: int
+) -> None:
+    """consensus S9: whoever pinned genesis knows the new set, from the block on where it began."""
+    followed = await ask(
+        follow_home,
+        home,
+        policy_of(genesis),
+        [source.at.api, second.at.api],
+        now_ms=time.time_ns() // 1_000_000,
+        save=Path.write_bytes,
+        timeout_s=20,
+    )
+    last = followed.policy.eras[-1]
+    assert (last.from_height, last.to_height) == (first, None)
+    assert era_set(last) == source.node.store.eras[-1][1]
+    assert followed.compared == second.at.api
+    assert followed.doubts == ()
 
 
 def here(live: Live) -> tuple[bytes, int]:

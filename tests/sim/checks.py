@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from chain.execute import get_set
 from chain.keyspaces import BALANCES, SET_LAST
 from chain.log import frontier_at, root
+from chain.records import decode_tx
 from chain.sanctions import get_suspended_keys
 from chain.state import State
 from chain.validators import check_commit_certificate
@@ -22,7 +25,7 @@ from consensus.messages import (
     unseal,
 )
 from consensus.timers import CLOCK_SLACK_MS
-from node.chainstore import OPEN
+from node.chainstore import OPEN, ChainStore
 from node.head_file import read_heads
 from tests import federation
 from tests.consensus.culprits import find_culprits
@@ -74,6 +77,8 @@ class Checks:
         if accused:
             self._world.seen.add("evidence on the chain")
         self.rounds += certificate.round
+        if certificate.block_id not in self._headers:
+            self._check_expiry(store, header)
         self._headers[certificate.block_id] = header
         self._check_time(header)
         self._note(node, header, certificate)
@@ -104,6 +109,14 @@ class Checks:
         latest = federation.START_S * 1000 + world.now * 101 // 100
         latest += world.faults.skew_ms + CLOCK_SLACK_MS
         assert header.time_ms <= latest, f"T10: block {header.height} is of the future"
+
+    def _check_expiry(self, store: ChainStore, header: Header) -> None:
+        """T12: what a block holds has not expired at its time."""
+        raw = store.raw_block(header.height)
+        assert raw is not None
+        for envelope in raw[3]:
+            expires = decode_tx(envelope, msgspec.Raw).expires
+            assert header.time_ms // 1000 < expires, f"T12: block {header.height} is too late"
 
     def on_sent(self, node: SimNode, message: Record) -> None:
         """I4, J18: what leaves is in the durable guard, and never contradicts what left before."""

@@ -14,6 +14,8 @@ from chain.records import block_id
 from chain.sanctions import EVIDENCE, get_suspended
 from chain.signed import Prepare, RoundChange
 from chain.state import State
+from chain.validators import signer_keys
+from consensus.events import Silence
 from consensus.messages import (
     ChainName,
     DraftProposal,
@@ -26,6 +28,15 @@ from consensus.messages import (
 )
 from node.wire import encode_frame
 from tests.sim.test_scenarios import SECOND, heights, make_world, pay, start, stop
+from tests.sim.test_set_change import (
+    appoint,
+    assert_one_chain,
+    report,
+    role_node,
+    settle,
+    store_of,
+    world_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -237,3 +248,61 @@ def test_e3_evidence_stands_once_in_the_state() -> None:
         assert [(one.kind, one.digest) for one in seen] == [
             ("b", sha256(evidence_on_chain(node)[0]))
         ]
+
+
+def set_keys(world: World) -> set[bytes]:
+    store = store_of(world)
+    return set(store.validators_at(store.tip.height).keys)
+
+
+@pytest.mark.parametrize("kind", sorted(LIES.keys() - {"a"}))
+def test_e4_a_liar_leaves_the_set_and_the_chain_goes_on(kind: str) -> None:
+    """consensus F14, F15, F26, E4, V6: five become four; what it signs then counts for nobody."""
+    world = make_world(5)
+    liar = world.nodes[1]
+    liar.lie = LIES[kind](liar)
+
+    pay(world, count=11, every=4 * SECOND)
+
+    assert set_keys(world) == {node.key for node in world.nodes} - {liar.key}
+    assert store_of(world).validators_at(store_of(world).tip.height).quorum == 3
+    assert liar.runtime is not None
+    assert liar.runtime.replica.status().silence is Silence.OBSERVER
+    before = store_of(world).tip.height
+    stop(liar)
+    stop(world.nodes[0])  # four tolerate one
+    pay(world, count=4, every=10 * SECOND)
+    assert store_of(world).tip.height >= before + 3
+    start(world, world.nodes[0])
+    start(world, liar)
+    assert_one_chain(world)
+
+
+def test_e4_two_liars_of_seven_leave_and_their_board_lets_one_back() -> None:
+    """consensus E4, V4, V5: both go in one change or in two; one returns by `register_role`."""
+    world = world_of(7)
+    first, second = role_node(world), world.nodes[2]
+    second = second if second is not first else world.nodes[3]
+    first.lie, second.lie = prepare_twice(first), change_twice(second)
+    pay(world, count=8, every=4 * SECOND)
+    assert len(set_keys(world)) == 5
+    assert not set_keys(world) & {first.key, second.key}
+    first.lie = lambda message: message  # the second machine is off
+
+    report(world, first.name)
+    assert appoint(world, "delfshaven", first.name) == 0
+    settle(world)
+
+    assert first.key in set_keys(world)
+    assert second.key not in set_keys(world)
+    height = store_of(world).tip.height
+    pay(world, count=7, every=4 * SECOND)
+    signed = [store_of(world).certificate(at) for at in range(height, store_of(world).tip.height)]
+    sets = [store_of(world).validators_at(one.height) for one in signed if one is not None]
+    signers = [
+        set(signer_keys(one, keys))
+        for one, keys in zip(signed, sets, strict=True)
+        if one is not None
+    ]
+    assert any(first.key in keys for keys in signers)  # it votes again
+    assert_one_chain(world)

@@ -8,10 +8,13 @@ import pytest
 from msgspec.structs import replace
 
 from consensus.messages import SignedPrepare
+from node.messages import BlockRange, RangeRequest
 from tests.sim.lies import LIES, boast, say_nothing
 from tests.sim.test_scenarios import SECOND, heights, make_world, pay, start, stop
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from chain.codec import Record
     from tests.sim.world import SimNode, World
 
@@ -41,10 +44,18 @@ def test_f40_one_honest_peer_is_enough_to_catch_up(name: str) -> None:
     assert late.runtime.store.tip.height >= goal
 
 
-def test_s2_one_boaster_does_not_make_a_node_think_it_is_behind() -> None:
+def boast_and_owe(message: Record) -> Record | None:
+    """Claim a height, and answer no question for its blocks."""
+    return None if isinstance(message, BlockRange) else boast(message)
+
+
+@pytest.mark.parametrize("lie", [boast, boast_and_owe])
+def test_s2_one_boaster_does_not_make_a_node_think_it_is_behind(
+    lie: Callable[[Record], Record | None],
+) -> None:
     """consensus S2: a claim is a hint. Clients would be turned away for ever (code 4002)."""
     world = make_world(4)
-    world.nodes[0].lie = boast
+    world.nodes[0].lie = lie
 
     pay(world, count=3, every=4 * SECOND)
 
@@ -52,6 +63,48 @@ def test_s2_one_boaster_does_not_make_a_node_think_it_is_behind() -> None:
         assert node.runtime is not None
         assert node.runtime.sync.behind() == 0
     assert min(heights(world)) >= 3
+
+
+def test_s4_a_peer_that_served_bad_data_is_asked_last() -> None:
+    """consensus S4: while others answer, its first lie is its last."""
+    world = make_world(4)
+    late = make_late(world, 16)
+    lies: list[Record] = []
+
+    def forge(message: Record) -> Record | None:
+        if isinstance(message, BlockRange) and message.blocks:
+            lies.append(message)
+        return LIES["header"](message)
+
+    for node in world.nodes[:2]:
+        node.lie = forge
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("node.sync.RANGE_BLOCKS", 2)  # many turns for everybody
+        start(world, late)
+        world.run(world.now + 20 * SECOND)
+
+    assert late.runtime is not None
+    assert late.runtime.store.tip.height == max(heights(world))
+    assert 1 <= len(lies) <= 4
+
+
+def test_s3_what_sync_holds_is_not_asked_for_again() -> None:
+    """consensus S3: the replica learns of each certificate first, and wants its block at once."""
+    world = make_world(4)
+    late = make_late(world, 16)
+    asked: list[Record] = []
+
+    def count(message: Record) -> Record | None:
+        if isinstance(message, RangeRequest):
+            asked.append(message)
+        return message
+
+    late.lie = count
+    start(world, late)
+
+    assert late.runtime is not None
+    assert late.runtime.store.tip.height >= max(heights(world)) - 1
+    assert len(asked) == 1
 
 
 def test_a_node_that_is_behind_knows_it_from_two_peers() -> None:

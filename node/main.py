@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -156,22 +157,9 @@ async def _run(
             _say("geen fouttolerantie // no fault tolerance: fewer than four validators")
         announce(_describe(node, addresses))
 
-    loop = asyncio.get_running_loop()
-    ended = asyncio.Event()
-    _stop_on(loop, ended)
-    while not ended.is_set():
-        stop: asyncio.Future[int] = loop.create_future()
-        waiting = loop.create_task(_pass_on(ended, stop))
-        try:
-            return await serve(home, config, genesis, stop, on_ready)
-        except BaseExceptionGroup as group:
-            joined, rest = group.split(JoinedBySnapshot)
-            if joined is None or rest is not None:
-                raise
-            _log.warning("node.joined", extra={"why": "a snapshot is whole; going on from it"})
-        finally:
-            waiting.cancel()
-    return OK
+    stop: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    _stop_on(asyncio.get_running_loop(), stop)
+    return await serve(home, config, genesis, stop, on_ready)
 
 
 async def serve(
@@ -183,8 +171,34 @@ async def serve(
 ) -> int:
     """Open `home`, put the parts together, and serve until `stop` says with which exit code.
 
-    `on_ready` is told once everything listens. Whatever ends the node badly is raised.
+    `on_ready` is told once everything listens; again where the node began anew from a snapshot that
+    it fetched (consensus S7). Whatever ends the node badly is raised.
     """
+    while True:
+        ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        pass_on = partial(_pass_on, ended)
+        stop.add_done_callback(pass_on)
+        try:
+            return await _serve(home, config, genesis, ended, on_ready)
+        except BaseExceptionGroup as group:
+            joined, rest = group.split(JoinedBySnapshot)
+            if joined is None or rest is not None:
+                raise
+            _log.warning("node.joined", extra={"why": "a snapshot is whole: going on from it"})
+            if stop.done():
+                return stop.result()
+        finally:
+            stop.remove_done_callback(pass_on)
+
+
+async def _serve(
+    home: Home,
+    config: Config,
+    genesis: Genesis,
+    stop: "asyncio.Future[int]",
+    on_ready: Callable[[Node, Addresses], None],
+) -> int:
+    """Serve from one opening of the home to its closing."""
     seed = load_node_key(home.root / config.text("signer.key"))
     own_key = public_key(seed)
     check_network(config, genesis.doc, own_key)
@@ -380,16 +394,19 @@ def _open_guard(
         return None
 
 
-def _stop_on(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:
+def _stop_on(loop: asyncio.AbstractEventLoop, stop: "asyncio.Future[int]") -> None:
+    def finish() -> None:
+        if not stop.done():
+            stop.set_result(OK)
+
     for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, ended.set)
+        loop.add_signal_handler(name, finish)
 
 
-async def _pass_on(ended: asyncio.Event, stop: "asyncio.Future[int]") -> None:
-    """Let a signal end the run that goes on now."""
-    await ended.wait()
-    if not stop.done():
-        stop.set_result(OK)
+def _pass_on(ended: "asyncio.Future[int]", stop: "asyncio.Future[int]") -> None:
+    """Let what ends the process end the run that goes on now."""
+    if not ended.done():
+        ended.set_result(stop.result())
 
 
 def _fail(stop: "asyncio.Future[int]", context: dict[str, object]) -> None:

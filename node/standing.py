@@ -189,7 +189,8 @@ class Node:
 
     def check_past(self, height: int) -> None:
         """Raise `Problem` 4002 for a block up to the snapshot of this node, until all have come."""
-        if height < self.store.whole_from:
+        joined = self.store.joined
+        if joined is not None and height <= joined.height:
             raise self.past_missing()
 
     def past_missing(self) -> Problem:

@@ -45,6 +45,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "testnet": ("testnet.commands", "Een proefnetwerk // A test network"),
     "bench": ("testnet.commands_bench", "Meet hoe snel het is // Measure how fast it is"),
     "node": ("node.commands", "Een node van een wijk // A node of a wijk"),
+    "signer": ("node.commands_recovery", "De sleutel die stemt // The key that votes"),
     "config": ("wallet.commands_config", "Instellingen // Settings"),
     "completion": ("wallet.commands_config", "Aanvullen met Tab // Completion with Tab"),
     "openapi": ("wallet.commands_config", "De beschrijving van de API // The API described"),

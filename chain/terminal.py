@@ -46,6 +46,9 @@ class Terminal(Protocol):
     def confirm(self, nl: str, en: str) -> None:
         """Ask a yes or no; return on yes. `--yes` answers it; a no ends with exit 10."""
 
+    def ask(self, nl: str, en: str) -> str:
+        """Ask for a line of text; without a person that is wrong usage. `--yes` is no answer."""
+
     def fail(
         self,
         number: int,

@@ -70,7 +70,8 @@ class Silence(StrEnum):
     """Why a node does not vote, for `status` and for its peers (C8, M14)."""
 
     OBSERVER = "observer"  # no key, or not in the set of this height
-    WITHHELD = "withheld"  # guard damaged or foreign (D8), or what it rests on is gone (D10)
+    BARRIER = "barrier"  # D10: what this key signed may be lost; silent until a height is decided
+    LOCKED = "locked"  # an operator locked the signer, until the node starts again
     START = "start"  # D9: too few peers have said where they stand
     DECIDED = "decided"  # D13: a certificate of this height or a higher one is known
     BEHIND = "behind"  # D13: w validators say they decided this height
@@ -97,14 +98,16 @@ class Start(msgspec.Struct, frozen=True):
     """The node begins, or begins again, at the height after its last durable block (D7).
 
     `slots` are the guard's of the open height in file order, and at least its last one, whatever
-    its height; empty for an observer. `withheld` forbids signing until a later `Start` (D8, D10).
+    its height; empty for an observer. `joins` says that the guard is new, or older than what this
+    node knows: it passes the join barrier first (D10). `acked` is the last height of the head file.
     """
 
     context: HeightContext
     records: OpenRecords
     slots: tuple[Slot, ...]
     work: bool
-    withheld: bool
+    joins: bool
+    acked: int
     mono_ms: int
     wall_ms: int
 
@@ -209,6 +212,13 @@ class NewHeight(msgspec.Struct, frozen=True):
     wall_ms: int
 
 
+class SignerLocked(msgspec.Struct, frozen=True):
+    """An operator locked the signer: this node stays silent until it starts again."""
+
+    mono_ms: int
+    wall_ms: int
+
+
 class SigningRefused(msgspec.Struct, frozen=True):
     """The guard refused a draft (D2): this node stays silent until it starts again."""
 
@@ -230,6 +240,7 @@ Event = (
     | Complaint
     | CertificateKnown
     | NewHeight
+    | SignerLocked
     | SigningRefused
 )
 
@@ -254,6 +265,15 @@ class SignAndSend(msgspec.Struct, frozen=True):
     """
 
     draft: Draft
+
+
+class RaiseGuard(msgspec.Struct, frozen=True):
+    """Make a guard that refuses everything up to and including `height`, durably (D10).
+
+    A guard that is lost is made anew; one that stands higher stays as it is.
+    """
+
+    height: int
 
 
 class Send(msgspec.Struct, frozen=True):
@@ -361,6 +381,7 @@ class Ignore(msgspec.Struct, frozen=True):
 Effect = (
     Persist
     | SignAndSend
+    | RaiseGuard
     | Send
     | SetTimer
     | CancelTimer

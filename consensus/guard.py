@@ -11,6 +11,7 @@ has the last position as slot 1 (D6).
 """
 
 import struct
+from collections.abc import Iterable
 from enum import IntEnum
 from typing import Annotated, NamedTuple
 
@@ -37,7 +38,8 @@ class Step(IntEnum):
     PROPOSAL = 1
     PREPARE = 2
     COMMIT = 3
-    END = 4  # D10: nothing of this height is signed any more
+    END = 4  # D10: nothing of this round and those before is signed any more
+    LOCK = 5  # interfaces 3.7: exported; nothing at all is signed before an import
 
 
 class Position(NamedTuple):
@@ -49,6 +51,8 @@ class Position(NamedTuple):
 
 
 START = Position(0, 0, Step.ROUND_CHANGE)  # before anything that can be signed
+_LAST_ROUND = 2**32 - 1  # the widest round of a slot: above every vote of the height
+_UNSIGNED = bytes(SIGNATURE_BYTES)  # a slot that closes or opens something signs nothing
 
 
 class Slot(NamedTuple):
@@ -92,12 +96,45 @@ class Guard(NamedTuple):
         """The highest position this key may have signed at."""
         return self.slots[-1].position if self.slots else START
 
+    @property
+    def is_locked(self) -> bool:
+        """Whether the state was exported, so that another machine may sign (interfaces 3.7)."""
+        return bool(self.slots) and self.slots[-1].position.step is Step.LOCK
+
 
 class Verdict(NamedTuple):
     """What D2 says about a signature: give the old one again, refuse, or (neither) sign."""
 
     repeat: bytes | None
     refuse: str | None
+
+
+def end_of(height: int) -> Position:
+    """Return the position above everything that can be signed at `height` (D10)."""
+    return Position(height, _LAST_ROUND, Step.END)
+
+
+def closing(at: Position) -> Slot:
+    """Return a slot that says that everything up to `at` may have been signed."""
+    return Slot(at, b"", _UNSIGNED)
+
+
+def opening(height: int) -> Slot:
+    """Return the slot of an approval to sign at `height`, whatever a lost disk signed there (D12).
+
+    No round change ever leaves for round 0, so nothing else stands at this position.
+    """
+    return closing(Position(height, 0, Step.ROUND_CHANGE))
+
+
+def is_opening(slot: Slot) -> bool:
+    """Say whether an approval opened the height of `slot` (D12)."""
+    return slot == opening(slot.position.height)
+
+
+def is_unknown(slot: Slot) -> bool:
+    """Say whether only the position is known of what was signed here: it was imported."""
+    return not slot.signed and slot.position.step < Step.END and not is_opening(slot)
 
 
 def position(draft: Draft) -> Position:
@@ -119,15 +156,23 @@ def judge(last: Slot | None, at: Position, signed: bytes) -> Verdict:
         return Verdict(None, None)
     if at < last.position:
         return Verdict(None, f"{_words(at)} lies below {_words(last.position)}")
-    if signed == last.signed and last.signature != bytes(SIGNATURE_BYTES):
+    if signed == last.signed and last.signature != _UNSIGNED:
         return Verdict(last.signature, None)
     return Verdict(None, f"another message was signed at {_words(at)}")
 
 
 def encode_binding(binding: Binding) -> tuple[bytes, bytes]:
     """Return slot 0 of a new guard, 512 bytes, and its checksum."""
-    first = Slot(START, encode(binding), bytes(SIGNATURE_BYTES))
-    return encode_slot(_FIRST_CHECKSUM, first)
+    return encode_slot(_FIRST_CHECKSUM, Slot(START, encode(binding), _UNSIGNED))
+
+
+def encode_guard(binding: Binding, slots: Iterable[Slot]) -> tuple[bytes, bytes]:
+    """Return a whole guard file with these slots, and the checksum of its last slot."""
+    data, checksum = encode_binding(binding)
+    for slot in slots:
+        encoded, checksum = encode_slot(checksum, slot)
+        data += encoded
+    return data, checksum
 
 
 def encode_slot(checksum: bytes, slot: Slot) -> tuple[bytes, bytes]:
@@ -173,7 +218,7 @@ def _decode_slot(index: int, checksum: bytes, raw: bytes) -> tuple[Slot, bytes]:
     height, round_, step, length = _HEAD.unpack_from(raw)
     if blake2b(checksum + raw[:-CHECKSUM_BYTES], size=CHECKSUM_BYTES) != raw[-CHECKSUM_BYTES:]:
         raise GuardDamaged(f"guard slot {index} has a wrong checksum")
-    if length > SIGNED_BYTES_MAX or step > Step.END:
+    if length > SIGNED_BYTES_MAX or step > Step.LOCK:
         raise GuardDamaged(f"guard slot {index} has impossible contents")
     end = _HEAD.size + length
     slot = Slot(

@@ -91,7 +91,7 @@ class OpenHeight:
     witness: Witness = field(default_factory=Witness)  # what was said, for evidence (E1, E5)
     own: dict[Step, SignedMessage] = field(default_factory=dict)  # the latest of each kind (T6)
     signed: dict[Position, bytes] = field(default_factory=dict)  # what the guard was asked (D14)
-    has_forgotten: bool = False  # D10: records that the guard implies are gone
+    is_reopened: bool = False  # D12: an approval opened this height, whatever was signed at it
     left_early: bool = False  # L7: once a height
     suspicion_ms: int | None = None  # what the SUSPICION timer is set to
     heartbeat_due: bool = False  # T8

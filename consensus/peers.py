@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from chain.validators import ValidatorSet
 from consensus.messages import Status
-from consensus.timers import IN_TOUCH_MS, median
+from consensus.timers import IN_TOUCH_MS, RELEASE_MS, median
 
 
 class Peers:
@@ -21,6 +21,7 @@ class Peers:
         self._heard_ms: dict[bytes, int] = {}
         self._statuses: dict[bytes, Status] = {}
         self._offsets_ms: dict[bytes, int] = {}
+        self._released_ms: dict[bytes, int] = {}
 
     def start(self, mono_ms: int) -> None:
         """Begin anew: nobody has said yet where it stands (D9). Links are what they are."""
@@ -44,6 +45,7 @@ class Peers:
         """Forget validators that left the set."""
         self._heard_ms = {key: at for key, at in self._heard_ms.items() if key in validators}
         self._unlinked_ms = {key: at for key, at in self._unlinked_ms.items() if key in validators}
+        self._released_ms = {key: at for key, at in self._released_ms.items() if key in validators}
 
     def hear(self, key: bytes, mono_ms: int) -> None:
         """Note a new signed message, or a status, of this validator."""
@@ -55,6 +57,14 @@ class Peers:
         self._statuses[peer] = status
         self._offsets_ms[peer] = status.wall_ms - wall_ms
         return before
+
+    def may_release(self, key: bytes, mono_ms: int) -> bool:
+        """Say once in 10 min whether a validator in the join barrier is due a block (D11)."""
+        before = self._released_ms.get(key)
+        if before is not None and mono_ms - before < RELEASE_MS:
+            return False
+        self._released_ms[key] = mono_ms
+        return True
 
     def heard_ms(self, key: bytes) -> int | None:
         """Return when this validator was heard last, on the monotonic clock (C8)."""

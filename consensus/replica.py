@@ -39,7 +39,7 @@ from consensus import events as ev
 from consensus import schedule
 from consensus.early import EarlyMessages
 from consensus.events import HeightContext, Silence, Timer
-from consensus.guard import START, Position, Step, position
+from consensus.guard import START, Position, Step, end_of, is_opening, is_unknown, position
 from consensus.messages import (
     ROUND_MAX,
     ChainName,
@@ -93,6 +93,10 @@ EXITS: tuple[tuple[str, str], ...] = (
     ("a decided block made whole", "Fetch at every RESEND; NewHeight by sync (D13)"),
     ("a decided block made durable", "NewHeight answers Apply"),
     ("start gate: q - 1 statuses", "RESEND of our own status, answered by theirs; LinkUp (D9)"),
+    (
+        "join barrier: a height decided",
+        "RESEND tells the others, who make one due (D11); HEARTBEAT",
+    ),
     ("out of touch: a quorum", "RESEND looks at the deadline again (T5); R6, R2"),
     ("ahead of the others: a quorum in this round", "they get here by ROUND or R6 (T5, T6)"),
     ("behind: a certificate", "relay (T7), CertificateKnown, NewHeight by sync (D13)"),
@@ -147,6 +151,11 @@ class Replica:
         self._spoken = START  # the highest position the guard was asked for (D2)
         self._stopped: Silence | None = None  # why this node stays silent until it starts again
         self._gate_open = False  # D9
+        self._joins = False  # D10: the guard cannot say what this key signed
+        self._acked = 0  # the last height that this node promised to keep (reliability Y19)
+        self._known = 0  # D10: the height that this node knew of when it started
+        self._lost_records = False  # D10, D16: the open height of the guard lacks its records
+        self._barrier = 0  # D10: the height whose decision lets this node sign again
         self._skew_told = False  # T13
         self._halted = False  # E6
 
@@ -193,6 +202,10 @@ class Replica:
             skew_ms=self._peers.skew_ms(validators),
         )
 
+    def is_joining(self, height: int) -> bool:
+        """Say whether a decided `height` shows, before the gate, that the guard is behind (D10)."""
+        return self._own is not None and not self._gate_open and height > self._known
+
     # ------------------------------------------------------------------ first half: learning
 
     def _take(self, event: ev.Event) -> None:
@@ -222,6 +235,8 @@ class Replica:
                 self._learn_certificate(event.certificate)
             case ev.NewHeight():
                 self._on_new_height(event)
+            case ev.SignerLocked():
+                self._stop(Silence.LOCKED, "signer-locked")
             case ev.SigningRefused():
                 self._stop(Silence.GUARD, "guard-refused", ("why", event.why))
             case _:
@@ -232,8 +247,10 @@ class Replica:
         self._peers.start(self._mono_ms)
         self._before = None
         self._gate_open = False
-        self._stopped = Silence.WITHHELD if event.withheld else None
+        self._stopped = None
         self._spoken = event.slots[-1].position if event.slots else START
+        self._joins, self._barrier, self._acked = event.joins, 0, event.acked
+        self._known = max(self._spoken.height, event.context.height - 1, event.acked)
         at = self._begin(event.context, work=event.work)
         self._restore(at, event)
         self._do(ev.SetTimer(Timer.RESEND, self._mono_ms + RESEND_MS))
@@ -248,17 +265,17 @@ class Replica:
         return at
 
     def _restore(self, at: OpenHeight, event: ev.Start) -> None:
-        slots = [
-            slot
-            for slot in event.slots
-            if slot.position.height == at.height and slot.position.step is not Step.END
-        ]
+        slots = [slot for slot in event.slots if slot.position.height == at.height]
+        at.is_reopened = any(is_opening(slot) for slot in slots)
+        is_unknown_here = any(is_unknown(slot) for slot in slots)
+        slots = [slot for slot in slots if slot.signed]
         for slot in slots:
             at.note_signed(slot.position, slot.signed)
         records = _of_height(event.records, at.height)
         drafted, accepted, prepared = records.drafted, records.accepted, records.prepared
         at.drafted, at.prepared = drafted, prepared
-        at.has_forgotten = lacks_records(slots, records)
+        is_short = self._spoken.height > at.height  # D16
+        self._lost_records = is_short or is_unknown_here or lacks_records(slots, records)
         rounds = [slot.position.round for slot in slots]
         if accepted is not None:
             rounds.append(accepted.record.round)
@@ -286,6 +303,9 @@ class Replica:
         self._end(before, context)
         self._before = before if context.height == before.height + 1 else None
         self._begin(context, work=event.work)
+        if self._barrier and context.height > self._barrier:
+            self._alarm("join-barrier-passed", ("height", self._barrier))
+            self._barrier = 0
         if self._certified is not None and self._certified.height == context.height:
             self._decide(self._certified)
         for early in self._early.take(context.height, context.validators):
@@ -303,7 +323,7 @@ class Replica:
                 self._check_skew()
                 self._do(ev.SetTimer(Timer.RESEND, self._mono_ms + RESEND_MS))
             case Timer.HEARTBEAT:
-                at.heartbeat_due = self._mono_ms >= at.heartbeat_ms
+                at.heartbeat_due |= self._mono_ms >= at.heartbeat_ms
             case Timer.SUSPICION:
                 pass  # `_advance` looks at the leader's link again
             case _:
@@ -440,10 +460,14 @@ class Replica:
             raise Malformed("a wrong signature")
 
     def _meet_own(self, message: SignedMessage) -> None:
-        """D14: a signature of the own key, where it has signed, that the guard does not hold."""
+        """D14: a signature of the own key, where it has signed, that the guard does not hold.
+
+        Below a join barrier, and at a height that an approval opened, these are the words of the
+        disk that was lost (D10, D12).
+        """
         at, draft = self._open, unseal(message)
         where = position(draft)
-        if self._spoken.height < at.height:
+        if self._spoken.height < at.height or at.is_reopened or self._is_closed:
             return
         if at.may_have_signed(where, signed_bytes(self._chain, draft)):
             return
@@ -734,6 +758,8 @@ class Replica:
         before = self._peers.note(peer, status, self._wall_ms)
         if status.height >= at.height and peer in at.context.validators:
             self._peers.hear(peer, self._mono_ms)  # T5
+            if status.silence == Silence.BARRIER and status.height == at.height:
+                at.heartbeat_due |= self._peers.may_release(peer, self._mono_ms)  # D11
         if before is not None and (before.height, before.round) == (status.height, status.round):
             for message in lacking:
                 self._do(ev.Send(message, (peer,)))
@@ -994,25 +1020,49 @@ class Replica:
             return Silence.OBSERVER
         if self._stopped is not None:
             return self._stopped
-        if at.has_forgotten:
-            return Silence.WITHHELD
+        if at.height <= self._acked:
+            return Silence.BEHIND  # it lost this block, and fetches it back (reliability Y23)
         if not self._gate_open:
             return Silence.START
+        if self._is_closed:
+            return Silence.BARRIER
         if at.decided is not None or self._certified_height >= at.height:
             return Silence.DECIDED  # D13
         if self._peers.count_decided(validators, at.height) >= validators.weak_quorum:
             return Silence.BEHIND  # D13
-        if self._spoken >= Position(at.height, ROUND_MAX, Step.END):
-            return Silence.BEHIND  # the guard is ahead of this height
         return None
+
+    @property
+    def _is_closed(self) -> bool:
+        """Whether the guard lets nothing of this height be signed (D10)."""
+        return self._spoken >= Position(self._open.height, ROUND_MAX, Step.END)
 
     def _open_gate(self) -> None:
         """D9: q - 1 others said where they stand, and what they claim is certified here."""
-        if not self._gate_open:
-            validators = self._open.context.validators
-            certified = max(self._open.height - 1, self._certified_height)
-            answers = self._peers.count_answered(validators, certified)
-            self._gate_open = answers >= validators.quorum - 1
+        if self._gate_open:
+            return
+        validators = self._open.context.validators
+        certified = max(self._open.height - 1, self._certified_height)
+        answers = self._peers.count_answered(validators, certified)
+        self._gate_open = answers >= validators.quorum - 1
+        if self._gate_open and self._own is not None:
+            self._pass_barrier(certified)
+
+    def _pass_barrier(self, certified: int) -> None:
+        """D10: close the heights where this key may have signed what its guard does not hold.
+
+        The guard is raised before anything is observed, so a crash in the barrier is no way out
+        of it (ADR 0045). A guard that is whole lacks nothing once its height is decided.
+        """
+        lacks = self._lost_records and self._spoken.height > certified
+        if self._joins or self._known < certified or lacks:
+            self._barrier = max(certified + 1, self._spoken.height)
+            why = "guard" if self._joins else "records" if lacks else "old"
+            self._alarm("join-barrier", ("height", self._barrier), ("why", why))
+            self._do(ev.RaiseGuard(self._barrier))
+            self._spoken = max(self._spoken, end_of(self._barrier))
+        elif self._is_closed:
+            self._barrier = self._spoken.height
 
     def _stop(self, why: Silence, alarm: str, *params: tuple[str, int | str]) -> None:
         if self._stopped is None:

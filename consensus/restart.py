@@ -77,7 +77,7 @@ def _rests_on(
         case Step.ROUND_CHANGE:
             claimed = decode(RoundChange, slot.signed).prepared_round
             return [] if claimed is None else [(records.prepared, claimed)]
-        case Step.END:
+        case Step.END | Step.LOCK:
             return []
 
 
@@ -97,5 +97,5 @@ def _draft(slot: Slot, records: OpenRecords) -> Draft | None:
             return decode(Prepare, slot.signed)
         case Step.COMMIT:
             return None if records.prepared is None else commit_of(records.prepared)
-        case Step.END:
+        case Step.END | Step.LOCK:
             return None

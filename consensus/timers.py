@@ -15,6 +15,7 @@ CLOCK_SLACK_MS = 2_000  # T10
 DELAY_MS = 10_000  # T10: how late a fresh proposal of round 0 may come
 DELAY_MS_MAX = 86_400_000  # T10
 SKEW_MS_MAX = 1_000  # T13
+RELEASE_MS = 600_000  # D11: a validator in the join barrier asks for one block in this time
 
 
 def round_timeout_ms(round_: int, timing: Timing) -> int:

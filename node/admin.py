@@ -25,8 +25,7 @@ from chain.texts import Problem
 from node.api_read import status_json
 from node.backup_job import BackupJobs
 from node.disk import StorageError
-from node.guard_file import GuardFile
-from node.home import get_free_bytes, get_size, socket_path
+from node.home import append_line, get_free_bytes, get_size, socket_path
 from node.http_server import (
     Serving,
     answer_errors,
@@ -41,7 +40,6 @@ from node.views import time_text
 SOCKET_MODE = 0o660
 BODY_BYTES_MAX = 64 * 1024
 GROUPS_MAX = 100
-LOG_BYTES_MAX = 4 << 20  # about 30,000 calls; then `admin.log` begins anew and the old one is kept
 _PEER = struct.Struct("3i")  # SO_PEERCRED: pid, uid, gid
 _LEVELS = ("debug", "info", "warning", "error")
 
@@ -102,6 +100,7 @@ def make_admin(node: Node, stop: "asyncio.Future[int]") -> web.Application:
     app.router.add_get("/admin/v1/peers", routes.peers)
     app.router.add_get("/admin/v1/config", routes.config)
     app.router.add_get("/admin/v1/signer", routes.signer)
+    app.router.add_post("/admin/v1/signer/lock", routes.lock)
     app.router.add_post("/admin/v1/faults", routes.faults)
     app.router.add_post("/admin/v1/log-level", routes.log_level)
     app.router.add_post("/admin/v1/shutdown", routes.shutdown)
@@ -136,6 +135,7 @@ class AdminRoutes:
                 "rss_mb": get_rss_mb(),
                 "uptime_s": (now - node.started_ms) // 1000,
                 "signing": node.signing,
+                "silence": node.silence,
                 "guard": _guard_json(node),
                 "peers": _peers_json(node),
             }
@@ -159,16 +159,22 @@ class AdminRoutes:
     async def signer(self, _request: web.Request) -> web.StreamResponse:
         """GET /admin/v1/signer: the watermark of the guard, and whether this node votes."""
         node = self._node
-        silence = node.runtime.replica.status().silence
         return answer_json(
             {
                 "mode": node.config.text("signer.mode"),
                 "public_key": node.own_key.hex(),
                 "signing": node.signing,
-                "silence": None if silence is None else silence.value,
+                "silence": node.silence,
                 "guard": _guard_json(node),
             }
         )
+
+    async def lock(self, _request: web.Request) -> web.StreamResponse:
+        """POST /admin/v1/signer/lock: sign nothing any more; only a restart undoes it."""
+        if self._node.signer is None:
+            raise Problem(1010)
+        self._node.runtime.lock_signer()
+        return answer_json({"signing": False, "guard": _guard_json(self._node)})
 
     async def faults(self, request: web.Request) -> web.StreamResponse:
         """POST /admin/v1/faults: cut links across groups, or restore them (test chains only)."""
@@ -244,20 +250,6 @@ def _make_logger(node: Node) -> Any:
     return logger
 
 
-def append_line(path: Path, line: bytes) -> None:
-    """Append to a log of at most `LOG_BYTES_MAX`; a full one takes the place of the one before."""
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    file = os.open(path, flags, 0o600)
-    try:
-        if os.fstat(file).st_size + len(line) > LOG_BYTES_MAX:
-            path.replace(path.with_name(path.name + ".1"))
-            os.close(file)
-            file = os.open(path, flags, 0o600)
-        os.write(file, line)
-    finally:
-        os.close(file)
-
-
 def get_caller(request: web.Request) -> tuple[int, int, int]:
     """Return pid, uid and gid of the process at the other end (SO_PEERCRED)."""
     found = request.get_extra_info("socket")
@@ -268,7 +260,7 @@ def get_caller(request: web.Request) -> tuple[int, int, int]:
 
 
 def _guard_json(node: Node) -> dict[str, Any] | None:
-    if not isinstance(node.signer, GuardFile) or node.signer.last is None:
+    if node.signer is None or node.signer.last is None:
         return None
     at = node.signer.last.position
     return {"height": at.height, "round": at.round, "step": at.step.name.lower()}

@@ -115,7 +115,7 @@ def find_alerts(node: Node) -> Mapping[str, str]:
     if late:
         found["redemption_late"] = ", ".join(late)
     if node.signer is None and node.config.text("signer.mode") != "none":
-        found["guard"] = "the sign guard cannot be used: this node signs nothing"
+        found["guard"] = f"the sign guard is {node.guard_fault}: this node signs nothing"
     elif node.signer is not None and status.silence in STOPPED - {Silence.OBSERVER}:
         found["guard"] = f"this node signs nothing: {status.silence}"
     planned = node.planned_upgrade()

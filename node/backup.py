@@ -402,8 +402,8 @@ def restore_home(path: Path, root: Path, kind: str) -> dict[str, object]:
     """Put the chain of a backup into the home `root`, which holds none; return object 1.8.
 
     Nothing that is there is replaced before the whole backup is proved. Keys and guard stay; beside
-    a guard no head file is put, so the next start signs nothing up to the block after the last one
-    it may have signed (reliability Y26). Without a guard it signs nothing at all (consensus D10).
+    a guard no head file is put, so the next start signs nothing at or below the last height that it
+    signed at (reliability Y26). Without one it passes the join barrier (consensus D10).
     """
     home = Home(root)
     with path.open("rb") as file:

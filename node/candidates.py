@@ -47,7 +47,16 @@ class Candidate(msgspec.Struct):
     txs: tuple[Tx, ...]
     executed: Executed | None = None
     error: str | None = None
+    differs: Executed | None = None  # what came out here instead, for the dump of S5
     stored: bool = False
+
+
+class Differs(Malformed):
+    """A block that executes here, with other roots than its header has (consensus S5)."""
+
+    def __init__(self, why: str, executed: Executed) -> None:
+        super().__init__(why)
+        self.executed = executed
 
 
 class _Want(msgspec.Struct):
@@ -190,6 +199,7 @@ class Candidates:
                 )
             except Malformed as error:
                 candidate.error = str(error)
+                candidate.differs = error.executed if isinstance(error, Differs) else None
             self._forget_old_results(keep=block_id)
         return candidate.error
 
@@ -222,7 +232,10 @@ class Candidates:
     def run(
         self, header: Header, body: BlockBody, txs: tuple[Tx, ...], base: Base | None = None
     ) -> Executed:
-        """Execute a block on the tip, or on another base; raise `Malformed` unless it is valid."""
+        """Execute a block on the tip, or on another base; raise `Malformed` unless it is valid.
+
+        Where only the roots differ it is `Differs`.
+        """
         base = self._store.base() if base is None else base
         check_header(base, self._chain, header, body)
         if body.tx_ids != tuple(tx.id for tx in txs):
@@ -233,7 +246,10 @@ class Candidates:
             base, self._chain, header.time_ms, preamble, txs, self._intake.check, self._verify
         )
         self.executed_ms = self._timers.mono_ms() - started_ms
-        check_results(header, executed, base)
+        try:
+            check_results(header, executed, base)
+        except Malformed as error:
+            raise Differs(str(error), executed) from error
         return executed
 
     def encode_block(self, block_id: bytes) -> bytes | None:

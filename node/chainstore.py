@@ -34,7 +34,8 @@ HEADER, BODY, CERTIFICATE, ENVELOPES, OUTCOMES = b"h", b"b", b"c", b"e", b"o"
 HEIGHT_OF, TX, HISTORY = b"i", b"t", b"a"
 STATE, NODE, LOG, OPEN, META = b"s", b"n", b"l", b"p", b"m"
 ERA, ISSUE = b"v", b"u"  # sets of validators by first height; transactions that issued coin
-TIP, GENESIS, JOINED = META + b"tip", META + b"genesis", META + b"joined"
+TIP, GENESIS = META + b"tip", META + b"genesis"
+JOINING, JOINED = META + b"joining", META + b"joined"
 
 Members = tuple[SetMember, ...]
 Envelopes = tuple[Annotated[bytes, msgspec.Meta(max_length=TX_BYTES_MAX)], ...]
@@ -113,6 +114,7 @@ class ChainStore:
         self.tip = decode(Tip, raw)
         self.genesis_bytes = _known(store.get(GENESIS))
         self.joined = self._read_joined()
+        self._joins = store.get(JOINING) is not None
         self.window = self._read_window()
         self.eras = self._read_eras()
 
@@ -287,6 +289,17 @@ class ChainStore:
         if coming is not None:
             self.eras.append((height + 1, _set_of(decode(Members, coming))))
         return tip
+
+    @property
+    def joins(self) -> bool:
+        """Whether this node has learned that its guard is behind and has not raised it yet."""
+        return self._joins
+
+    def note_joining(self, *, joins: bool) -> None:
+        """Make that durable, or forget it (consensus D10)."""
+        if joins != self._joins:
+            self.store.write([(JOINING, b"1" if joins else None)])
+            self._joins = joins
 
     def write_open(self, changes: dict[bytes, bytes]) -> None:
         """Make records of the open height durable (consensus D3); `apply` deletes them."""

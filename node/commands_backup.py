@@ -128,8 +128,8 @@ def restore(terminal: Terminal, file: Path, folder: Path | None) -> None:
     if tree["guard"] == "missing":
         lines.append(
             terminal.text(
-                "Er is geen bewaker: de node volgt de keten, maar tekent niets.",
-                "There is no guard: the node follows the chain but signs nothing.",
+                "Er is geen tekenwacht: de node kijkt eerst toe, en tekent na een volgend blok.",
+                "There is no sign guard: the node looks on first, and signs after one more block.",
             )
         )
     terminal.show(tree, lines)

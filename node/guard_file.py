@@ -10,16 +10,16 @@ The file lies outside the store and never goes into a backup. It lives where the
 from collections.abc import Callable
 from pathlib import Path
 
-from chain.crypto import SIGNATURE_BYTES
 from consensus.guard import (
     Binding,
     GuardDamaged,
     GuardForeign,
     Position,
     Slot,
-    Step,
-    encode_binding,
+    closing,
+    encode_guard,
     encode_slot,
+    end_of,
     judge,
     read_guard,
 )
@@ -28,12 +28,24 @@ from node.ports import GuardRefused
 from node.slot_file import SlotFile, create_slot_file, open_slot_file
 
 COMPACT_HEIGHTS = 1_000  # D6: a rewrite costs two syncs more than a vote; 1,000 heights are 2 MiB
-ROUND_MAX = 2**32 - 1  # the widest round of a slot: above every vote of the height
+_LOCKED = (
+    "the state of this guard was exported, so another machine may sign with this key. This node"
+    " signs nothing. To sign here again, run `wijk signer state import` with the state of that one."
+)
 _REJOIN = "This node signs nothing. Run `wijk node rejoin` to set the guard aside and join again."
+_WAITS = (
+    "The node follows, and signs again once the others have decided one more block than it finds"
+    " (the join barrier). Never let a second machine sign with this key. Where too many wait so,"
+    " nothing is decided: then see `wijk node rejoin --override-height`."
+)
 
 
 class GuardMissing(StorageError):
     """No guard lies where it should: the node must pass the join barrier (consensus D10)."""
+
+
+class GuardLocked(StorageError):
+    """The state of this guard was exported: another machine may sign now (interfaces 3.7)."""
 
 
 class GuardFile:
@@ -93,9 +105,9 @@ class GuardFile:
 
         Never lowers: a guard that stands higher stays as it is.
         """
-        end = Position(height, ROUND_MAX, Step.END)
+        end = end_of(height)
         if self.last is None or self.last.position < end:
-            self._append(Slot(end, b"", bytes(SIGNATURE_BYTES)))
+            self._append(closing(end))
 
     def close(self) -> None:
         """Release the file and its lock."""
@@ -112,24 +124,73 @@ class GuardFile:
     def _compact(self) -> None:
         """Keep the slots of the last height alone: the base, and what a restart sends again."""
         kept = self.slots(self._slots[-1].position.height)
-        data, checksum = encode_binding(self._binding)
-        for slot in kept:
-            encoded, checksum = encode_slot(checksum, slot)
-            data += encoded
+        data, checksum = encode_guard(self._binding, kept)
         self._file.replace(data)
         self._slots = list(kept)
         self._checksum = checksum
 
 
+class LostGuard:
+    """The key of a guard that is gone: it signs nothing until the join barrier makes a new one.
+
+    Nothing is written before, so a start that goes no further leaves it as lost as it was (D10).
+    """
+
+    def __init__(
+        self, path: Path, binding: Binding, sign: Callable[[bytes], bytes], disk: Disk = DISK
+    ) -> None:
+        self._path = path
+        self._binding = binding
+        self._sign = sign
+        self._disk = disk
+        self._made: GuardFile | None = None
+
+    @property
+    def instance(self) -> bytes:
+        """The 16 bytes that the new guard will have."""
+        return self._binding.instance
+
+    @property
+    def last(self) -> Slot | None:
+        """The last slot, or None while there is no guard."""
+        return None if self._made is None else self._made.last
+
+    def slots(self, height: int) -> tuple[Slot, ...]:
+        """Return what was signed at `height`, in order."""
+        return () if self._made is None else self._made.slots(height)
+
+    def sign(self, at: Position, signed: bytes) -> bytes:
+        """Sign as `GuardFile.sign`; refuse while there is no guard."""
+        if self._made is None:
+            raise GuardRefused("refused to sign: there is no guard")
+        return self._made.sign(at, signed)
+
+    def raise_to(self, height: int) -> None:
+        """Make the guard, with everything up to `height` refused, in one step (D10)."""
+        if self._made is None:
+            slots = (closing(end_of(height)),)
+            self._made = create_guard(self._path, self._binding, self._sign, self._disk, slots)
+        self._made.raise_to(height)
+
+    def close(self) -> None:
+        """Release the file, if there is one."""
+        if self._made is not None:
+            self._made.close()
+
+
 def create_guard(
-    path: Path, binding: Binding, sign: Callable[[bytes], bytes], disk: Disk = DISK
+    path: Path,
+    binding: Binding,
+    sign: Callable[[bytes], bytes],
+    disk: Disk = DISK,
+    slots: tuple[Slot, ...] = (),
 ) -> GuardFile:
     """Make a new guard, which must not exist yet; `sign` makes a signature of the bound key.
 
-    Beside a new key it may sign at once. Else `raise_to` the height of the join barrier first.
+    Beside a new key it needs no `slots`. Else they say what that key may have signed already.
     """
-    first, checksum = encode_binding(binding)
-    return GuardFile(create_slot_file(path, first, disk), binding, (), checksum, sign)
+    data, checksum = encode_guard(binding, slots)
+    return GuardFile(create_slot_file(path, data, disk), binding, slots, checksum, sign)
 
 
 def open_guard(
@@ -142,15 +203,18 @@ def open_guard(
     """Open the guard of the public `key` on the chain `genesis_digest`, cutting a torn append.
 
     Raises `GuardMissing`, `GuardDamaged` (a slot that is not what was written, D8), `GuardForeign`
-    (another key or chain) or `Busy` (another signer has it): in each case nothing may be signed.
+    (another key or chain), `GuardLocked` or `Busy` (another signer has it): in each case nothing
+    may be signed.
     """
     if not disk.exists(path):
-        raise GuardMissing(f"{path}: the sign guard is missing. {_REJOIN}")
+        raise GuardMissing(f"{path}: the sign guard is missing. {_WAITS}")
     file, data = open_slot_file(path, disk)
     try:
         guard = read_guard(data, key, genesis_digest)
         if guard.good_bytes < len(data):
             file.cut(guard.good_bytes)
+        if guard.is_locked:
+            raise GuardLocked(f"{path}: {_LOCKED}")
     except GuardDamaged as error:
         file.close()
         raise GuardDamaged(f"{path}: {error}. {_REJOIN}") from error

@@ -92,17 +92,6 @@ def judge_head(
     return HeadVerdict.OK if store_height <= max(acked + 1, joined) else HeadVerdict.FOREIGN
 
 
-def compute_silence(height: int, acked: int, signed: int) -> int:
-    """Return the height up to which a node at `height` only follows; 0 if it lost nothing (D10).
-
-    `acked` is the last height of the head file, `signed` that of the guard: together they bound
-    everything this key ever said here.
-    """
-    if height >= acked and height >= signed - 1:
-        return 0
-    return max(acked, signed)
-
-
 def encode_head_slot(checksum: bytes, record: HeadBinding | Head) -> tuple[bytes, bytes]:
     """Return the 512 bytes of `record` after a slot with `checksum`, and its own checksum."""
     data = encode(record)

@@ -20,6 +20,7 @@ BALLAST_TEST_BYTES = 8 << 20  # test networks: a hundred homes on one disk
 FREE_WARN_BYTES = 5 << 30  # start values of reliability Y28
 FREE_REFUSE_BYTES = 1 << 30
 FREE_STOP_BYTES = 512 << 20
+LOG_BYTES_MAX = 4 << 20  # about 30,000 calls; then `admin.log` begins anew and the old one is kept
 SOCKET_PATH_MAX = 100  # bytes; the system allows 107
 _PID_BYTES = 20
 _FOLDERS = ("keys", "blobs", "backups", "snapshots")  # `store` is made by the store itself
@@ -162,6 +163,20 @@ def replace_file(path: Path, data: bytes, disk: Disk = DISK, *, mode: int = FILE
         disk.close(file)
     disk.rename(new, path)
     disk.sync_folder(path.parent)
+
+
+def append_line(path: Path, line: bytes) -> None:
+    """Append to a log of at most `LOG_BYTES_MAX`; a full one takes the place of the one before."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    file = os.open(path, flags, FILE_MODE)
+    try:
+        if os.fstat(file).st_size + len(line) > LOG_BYTES_MAX:
+            path.replace(path.with_name(path.name + ".1"))
+            os.close(file)
+            file = os.open(path, flags, FILE_MODE)
+        os.write(file, line)
+    finally:
+        os.close(file)
 
 
 class HomeLock:

@@ -86,9 +86,11 @@ class Join:
         acked: Acked,
         lead: int,
         halt: Callable[[str], NoReturn],
+        marks_joining: Callable[[int], bool],
     ) -> None:
         """`acked` is what this node promised before; `lead` how far ahead is far, in heights."""
         self._halt = halt
+        self._marks_joining = marks_joining
         self._genesis = genesis
         self._links = links
         self._timers = timers
@@ -302,7 +304,8 @@ class Join:
             return
         self._compare(self._offer.header)
         self._store = self._place.begin()
-        self._builder = Builder(self._store, self._genesis, self._offer)
+        joining = self._marks_joining(self._offer.header.height)
+        self._builder = Builder(self._store, self._genesis, self._offer, joining=joining)
         self.phase = Phase.CHUNKS
 
     def _compare(self, header: Header) -> None:

@@ -22,7 +22,7 @@ from chain.execute import get_set
 from chain.genesis import Genesis, GenesisDoc
 from chain.keyspaces import SET_NOW
 from chain.selftest import run_selftest
-from consensus.guard import GuardDamaged, GuardForeign
+from consensus.guard import Binding, GuardDamaged, GuardForeign
 from contracts import CONTRACTS
 from node.admin import serve_admin
 from node.api import Node, make_api
@@ -30,7 +30,7 @@ from node.backup import FREE_LEFT_BYTES
 from node.config import Config, ConfigInvalid, Value, load_config
 from node.disk import DISK, FOLDER_MODE, Busy, StorageError, StoreDamaged, StoreFailed
 from node.fork import write_fork, write_lines
-from node.guard_file import GuardFile, GuardMissing, open_guard
+from node.guard_file import GuardFile, GuardLocked, GuardMissing, LostGuard, open_guard
 from node.home import (
     Home,
     Space,
@@ -40,6 +40,7 @@ from node.home import (
     judge_space,
     lock_home,
     make_room,
+    replace_file,
     restore_ballast,
 )
 from node.http_server import Serving, serve_tcp
@@ -50,8 +51,8 @@ from node.logs import set_up_logging
 from node.meters import Meters
 from node.metrics import make_metrics
 from node.peers import find_own_name, find_peers
-from node.recovery import open_chain
-from node.runtime import Applied, Halted, Runtime
+from node.recovery import choose_instance, open_chain
+from node.runtime import Applied, Halted, RootMismatch, Runtime
 from node.setup import check_genesis, load_node_key
 from node.signatures import SignaturePool
 from node.snapshot import compute_every
@@ -117,6 +118,7 @@ def run(
         return asyncio.run(_run(home, config, genesis, announce))
     except (StoreDamaged, Halted) as error:
         _log.critical("node.halted", extra={"why": str(error)})
+        _keep_dump(home, error)
         _tell_fork(home, error)
         _say(error)
         return INTEGRITY
@@ -136,6 +138,7 @@ def run(
             if isinstance(leaf, Halted):
                 _tell_fork(home, leaf)
                 _say(leaf)
+            _keep_dump(home, leaf)
         return INTEGRITY if halted is not None and rest is None else CRASHED
     finally:
         lock.release()
@@ -203,12 +206,10 @@ async def _serve(
     own_key = public_key(seed)
     check_network(config, genesis.doc, own_key)
     chain = genesis.chain(Table(CONTRACTS))
-    guard = _open_guard(home, config, own_key, genesis, seed)
+    guard, guard_fault = _open_guard(home, config, own_key, genesis, seed)
     make_room(home)
     try:
-        chain_store, heads, silent_until = open_chain(
-            home, config.text("node.storage"), genesis, own_key, guard
-        )
+        chain_store, heads = open_chain(home, config.text("node.storage"), genesis, own_key, guard)
     except BaseException:
         if guard is not None:
             guard.close()
@@ -242,7 +243,7 @@ async def _serve(
         verifier,
         make_remembering_verify(),
         own_key,
-        silent_until=silent_until,
+        joins=isinstance(guard, LostGuard),
         snapshots=make_setup(home, choose_kind(config.text("node.storage"), home.store), genesis),
     )
     loop.set_exception_handler(lambda _loop, context: _fail(stop, context))
@@ -261,6 +262,7 @@ async def _serve(
         home=home,
         own_key=own_key,
         signer=guard,
+        guard_fault=guard_fault,
     )
     node.fail = lambda why: _stop_with(stop, why)
     servings: list[Serving] = []
@@ -379,19 +381,28 @@ class RememberingVerify:
 
 def _open_guard(
     home: Home, config: Config, key: bytes, genesis: Genesis, seed: bytes
-) -> GuardFile | None:
-    """Open the guard; without a sound one the node follows and signs nothing (consensus D8)."""
+) -> tuple[GuardFile | LostGuard | None, str | None]:
+    """Open the guard, or one to be made in the join barrier (consensus D10); say what is wrong.
+
+    With a damaged guard, or one whose state went to another machine, the node follows and signs
+    nothing (consensus D8, interfaces 3.7).
+    """
     if config.text("signer.mode") == "none":
-        return None
+        return None, None
     path = home.root / config.text("signer.guard")
     try:
-        return open_guard(path, key, genesis.digest, lambda message: sign(seed, message))
+        return open_guard(path, key, genesis.digest, lambda message: sign(seed, message)), None
+    except GuardMissing as error:
+        _log.error("guard.missing", extra={"why": str(error)})
+        _say(error)
+        binding = Binding(key, genesis.digest, choose_instance(home.head))
+        return LostGuard(path, binding, lambda message: sign(seed, message)), None
     except GuardForeign:
         raise
-    except (GuardMissing, GuardDamaged) as error:
+    except (GuardDamaged, GuardLocked) as error:
         _log.error("guard.unusable", extra={"why": str(error)})
         _say(error)
-        return None
+        return None, "exported" if isinstance(error, GuardLocked) else "damaged"
 
 
 def _stop_on(loop: asyncio.AbstractEventLoop, stop: "asyncio.Future[int]") -> None:
@@ -436,6 +447,20 @@ async def _watch_space(home: Home, node: Node, stop: "asyncio.Future[int]") -> N
         if space is Space.STOP and not stop.done():
             stop.set_exception(StoreFailed("less than 512 MiB of disk left: stopping cleanly"))
         await asyncio.sleep(SPACE_CHECK_S)
+
+
+def _keep_dump(home: Home, error: BaseException) -> None:
+    """Write what a root mismatch leaves behind, and say what to do then (consensus S5, S11)."""
+    if not isinstance(error, RootMismatch):
+        return
+    path = home.root / f"mismatch-{error.height}.json"
+    try:
+        replace_file(path, error.dump)
+    except StorageError as why:
+        _say(f"the dump of block {error.height} could not be written: {why}")
+    else:
+        _say(f"Block {error.height} comes out otherwise here; {path} says how. Keep it, and run")
+    _say("`wijk node rollback --blocks 1`: it executes the chain again from the beginning.")
 
 
 def _describe(node: Node, addresses: Addresses) -> dict[str, Any]:

@@ -118,6 +118,9 @@ class Signer(Protocol):
     def slots(self, height: int) -> tuple[Slot, ...]:
         """Return what was signed at `height`, in order."""
 
+    def raise_to(self, height: int) -> None:
+        """Refuse everything up to and including `height` from now on, durably (D10)."""
+
     def sign(self, at: Position, signed: bytes) -> bytes:
         """Return the signature once its slot is durable; raise `GuardRefused` if it may not."""
 

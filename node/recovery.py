@@ -8,6 +8,7 @@ from its peers, each by its certificate; head file and guard still know how far 
 
 import logging
 import os
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from chain import log, tree
@@ -19,7 +20,7 @@ from chain.log import Frontier, tx_leaf_hash
 from chain.records import BlockBody, Header, block_id
 from node.chainstore import GENESIS, STATE, TIP, ChainStore, Tip, create_chain
 from node.disk import DISK, Disk, StorageError, StoreDamaged, failing
-from node.guard_file import GuardFile
+from node.guard_file import GuardFile, LostGuard
 from node.head_file import (
     INSTANCE_BYTES,
     HeadBinding,
@@ -27,7 +28,6 @@ from node.head_file import (
     HeadForeign,
     HeadVerdict,
     ReadHeads,
-    compute_silence,
     create_head_file,
     judge_head,
     open_head_file,
@@ -58,11 +58,10 @@ class StoreForeign(StorageError):
 
 
 class Opened(NamedTuple):
-    """A chain as a start found or mended it; nothing is signed up to height `silent_until`."""
+    """A chain as a start found or mended it."""
 
     store: ChainStore
     heads: HeadFile
-    silent_until: int
 
 
 def open_chain(
@@ -70,7 +69,7 @@ def open_chain(
     setting: str,
     genesis: Genesis,
     own_key: bytes,
-    guard: GuardFile | None,
+    guard: GuardFile | LostGuard | None,
     disk: Disk = DISK,
 ) -> Opened:
     """Open the chain in `home`; `setting` is `node.storage`.
@@ -88,13 +87,10 @@ def open_chain(
         store = _begin_again(home, kind, genesis, disk)
     chain = ChainStore(store)
     tip = chain.tip
-    signed = 0 if guard is None else guard.height
     if read is None:
-        heads = _begin_heads(home, genesis, guard, tip, disk)
-        silent_until = max(tip.height, signed) + 1
-        if guard is not None:
-            guard.raise_to(silent_until)  # Y26: an ack may be unknown here, also after a restart
-        return Opened(chain, heads, silent_until)
+        if isinstance(guard, GuardFile):  # Y26: an ack may be unknown here, also after a restart
+            guard.raise_to(max(tip.height + 1, guard.height))
+        return Opened(chain, _begin_heads(home, genesis, guard, tip, disk))
     joined = 0 if chain.joined is None else chain.joined.height
     verdict = judge_head(tip.height, tip.block_id, read.heads, joined)
     if verdict is HeadVerdict.FOREIGN:
@@ -103,7 +99,15 @@ def open_chain(
     heads = open_head_file(home.head, read.binding, disk)
     if tip.height > heads.last.height:
         heads.append(tip.height, tip.block_id, tip.log_root, tip.state_root)
-    return Opened(chain, heads, compute_silence(tip.height, heads.last.height, signed))
+    return Opened(chain, heads)
+
+
+def choose_instance(head: Path) -> bytes:
+    """Return the instance that a new guard gets: that of the head file, else a fresh one (Y19)."""
+    try:
+        return read_heads(head.read_bytes()).binding.instance
+    except (OSError, StoreDamaged):
+        return os.urandom(INSTANCE_BYTES)
 
 
 def prove_chain(store: Store, genesis: Genesis, *, deep: bool = False) -> None:
@@ -220,7 +224,7 @@ def _begin_again(home: Home, kind: str, genesis: Genesis, disk: Disk) -> Store:
 
 
 def _read_heads(
-    home: Home, genesis: Genesis, guard: GuardFile | None, disk: Disk
+    home: Home, genesis: Genesis, guard: GuardFile | LostGuard | None, disk: Disk
 ) -> ReadHeads | None:
     """Return the head file as read, or None where it is lost: then it is set aside (Y26)."""
     try:
@@ -241,7 +245,7 @@ def _read_heads(
 
 
 def _begin_heads(
-    home: Home, genesis: Genesis, guard: GuardFile | None, tip: Tip, disk: Disk
+    home: Home, genesis: Genesis, guard: GuardFile | LostGuard | None, tip: Tip, disk: Disk
 ) -> HeadFile:
     instance = os.urandom(INSTANCE_BYTES) if guard is None else guard.instance
     binding = HeadBinding(genesis.digest, instance)

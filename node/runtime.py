@@ -57,6 +57,7 @@ from node.messages import (
     TxBatch,
     TxRequest,
 )
+from node.mismatch import make_dump
 from node.ports import GuardRefused, Heads, Links, Peer, Signer, Size, Timers, Verifier
 from node.snapshots import Setup, Snapshots
 from node.sync import Fetched, Sync
@@ -91,6 +92,22 @@ class TooOld(Halted):
         super().__init__(f"{code_text(TOO_OLD)} (version {version}): {dutch} // {english}")
 
 
+class RootMismatch(Halted):
+    """A certified block does not come out here as certified; `dump` is for a file (S5)."""
+
+    def __init__(self, why: str, height: int, dump: bytes) -> None:
+        super().__init__(f"a certified block does not execute here: {why}")
+        self.height = height
+        self.dump = dump
+
+
+def mismatch_of(block: Fetched, why: str, own: Executed | None) -> RootMismatch:
+    """Return what stops the node, with all that somebody needs to find out why (S5)."""
+    header = block.header
+    dump = make_dump(why, header, block.body, block.certificate, block.txs, own)
+    return RootMismatch(why, header.height, dump)
+
+
 class Applied(msgspec.Struct, frozen=True):
     """A block became durable; told to whoever follows the chain (streams, metrics).
 
@@ -121,7 +138,7 @@ class Runtime:
         verify: Verify,
         own_key: bytes | None,
         *,
-        silent_until: int = 0,
+        joins: bool = False,
         snapshots: Setup | None = None,
     ) -> None:
         self.chain = chain
@@ -131,7 +148,7 @@ class Runtime:
         self._links = links
         self._timers = timers
         self._own_key = own_key if signer is not None else None
-        self._silent_until = silent_until
+        self._joins = joins  # the guard is new: the join barrier first (consensus D10)
         self._queue: deque[events.Event] = deque()
         self._stepping = False
         self._watchers: dict[bytes, list[Watcher]] = {}
@@ -168,6 +185,7 @@ class Runtime:
                 self.sync,
                 self._run_certified,
                 self._halt,
+                self._marks_joining,
             )
         self.replica = Replica(ChainName(chain.digest, chain.chain_id), self._own_key, verify)
         self._fault: events.Ignore | None = None  # of the message that is being judged
@@ -175,7 +193,6 @@ class Runtime:
         self.saves_space = False  # propose nothing, but vote (reliability Y28)
         self.equivocations = 0  # keys that were caught since the start
         self._work = False
-        self._silent = False  # signing is withheld below `silent_until`, where blocks were lost
 
     # ------------------------------------------------------------------------------- doors
 
@@ -193,13 +210,13 @@ class Runtime:
         )
         height = self.store.tip.height + 1
         slots = () if self._signer is None else self._signer.slots(height)
-        if not slots and self._signer is not None and self._signer.last is not None:
-            slots = (self._signer.last,)
+        last = None if self._signer is None else self._signer.last
+        if last is not None and last not in slots:  # it may close heights above this one (D10)
+            slots = (*slots, last)
         self._work = len(self.intake.mempool) > 0
-        self._silent = self.store.tip.height < self._silent_until
-        self._feed(
-            events.Start(self._context(), records, slots, self._work, self._silent, *self._now())
-        )
+        joins, acked = self._joins or self.store.joins, self._heads.last.height
+        context = self._context()
+        self._feed(events.Start(context, records, slots, self._work, joins, acked, *self._now()))
 
     def on_message(self, peer: Peer, message: Record) -> None:
         """A decoded message came over an accepted link. Raise `Malformed` if it is hostile."""
@@ -267,6 +284,10 @@ class Runtime:
             self.candidates.fire()
         else:
             self._feed(events.TimerFired(Timer(alarm), *self._now()))
+
+    def lock_signer(self) -> None:
+        """Sign nothing any more until the node starts again (interfaces 2.5)."""
+        self._feed(events.SignerLocked(*self._now()))
 
     def submit(self, raw: bytes, done: Done) -> None:
         """Take a transaction from a client (architecture 3, step 2)."""
@@ -338,6 +359,10 @@ class Runtime:
                 self._persist(effect.record)
             case events.SignAndSend():
                 return self._sign_and_send(effect)
+            case events.RaiseGuard():
+                assert self._signer is not None, "observers have no guard"
+                self._signer.raise_to(effect.height)
+                self.store.note_joining(joins=False)
             case events.Send():
                 self._send(effect)
             case events.SetTimer():
@@ -437,18 +462,11 @@ class Runtime:
         candidate = self.candidates.get(effect.block_id)
         assert candidate is not None, "the replica applies only what it was told is held"
         error = self.candidates.execute(effect.block_id)
+        header, body, txs = candidate.compact.header, candidate.body, candidate.txs
+        block = Fetched(self._own_key or b"", header, body, effect.certificate, txs)
         if candidate.executed is None:
-            raise Halted(f"a certified block does not execute here: {error}")  # S5
-        self._apply(
-            Fetched(
-                self._own_key or b"",
-                candidate.compact.header,
-                candidate.body,
-                effect.certificate,
-                candidate.txs,
-            ),
-            candidate.executed,
-        )
+            raise mismatch_of(block, str(error), candidate.differs)
+        self._apply(block, candidate.executed)
         return self._new_height()
 
     def _apply_fetched(self, block: Fetched) -> None:
@@ -461,6 +479,11 @@ class Runtime:
         self._apply(block, self._run_certified(self.store.base(), block))
         self._feed(self._new_height())
 
+    def _marks_joining(self, height: int) -> bool:
+        """Say whether a store that stands at `height` has to remember the join barrier (D10)."""
+        learns = self._signer is not None and self.replica.is_joining(height)
+        return learns or self.store.joins
+
     def _halt(self, why: str) -> NoReturn:
         raise Halted(why)
 
@@ -469,7 +492,8 @@ class Runtime:
         try:
             return self.candidates.run(block.header, block.body, block.txs, base)
         except Malformed as error:
-            raise Halted(f"a certified block does not execute here: {error}") from error
+            own = error.executed if isinstance(error, candidates.Differs) else None
+            raise mismatch_of(block, str(error), own) from error
 
     def _apply(self, block: Fetched, executed: Executed) -> None:
         """One synced batch, then the head slot, and only then does anybody hear of it (D3, Y16).
@@ -479,6 +503,8 @@ class Runtime:
         acked, height = self._heads.last, block.header.height
         if acked.height == height and acked.block_id != block.certificate.block_id:
             raise Halted(f"another block is certified at height {height} than was acked here")
+        if self._signer is not None and self.replica.is_joining(height):
+            self.store.note_joining(joins=True)  # so that a crash is no way round the barrier (D10)
         self.evidence.before_block()
         started_ms = self._timers.mono_ms()
         tip = self.store.apply(block.header, block.body, block.certificate, block.txs, executed)
@@ -516,15 +542,8 @@ class Runtime:
             watcher(place)
 
     def _new_height(self) -> events.Event:
-        """Open the next height; a node that has fetched back what it lost may sign again."""
+        """Open the next height."""
         self._work = len(self.intake.mempool) > 0
-        if self._silent and self.store.tip.height >= self._silent_until:
-            self._silent = False
-            slots = (
-                () if self._signer is None or self._signer.last is None else (self._signer.last,)
-            )
-            context, records = self._context(), OpenRecords()
-            return events.Start(context, records, slots, self._work, False, *self._now())
         return events.NewHeight(self._context(), self._work, *self._now())
 
     # --------------------------------------------------------------------------- evidence

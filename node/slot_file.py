@@ -57,19 +57,7 @@ class SlotFile:
         """
         self.check_usable()
         self._failed = True
-        new = self._path.with_name(self._path.name + ".new")
-        if self._disk.exists(new):  # a crash left it half made
-            self._disk.remove(new)
-        file = self._disk.create(new)
-        try:
-            self._disk.lock(file, new)
-            self._disk.write(file, data, 0)
-            self._disk.sync(file)
-            self._disk.rename(new, self._path)
-            self._disk.sync_folder(self._path.parent)
-        except BaseException:
-            self._disk.close(file)
-            raise
+        file = _write_whole(self._path, data, self._disk)
         self._disk.close(self._file)
         self._file = file
         self._size = len(data)
@@ -81,17 +69,31 @@ class SlotFile:
 
 
 def create_slot_file(path: Path, data: bytes, disk: Disk) -> SlotFile:
-    """Make the file `path`, which must not exist, with the slots `data`, durably."""
-    file = disk.create(path)
+    """Make the file `path`, which must not exist, with the slots `data`, durably and whole.
+
+    A guard of which a power cut left the first slot alone would let its key sign anything.
+    """
+    if disk.exists(path):
+        raise StoreFailed(f"create {path}: File exists")
+    return SlotFile(path, disk, _write_whole(path, data, disk), len(data))
+
+
+def _write_whole(path: Path, data: bytes, disk: Disk) -> int:
+    """Write `data` beside `path` and give it that name; return the open, locked file."""
+    new = path.with_name(path.name + ".new")
+    if disk.exists(new):  # a crash left it half made
+        disk.remove(new)
+    file = disk.create(new)
     try:
-        disk.lock(file, path)
+        disk.lock(file, new)
         disk.write(file, data, 0)
         disk.sync(file)
+        disk.rename(new, path)
         disk.sync_folder(path.parent)
     except BaseException:
         disk.close(file)
         raise
-    return SlotFile(path, disk, file, len(data))
+    return file
 
 
 def open_slot_file(path: Path, disk: Disk) -> tuple[SlotFile, bytes]:

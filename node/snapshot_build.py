@@ -24,6 +24,7 @@ from node.chainstore import (
     HEADER,
     HEIGHT_OF,
     JOINED,
+    JOINING,
     NODE,
     STATE,
     TIP,
@@ -44,7 +45,11 @@ from node.snapshot import Offer, PairReader
 class Builder:
     """Guards a new, empty store that a snapshot is put into. It counts once `finish` is through."""
 
-    def __init__(self, store: Store, genesis: Genesis, offer: Offer) -> None:
+    def __init__(
+        self, store: Store, genesis: Genesis, offer: Offer, *, joining: bool = False
+    ) -> None:
+        """`joining` is the mark of the join barrier, which the new store takes over (D10)."""
+        self._joining = joining
         self._store = store
         self._genesis = genesis
         self._offer = offer
@@ -139,6 +144,8 @@ class Builder:
             (GENESIS, self._genesis.canonical),
             (JOINED, encode(joined)),
         ]
+        if self._joining:
+            batch.append((JOINING, b"1"))
         for height, which in ((header.height, SET_LAST), (header.height + 1, SET_NOW)):
             members = self._store.get(STATE + VALIDATOR_SETS.key(which))
             if members is None:

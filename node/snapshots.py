@@ -69,8 +69,12 @@ class Snapshots:
         sync: Sync,
         execute: Execute,
         halt: Callable[[str], NoReturn],
+        marks_joining: Callable[[int], bool],
     ) -> None:
-        """`execute` runs a certified block on a base, and halts the node where it cannot (S5)."""
+        """`execute` runs a certified block on a base, and halts the node where it cannot (S5).
+
+        `marks_joining` says whether a store at some height has to remember the barrier (D10).
+        """
         self._files = setup.files
         self._store = store
         self._links = links
@@ -93,6 +97,7 @@ class Snapshots:
                 acked,
                 setup.every,
                 halt,
+                marks_joining,
             )
         if store.joined is not None:
             self._past = ChainStore(PastStore(store.store))

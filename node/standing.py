@@ -29,6 +29,7 @@ from consensus.messages import Status
 from consensus.timers import IN_TOUCH_MS
 from node.chainstore import ChainStore
 from node.config import Config
+from node.guard_file import LostGuard
 from node.home import Home
 from node.links import PeerLinks
 from node.meters import Meters
@@ -41,11 +42,12 @@ SAMPLES_MAX = 1_000  # finality times that `status` looks back on
 WAITING_MAX = 100_000  # submissions whose finality is being timed: as many as the mempool holds
 BEHIND_BLOCKS_MAX = 1  # one block ahead is consensus' own business (node/sync.py)
 
-# Why a validator votes no more, or not before somebody did something (consensus M14).
+# Why a validator votes no more, or not before something happened elsewhere (consensus M14).
 STOPPED = frozenset(
     {
         Silence.OBSERVER,
-        Silence.WITHHELD,
+        Silence.BARRIER,
+        Silence.LOCKED,
         Silence.FOREIGN_SIGNATURE,
         Silence.GUARD,
         Silence.ROUND_CAP,
@@ -92,6 +94,7 @@ class Node:
         home: Home,
         own_key: bytes,
         signer: Signer | None,
+        guard_fault: str | None = None,
     ) -> None:
         self.runtime = runtime
         self.links = links
@@ -104,6 +107,7 @@ class Node:
         self.home = home
         self.own_key = own_key
         self.signer = signer
+        self.guard_fault = guard_fault  # `damaged` or `exported`: why there is no signer
         self.refuses_work = False
         self.started_ms = timers.mono_ms()
         self.meters = meters
@@ -137,9 +141,19 @@ class Node:
     @property
     def signing(self) -> bool:
         """Whether this node votes, or would if a block were being made."""
-        if self.signer is None:
+        if self.signer is None or (isinstance(self.signer, LostGuard) and not self.signer.last):
             return False
         return self.runtime.replica.status().silence in (None, Silence.DECIDED, Silence.START)
+
+    @property
+    def silence(self) -> str | None:
+        """Why this node signs nothing now: a word of `Silence`, or what is wrong with its guard."""
+        if self.guard_fault is not None:
+            return f"guard-{self.guard_fault}"
+        if isinstance(self.signer, LostGuard) and self.signer.last is None:
+            return Silence.BARRIER.value
+        found = self.runtime.replica.status().silence
+        return None if found is None else found.value
 
     def state(self) -> State:
         """Return a view of the newest committed state."""

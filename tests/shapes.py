@@ -433,6 +433,7 @@ SHAPES["node status"] = {
     "rss_mb": "number",
     "uptime_s": "int",
     "signing": "bool",
+    "silence": Maybe("text"),
     "guard": Maybe({"height": "int", "round": "int", "step": "text"}),
     "peers": [
         {

@@ -304,7 +304,7 @@ def check_backup(terminal: Terminal, name: str, words_file: Path | None) -> None
 @click.pass_obj
 def sign_(terminal: Terminal, file: Path, key: str | None, out: Path | None) -> None:
     """Write a signature over FILE beside it, as `FILE.sig.json`."""
-    from wallet.file_signature import SIGNED_BYTES_MAX, encode_signature, sign_file, signature_name
+    from chain.file_signature import SIGNED_BYTES_MAX, encode_signature, sign_file, signature_name
     from wallet.files import write_new
     from wallet.people import own_key
 
@@ -341,7 +341,7 @@ def sign_(terminal: Terminal, file: Path, key: str | None, out: Path | None) -> 
 def verify_(terminal: Terminal, file: Path, signature: Path | None) -> None:
     """Tell whose signature it is; a wrong one ends with exit 8. Needs no network."""
     from chain.address import account_id, account_text
-    from wallet.file_signature import (
+    from chain.file_signature import (
         SIGNATURE_FILE_BYTES_MAX,
         SIGNED_BYTES_MAX,
         check_file,

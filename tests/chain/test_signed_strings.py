@@ -10,6 +10,7 @@ from chain.checkpoint import commit_bytes
 from chain.codec import encode
 from chain.contract import Table
 from chain.errors import Malformed
+from chain.file_signature import file_bytes
 from chain.genesis import possession_bytes
 from chain.records import TX_CONTEXT, decode_tx, encode_body
 from consensus.messages import Prepare, Proposal, RoundChange
@@ -17,7 +18,6 @@ from contracts import CONTRACTS
 from contracts.accounts import Approve, proof_bytes
 from contracts.wijk import key_proof_bytes, node_proof_bytes
 from node.request_signature import signature_base
-from wallet.file_signature import file_bytes
 
 digests = st.binary(min_size=32, max_size=32)
 accounts = st.binary(min_size=20, max_size=20)

@@ -14,7 +14,7 @@ from msgspec import structs
 
 from consensus import events as ev
 from consensus.events import OpenRecords, Timer, Timing
-from consensus.guard import Slot, judge, position
+from consensus.guard import Slot, closing, end_of, judge, position
 from consensus.messages import (
     CompactBlock,
     DraftProposal,
@@ -85,14 +85,14 @@ class Desk:
 
     # ------------------------------------------------------------------------ beginning
 
-    def start(self, *, work: bool = False, withheld: bool = False) -> list[ev.Effect]:
+    def start(self, *, work: bool = False, joins: bool = False, acked: int = 0) -> list[ev.Effect]:
         """Start the replica, anew or again, on what the disk holds."""
         self.replica = self._make()
         self.timers.clear()
         slots = [slot for slot in self.slots if slot.position.height == self.height]
         last = slots or self.slots[-1:]
         return self.tell(
-            ev.Start(self.context, self.records, tuple(last), work, withheld, *self.now)
+            ev.Start(self.context, self.records, tuple(last), work, joins, acked, *self.now)
         )
 
     def watch(self, *, work: bool = False) -> Desk:
@@ -250,6 +250,10 @@ class Desk:
                 self._persist(effect.record)
             case ev.SignAndSend():
                 return self._sign(effect)
+            case ev.RaiseGuard():
+                end = closing(end_of(effect.height))
+                if not self.slots or self.slots[-1].position < end.position:
+                    self.slots.append(end)
             case ev.SetTimer():
                 self.timers[effect.timer] = effect.at_ms
             case ev.CancelTimer():

@@ -24,10 +24,11 @@ from chain.validators import (
     PreparedCertificate,
     build_prepared_certificate,
     faulty,
+    quorum,
 )
 from consensus import events as ev
-from consensus.events import HeightContext, OpenRecords, Timer, Timing
-from consensus.guard import Slot, judge, position
+from consensus.events import HeightContext, OpenRecords, Silence, Timer, Timing
+from consensus.guard import Slot, closing, end_of, judge, opening, position
 from consensus.messages import (
     EMPTY_JUSTIFICATION,
     CompactBlock,
@@ -191,9 +192,24 @@ class Network:
         until = self.now + HEAL_MS
         while self.now < until and min(node.height for node in self.nodes.values()) <= goal:
             self.run(self.now + 1_000)
+            self._approve()
         heights = {one: node.height for one, node in self.nodes.items()}
         assert min(heights.values()) > goal, f"I9: stuck at {heights}, goal {goal}"
         self.check_honesty()
+
+    def _approve(self) -> None:
+        """D12: liars and nodes in the join barrier may be too many together; a board opens one."""
+        waiting = [
+            node
+            for node in self.nodes.values()
+            if node.replica is not None and node.replica.status().silence is Silence.BARRIER
+        ]
+        if waiting and len(waiting) + len(self.bad) > self.n - quorum(self.n):
+            top = max(node.height for node in self.nodes.values())
+            for node in waiting[:1]:
+                if node.height == top:
+                    self.seen.add("an approval opened a height")
+                    node.reopen()
 
     def run(self, until: int) -> None:
         while self._heap and self._heap[0][0] <= until:
@@ -329,7 +345,7 @@ class Node:
         last = tuple(slots or self.disk.slots[-1:])
         if slots:
             self.world.seen.add("restarted with words of the open height")
-        self.feed(ev.Start(self.context(), self.disk.records, last, True, False, *self.clock))
+        self.feed(ev.Start(self.context(), self.disk.records, last, True, False, 0, *self.clock))
         for other in LETTERS[: self.world.n]:
             if other != self.name:
                 self.link(other)
@@ -338,6 +354,13 @@ class Node:
         """Stop somewhere within the next step's effects: the rest of them never happens."""
         if self.replica is not None and self.crash_at is None:
             self.crash_at = self.world.chance.randrange(6)
+
+    def reopen(self) -> None:
+        """Start again with a guard that an approval opened at the open height (D12)."""
+        first = opening(self.height)
+        self.disk.slots = [one for one in self.disk.slots if one.position < first.position]
+        self.disk.slots.append(first)
+        self._die()
 
     def _die(self) -> None:
         self.life += 1
@@ -409,6 +432,10 @@ class Node:
                 self._persist(effect.record)
             case ev.SignAndSend():
                 return self._sign(effect)
+            case ev.RaiseGuard():
+                end = closing(end_of(effect.height))
+                if not self.disk.slots or self.disk.slots[-1].position < end.position:
+                    self.disk.slots.append(end)
             case ev.Send():
                 for to in LETTERS[: world.n]:
                     if to != self.name and (effect.to is None or key(to) in effect.to):

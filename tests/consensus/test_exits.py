@@ -205,6 +205,22 @@ def _gate() -> None:
     assert leaves_by_timer(desk)
 
 
+@row("join barrier: a height decided")
+def _barrier() -> None:
+    """consensus D11: its status makes a block due at the others; that block releases it."""
+    desk = Desk()
+    desk.start(joins=True)
+    desk.meet()
+    desk.fire(Timer.RESEND)
+    told = [one.message for one in desk.did(ev.Send) if isinstance(one.message, Status)]
+    assert [status.silence for status in told] == ["barrier"]
+    leader = Desk("A").watch()
+    leader.hear("D", *told)
+    assert leader.did(ev.Propose)
+    desk.new_height()
+    assert desk.replica.status().silence is None
+
+
 @row("out of touch: a quorum")
 def _touch() -> None:
     desk = Desk().watch(work=True)

@@ -145,7 +145,7 @@ class Victim(Desk):
         if self.chance.random() < 0.05:
             self.records = OpenRecords()  # lost
         self.answers.clear()
-        self.start(withheld=self.chance.random() < 0.05)
+        self.start(joins=self.chance.random() < 0.05)
 
     def _go_on(self) -> None:
         """Open the next height once a block is applied; begin anew where a fork was shown."""

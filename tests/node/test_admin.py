@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from click.testing import CliRunner
 
-from node.admin import append_line
-from node.home import SOCKET_PATH_MAX
+from cli import wijk
+from node.home import SOCKET_PATH_MAX, append_line
 from tests.live import Live, ask, live_network, until
 
 BALANCES = {"delfshaven/anna": 10_000}
@@ -134,7 +135,7 @@ async def test_only_owner_and_group_may_connect_and_every_call_is_logged(live: L
 
 def test_the_log_of_calls_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody fills the disk of a node by asking; the newest calls are always there."""
-    monkeypatch.setattr("node.admin.LOG_BYTES_MAX", 100)
+    monkeypatch.setattr("node.home.LOG_BYTES_MAX", 100)
     log = tmp_path / "admin.log"
 
     for number in range(50):
@@ -187,3 +188,56 @@ async def test_faults_cut_links_and_heal_them(tmp_path: Path) -> None:
     assert cut == (200, {"items": [], "down": [nodes[1].name]})
     assert unknown == 400
     assert [item["name"] for item in healed[1]["items"]] == [nodes[1].name]
+
+
+@pytest.mark.asyncio
+async def test_a_locked_signer_says_so_and_signs_again_after_a_restart(live: Live) -> None:
+    """Interfaces 2.5, 1.6: `wijk signer lock`; the words of `wijk node status` (C8)."""
+    words = ["--home", str(live.root), "-o", "text", "--lang", "en"]
+    line = ["signer", "lock", "--home", str(live.root), "-o", "json"]
+    told = await ask(CliRunner().invoke, wijk, line)
+    assert json.loads(told.stdout)["signing"] is False
+
+    status = await ask(CliRunner().invoke, wijk, ["node", "status", *words])
+    assert "signs nothing: locked with `wijk signer lock`" in status.stdout
+    _, tree = await ask(call, live.at.admin, "GET", "/admin/v1/status")
+    assert (tree["signing"], tree["silence"]) == (False, "locked")
+
+    await live.end()
+    await live.start()
+    _, tree = await ask(call, live.at.admin, "GET", "/admin/v1/status")
+    assert (tree["signing"], tree["silence"]) == (True, None)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("ruin", "silence", "said"),
+    [
+        ("missing", "barrier", "kijkt toe tot de anderen verder zijn"),
+        ("damaged", "guard-damaged", "wijk node rejoin"),
+    ],
+)
+async def test_a_node_without_its_guard_says_why_it_signs_nothing(
+    live: Live, ruin: str, silence: str, said: str
+) -> None:
+    """consensus C8, D8, D10, reliability W40."""
+    await live.end()
+    guard = live.root / "guard.bin"
+    data = bytearray(guard.read_bytes())
+    data[100] ^= 1
+    if ruin == "missing":
+        guard.unlink()
+    else:
+        guard.write_bytes(data)
+
+    await live.start()
+
+    _, tree = await ask(call, live.at.admin, "GET", "/admin/v1/status")
+    assert (tree["signing"], tree["silence"]) == (False, silence)
+    words = ["node", "status", "--home", str(live.root), "-o", "text", "--lang", "nl"]
+    status = await ask(CliRunner().invoke, wijk, words)
+    assert f"tekent niet: {'' if ruin == 'missing' else 'de tekenwacht'}" in status.stdout
+    assert said in status.stdout
+    if ruin == "damaged":
+        _, tree = await ask(call, live.at.admin, "POST", "/admin/v1/signer/lock")
+        assert tree["code"] == "WIJK-1010"

@@ -43,7 +43,8 @@ async def test_a_node_that_joined_tells_the_truth_until_its_past_is_here(
         make_home(tmp_path / doc.name, genesis, doc.name, port)
         for doc, port in zip(genesis.doc.validators, ports, strict=True)
     ]
-    anna, old = Payer(genesis, "anna"), []
+    anna = Payer(genesis, "anna")
+    old: list[str] = []
     try:
         for live in nodes[:3]:
             await live.start()

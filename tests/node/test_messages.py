@@ -75,7 +75,7 @@ GOLDEN = {
     ChunkAnswer(ID, 7, b"d"): "94ac77696a6b2e6368756e6b2e31c420" + ID.hex() + "07c40164",
     HeadersRequest(1, 2): "93b177696a6b2e686561646572736765742e310102",
     HeadersAnswer((HeaderLink(b"h", b"c", (ID,)),)): "92ae77696a6b2e686561646572732e3191"
-    + "93c40168c4016391c420" + ID.hex(),
+     "93c40168c4016391c420" + ID.hex(),
     CertificateNote(b"cc"): "92ad77696a6b2e63636e6f74652e31c4026363",
     EvidenceNote(b"ev"): "92b477696a6b2e65766964656e63652d6e6f74652e31c4026576",
 }  # fmt: skip

@@ -15,11 +15,11 @@ import pytest
 
 from chain.codec import encode
 from chain.crypto import public_key, sign
-from consensus.guard import Binding, Position, Step
+from consensus.guard import Step
 from node import home as homes
 from node.chainstore import ENVELOPES, NODE, OUTCOMES, STATE, TIP, ChainStore
 from node.disk import StorageError, StoreDamaged
-from node.guard_file import create_guard, open_guard
+from node.guard_file import open_guard
 from node.head_file import HeadBinding, HeadForeign, create_head_file, open_head_file
 from node.home import BALLAST_TEST_BYTES, Home, make_room, restore_ballast
 from node.recovery import Opened, StoreForeign, open_chain, prove_chain
@@ -92,12 +92,12 @@ def guard_of(home: Home, genesis: Genesis) -> GuardFile:
     return open_guard(home.guard, KEY, genesis.digest, lambda text: sign(SEED, text), FAST)
 
 
-def start(home: Home, genesis: Genesis, *, key: bytes = KEY) -> tuple[int, int, int]:
-    """Open the chain as a start does; return height, acked height, and how long it stays silent."""
+def start(home: Home, genesis: Genesis, *, key: bytes = KEY) -> tuple[int, int]:
+    """Open the chain as a start does; return its height, and the acked height."""
     guard = guard_of(home, genesis)
     try:
         opened = open_chain(home, "auto", genesis, key, guard, FAST)
-        found = opened.store.tip.height, opened.heads.last.height, opened.silent_until
+        found = opened.store.tip.height, opened.heads.last.height
         end(opened)
     finally:
         guard.close()
@@ -124,7 +124,7 @@ def change(home: Home, kind: str, *pairs: tuple[bytes, bytes | None]) -> None:
 
 
 def test_a_sound_home_opens_as_it_was_left(home: Home, genesis: Genesis) -> None:
-    assert start(home, genesis) == (BLOCKS, BLOCKS, 0)
+    assert start(home, genesis) == (BLOCKS, BLOCKS)
     assert aside(home) == []
 
 
@@ -133,7 +133,7 @@ def test_a_block_that_was_written_and_not_acked_counts(
 ) -> None:
     """Reliability Y20: the store may be one ahead; the head file is brought up to it."""
     add_blocks(home.root, kind, genesis, 1, acked=False)
-    assert start(home, genesis) == (BLOCKS + 1, BLOCKS + 1, 0)
+    assert start(home, genesis) == (BLOCKS + 1, BLOCKS + 1)
 
 
 def test_a_store_that_is_two_ahead_is_of_another_life(
@@ -157,7 +157,7 @@ def test_a_swap_that_power_cut_in_two_is_finished_not_begun_anew(
     home.store.rename(home.root / "store.mended")
     shutil.copytree(home.root / "store.mended", home.root / "store.torn")
 
-    assert start(home, genesis) == (BLOCKS, BLOCKS, 0)
+    assert start(home, genesis) == (BLOCKS, BLOCKS)
     assert aside(home) == []
 
 
@@ -184,7 +184,7 @@ def test_a_torn_tail_is_mended_whenever_the_power_fails_again(
             cut_at += 1
         finally:
             guard.close()
-        assert start(home, genesis) == (BLOCKS, BLOCKS, 0)
+        assert start(home, genesis) == (BLOCKS, BLOCKS)
         assert aside(home) == []
         shutil.rmtree(home.root)
     assert cut_at > 8
@@ -211,12 +211,11 @@ def test_a_damaged_store_is_kept_and_everything_is_fetched_again(
                 used = next((at for at in places if 0 not in data[at : at + 8]), middle)
                 path.write_bytes(data[:used] + bytes(64) + data[used + 64 :])
             before = {p.name for p in home.store.iterdir()}
-            height, acked, silent = start(home, genesis)
+            height, acked = start(home, genesis)
             assert acked == BLOCKS
             assert height in (0, BLOCKS), (name, ruin)
             if height == 0:
                 ruins += 1
-                assert silent == BLOCKS
                 # Without its log a LevelDB is whole, and old: it is not damaged, only short (Y4).
                 moved = [] if name.endswith(".log") and ruin != "flipped" else ["store.damaged-1"]
                 assert aside(home) == moved, (name, ruin)
@@ -224,7 +223,7 @@ def test_a_damaged_store_is_kept_and_everything_is_fetched_again(
                     kept = {p.name for p in (home.root / moved[0]).iterdir()}
                     assert {n for n in before if n.endswith((".ldb", ".sqlite"))} <= kept
                 add_blocks_without_heads(home, 3)
-                assert start(home, genesis) == (3, BLOCKS, BLOCKS), "it goes on where it was"
+                assert start(home, genesis) == (3, BLOCKS), "it goes on where it was"
                 assert aside(home) == moved
             shutil.rmtree(home.root)
     assert ruins >= (5 if kind == LEVELDB else 3)
@@ -245,7 +244,7 @@ def test_a_store_that_is_gone_is_begun_again_also_after_a_crash(
     shutil.rmtree(home.store)
     create_store(home.root / "store.begun", SQLITE, FAST).close()
 
-    assert start(home, genesis) == (0, BLOCKS, BLOCKS)
+    assert start(home, genesis) == (0, BLOCKS)
     assert not (home.root / "store.begun").exists()
 
 
@@ -257,7 +256,7 @@ def test_an_older_copy_of_the_store_is_noticed(home: Home, kind: str, genesis: G
     shutil.rmtree(home.store)
     older.rename(home.store)
 
-    assert start(home, genesis) == (BLOCKS, BLOCKS + 4, BLOCKS + 4)
+    assert start(home, genesis) == (BLOCKS, BLOCKS + 4)
     assert aside(home) == []
 
 
@@ -293,7 +292,7 @@ def test_contents_that_do_not_fit_together_are_found(
         prove_chain(store, genesis)
     store.close()
 
-    assert start(home, genesis) == (0, BLOCKS, BLOCKS)
+    assert start(home, genesis) == (0, BLOCKS)
     assert aside(home) == ["store.damaged-1"]
 
 
@@ -371,7 +370,7 @@ def test_without_a_sound_head_file_a_node_signs_nothing_until_the_next_block(
         home.head.write_bytes(ruined[ruin])
         home.head.chmod(0o600)
 
-    assert start(home, genesis) == (BLOCKS, BLOCKS, BLOCKS + 1)
+    assert start(home, genesis) == (BLOCKS, BLOCKS)
     assert aside(home) == ([] if ruin == "missing" else ["head.bin.damaged-1"])
     guard = guard_of(home, genesis)
     assert guard.last is not None
@@ -390,17 +389,6 @@ def test_the_head_file_of_another_node_is_refused(home: Home, genesis: Genesis) 
 
     with pytest.raises(HeadForeign):
         start(home, genesis)
-
-
-def test_a_guard_ahead_of_the_store_keeps_the_node_silent(home: Home, genesis: Genesis) -> None:
-    """consensus D10, D16, reliability Y20: what it signed above its store, it may have lost."""
-    home.guard.unlink()
-    binding = Binding(KEY, genesis.digest, INSTANCE)
-    guard = create_guard(home.guard, binding, lambda text: sign(SEED, text), FAST)
-    guard.sign(Position(BLOCKS + 5, 0, Step.PREPARE), b"a vote")
-    guard.close()
-
-    assert start(home, genesis) == (BLOCKS, BLOCKS, BLOCKS + 5)
 
 
 # ------------------------------------------------------------------------------ Y28: room

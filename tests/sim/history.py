@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tests.sim.faults import HOUR_MS, Swarm
-from tests.sim.world import SimNode, World, node_start
+from tests.sim.world import SimNode, World, approve, node_start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -68,6 +68,7 @@ def heal(world: World) -> None:
         world.later(1_000 + step * 1_000, None, "pay", world.pay)
     while world.now < until and not world.checks.is_settled(goal):
         world.run(world.now + 1_000)
+        approve(world)
     assert world.checks.is_settled(goal), world.checks.explain(goal)
     world.checks.at_end()
 

@@ -317,7 +317,7 @@ PLANTS = [
     Plant("T7", REPLICA + "_receive_status", "for message in lacking:", "for message in ():",
           liars, "I9"),
     Plant("T8", REPLICA + "_on_timer",
-          "at.heartbeat_due = self._mono_ms >= at.heartbeat_ms", "pass",
+          "at.heartbeat_due |= self._mono_ms >= at.heartbeat_ms", "pass",
           law(silence.test_t8_a_heartbeat_makes_the_leader_propose_and_nothing_else_does)),
     Plant("T9", REPLICA + "_check_proposal", "if header.time_ms <= context.parent_time_ms:",
           "if False:",

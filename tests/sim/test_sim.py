@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sim.faults import Faults
+from tests.sim.faults import Faults, Swarm
 from tests.sim.history import play
 
 SEEDS = 500  # reliability U1: per push
@@ -54,6 +54,8 @@ def test_seeds_keep_every_invariant_and_make_progress_after_healing(part: int) -
     [
         # A range came that was not asked for, and who was asked never answered (S4).
         (869_887_783, Faults),
+        # A guard that closed more than the open height was taken for one that did not (D10).
+        (1_478, Swarm),
     ],
 )
 def test_a_seed_that_once_failed_never_fails_again(seed: int, faults: type[Faults]) -> None:

@@ -129,6 +129,7 @@ def test_f24_a_new_node_joins_by_a_snapshot_and_is_whole_in_the_end() -> None:
 
     assert "joined by a snapshot" in world.seen
     assert snapshots(late).past() is None
+    assert "alarm join-barrier" in world.seen  # D10: its guard cannot know what it signed
     assert_whole(world, late)
 
 
@@ -201,7 +202,7 @@ def test_y20_a_chain_that_differs_from_what_was_acked_is_not_taken() -> None:
     world = make_world()
     grow(world, 2 * EVERY + 3)
     late = world.nodes[-1]
-    heads = late._open_heads(ChainStore(MemoryStore(late.pairs)).tip, None, 0, 0)[0]
+    heads = late._open_heads(ChainStore(MemoryStore(late.pairs)).tip, None, 0)[0]
     heads.append(5, bytes(range(32)), bytes(32), bytes(32))
     heads.close()
     late.wiped = True

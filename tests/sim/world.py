@@ -11,7 +11,7 @@ from functools import partial
 from hashlib import blake2b, sha256
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chain import crypto
 from chain.codec import encode
@@ -20,19 +20,20 @@ from chain.crypto import public_key
 from chain.errors import Malformed
 from chain.genesis import Genesis
 from chain.records import TX_CONTEXT, Envelope, KeySignature, encode_body
-from chain.validators import CommitCertificate
+from chain.validators import CommitCertificate, quorum
 from consensus import events
+from consensus.events import Silence
 from consensus.guard import Binding, GuardDamaged
 from contracts import CONTRACTS
 from contracts.coin import Leg, Transfer
 from node.chainstore import ChainStore, Tip, TxPlace, create_chain
 from node.disk import StoreDamaged, StoreFailed
-from node.guard_file import GuardFile, create_guard, open_guard
+from node.guard_file import GuardFile, GuardMissing, LostGuard, create_guard, open_guard
+from node.guard_state import open_by_approval
 from node.head_file import (
     HeadBinding,
     HeadFile,
     HeadVerdict,
-    compute_silence,
     create_head_file,
     judge_head,
     open_head_file,
@@ -188,11 +189,9 @@ class SimStore(MemoryStore):
 class SimRuntime(Runtime):
     """The production runtime, with a place to crash before and after every effect (J7, J10)."""
 
-    def __init__(
-        self, node: SimNode, *parts: Any, silent_until: int, snapshots: Setup | None
-    ) -> None:
+    def __init__(self, node: SimNode, *parts: Any, joins: bool, snapshots: Setup | None) -> None:
         self._node = node
-        super().__init__(*parts, silent_until=silent_until, snapshots=snapshots)
+        super().__init__(*parts, joins=joins, snapshots=snapshots)
 
     def _perform_one(self, effect: events.Effect) -> events.Event | None:
         self._node.point(f"before {type(effect).__name__}", of_effect=True)
@@ -209,6 +208,13 @@ class SimRuntime(Runtime):
         super()._apply_fetched(block)
         if self.store.tip.height > height:
             self._node.world.seen.add("caught up by sync")
+
+
+class Image(NamedTuple):
+    """A copy of all that a node keeps."""
+
+    pairs: dict[bytes, bytes]
+    files: dict[str, bytes]
 
 
 class SimNode:
@@ -319,9 +325,8 @@ class SimNode:
         chain_store = ChainStore(SimStore(self))
         tip = chain_store.tip
         guard = self._open_guard()
-        signed = 0 if guard is None else guard.height
         joined = 0 if chain_store.joined is None else chain_store.joined.height
-        heads, silent_until = self._open_heads(tip, guard, signed, joined)
+        heads, silent_until = self._open_heads(tip, guard, joined)
         if self.disk.cuts > cuts:
             world.seen.add("a torn tail was cut")
         self.silent_until = silent_until
@@ -336,7 +341,7 @@ class SimNode:
             SimVerifier(world, self),
             world.verify,
             self.key,
-            silent_until=silent_until,
+            joins=isinstance(guard, LostGuard),
             snapshots=self._make_setup(),
         )
         self.runtime.on_applied.append(lambda applied: world.checks.on_applied(self, applied))
@@ -361,11 +366,14 @@ class SimNode:
         place = Place(begin, keep, lambda _size: True)
         return Setup(self.world.genesis, files, self.world.snapshot_every, place, lambda: True)
 
-    def _open_guard(self) -> GuardFile | None:
-        """D8: without a sound guard a node follows and signs nothing."""
+    def _open_guard(self) -> GuardFile | LostGuard | None:
+        """D8, D10: with a damaged guard a node follows; with none it passes the join barrier."""
         path, digest = self.root / "guard.bin", self.world.genesis.digest
         try:
             return open_guard(path, self.key, digest, self.sign, self.disk)
+        except GuardMissing:
+            self.guard_rotten = False
+            return LostGuard(path, Binding(self.key, digest, self.instance), self.sign, self.disk)
         except GuardDamaged as error:
             if not self.guard_rotten:
                 raise AssertionError(f"{self.name}: a crash damaged the guard: {error}") from error
@@ -373,12 +381,16 @@ class SimNode:
             return None
 
     def _open_heads(
-        self, tip: Tip, guard: GuardFile | None, signed: int, joined: int
+        self, tip: Tip, guard: GuardFile | LostGuard | None, joined: int
     ) -> tuple[HeadFile, int]:
+        """Open the head file; return it with the height up to which acked blocks may be missing."""
+        signed = guard.height if isinstance(guard, GuardFile) else 0
         path, binding = (
             self.root / "head.bin",
             HeadBinding(self.world.genesis.digest, self.instance),
         )
+        if not self.disk.exists(path):  # the whole disk is gone
+            return self._create_heads(tip), tip.height
         try:
             heads = open_head_file(path, binding, self.disk)
         except StoreDamaged as error:
@@ -389,8 +401,8 @@ class SimNode:
             self.head_rotten = False
             self.disk.remove(path)
             made = self._create_heads(tip)
-            silent_until = max(tip.height, signed) + 1
-            if guard is not None:
+            silent_until = max(tip.height + 1, signed)
+            if isinstance(guard, GuardFile):
                 guard.raise_to(silent_until)
             self.world.seen.add("a damaged head file was made anew")
             return made, silent_until
@@ -400,7 +412,7 @@ class SimNode:
         self.wiped = is_short  # until it has fetched back what it lost
         if tip.height > heads.last.height:
             heads.append(tip.height, tip.block_id, tip.log_root, tip.state_root)
-        return heads, compute_silence(tip.height, heads.last.height, signed)
+        return heads, max(heads.last.height, signed) if is_short else 0
 
     def wipe(self) -> None:
         """Lose the store of a node that is down; guard and head file are kept."""
@@ -414,6 +426,31 @@ class SimNode:
         self.pairs.update(pairs)
         self.rotten = frozenset()
         self.wiped = True
+
+    def save_image(self) -> Image:
+        """Return a copy of the whole disk of a node that is down."""
+        assert self.runtime is None
+        names = ("guard.bin", "head.bin")
+        files = {name: self.disk.durable(self.root / name) for name in names}
+        return Image(dict(self.pairs), files)
+
+    def restore_image(self, image: Image) -> None:
+        """Put an older copy of the disk back (F25); without `guard.bin` it is a backup (Y30)."""
+        self.take_back(image.pairs)
+        for name in ("guard.bin", "head.bin"):
+            self.put_file(name, image.files.get(name))
+
+    def put_file(self, name: str, data: bytes | None) -> None:
+        """Put a file into the home, or take it away."""
+        path = self.root / name
+        if self.disk.exists(path):
+            self.disk.remove(path)
+        if data is not None:
+            file = self.disk.create(path)
+            self.disk.write(file, data, 0)
+            self.disk.sync(file)
+            self.disk.close(file)
+        self.disk.sync_folder(self.root)
 
     def crash(self) -> None:
         """End the process; the disk loses what was not synced."""
@@ -780,3 +817,28 @@ def make_genesis(nodes: int, params: dict[str, Any] | None) -> Genesis:
             wijken=1, balances=balances, validators=nodes, params=params
         )
     return _genesis_cache[key]
+
+
+def approve(world: World) -> None:
+    """Open the height for one node, if too many others sign nothing (D12).
+
+    A node in the join barrier, and one that lies, counts as away.
+    """
+    up = [node for node in world.honest if node.runtime is not None]
+    top = max(node.runtime.store.tip.height for node in up if node.runtime is not None)
+    silent, waiting = 0, []
+    for node in up:
+        assert node.runtime is not None
+        why = node.runtime.replica.status().silence
+        silent += why in (Silence.BARRIER, Silence.OBSERVER)
+        if why is Silence.BARRIER and node.runtime.store.tip.height == top:
+            waiting.append(node)
+    away = silent + len(world.nodes) - len(world.honest)
+    if waiting and away > len(world.nodes) - quorum(len(world.nodes)):
+        node = waiting[0]
+        node.crash()
+        binding = Binding(node.key, world.genesis.digest, node.instance)
+        open_by_approval(node.root / "guard.bin", binding, top + 1, node.disk)
+        world.checks.forgive(node.name, top + 1)
+        world.seen.add("an approval opened a height")
+        node_start(node)()

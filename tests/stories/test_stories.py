@@ -4,7 +4,7 @@
 is understood. The words of the commands:
 
     watch D height=8 [of ABCD] [work]   a replica among peers that are linked and stand here too
-    start D height=8 [work] [withheld]  the same, alone; nobody has said anything yet
+    start D height=8 [work] [joins]     the same, alone; nobody has said anything yet
     restart                             the process is gone, guard and stored records stay
     from A B: Prepare round=0 b1        messages over the links of A and of B, signed by them
     from C: of A Prepare round=0 b1     a message of A, passed on by C
@@ -86,7 +86,7 @@ class Teller:
         if word == "watch":
             self.desk.watch(work="work" in flags)
         else:
-            self.effects = self.desk.start(work="work" in flags, withheld="withheld" in flags)
+            self.effects = self.desk.start(work="work" in flags, joins="joins" in flags)
 
     def _hear(self, rest: str) -> None:
         peers, _, said = rest.partition(": ")
@@ -209,6 +209,8 @@ class Teller:
                 return "persist", self._record(effect.record)
             case ev.SignAndSend():
                 return "sign", self._draft(effect.draft)
+            case ev.RaiseGuard():
+                return "raise", f"height={effect.height}"
             case ev.Send():
                 to = "all" if effect.to is None else _letters(effect.to)
                 return "send", f"{self._sent(effect.message)}, to {to}"

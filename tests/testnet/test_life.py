@@ -106,11 +106,14 @@ class Net:
         return tree
 
     def settle(self, height: int) -> dict[str, Any]:
-        """Wait until every node that runs stands at `height`; ready allows for a block less."""
+        """Wait until every node that runs stands at one height, `height` or a little more.
+
+        A node that was behind is due a block before it votes again (consensus D11).
+        """
         deadline = time.monotonic() + 20
         while True:
             status = self("status")
-            if status["min_height"] == height:
+            if status["min_height"] >= height and status["min_height"] == status["max_height"]:
                 return status
             assert time.monotonic() < deadline, status
             time.sleep(0.05)
@@ -172,7 +175,7 @@ def test_a_day_in_the_life_of_a_network(net: Net) -> None:
     cut = net("partition", "v1,v2:v3,v4")
     assert (cut["groups"], cut["groups_with_quorum"]) == ([["v1", "v2"], ["v3", "v4"]], 0)
     net.pay(exit_code(4001))
-    assert net("restart", "v1")["height"] == paid["height"]  # from its own disk
+    assert net("restart", "v1")["height"] >= paid["height"]  # from its own disk
     assert net("status")["groups"] == cut["groups"]
     assert net.row("v1")["peers"] <= 1
     net.pay(exit_code(4001))

@@ -14,9 +14,9 @@ from click.testing import CliRunner, Result
 
 from chain.address import account_text
 from chain.crypto import public_key, sha256, verify
+from chain.file_signature import file_bytes, sign_file
 from cli import wijk
 from tests.shapes import SHAPES, check_shape
-from wallet.file_signature import file_bytes, sign_file
 from wallet.keystore import TEST_ONLY, create, save_new
 
 VECTORS = Path(__file__).parent.parent / "vectors"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from chain.crypto import sha256
 from chain.errors import Malformed
-from node.disk import Disk
+from node.disk import Disk, StoreFailed
 from node.messages import CHUNK_BYTES, MANIFEST_BYTES_MAX, SnapshotName
 from node.snapshot import Offer, read_manifest
 
@@ -44,11 +44,7 @@ class SnapshotFiles:
         offer = self._held.get(digest)
         if offer is None or index >= len(offer.manifest.chunks):
             return None
-        file = self._disk.open(self._path(offer.header.height, _CHUNKS))
-        try:
-            data = self._disk.read_at(file, offer.chunk_bytes(index), index * CHUNK_BYTES)
-        finally:
-            self._disk.close(file)
+        data = self._read_at(offer.header.height, offer.chunk_bytes(index), index * CHUNK_BYTES)
         if sha256(data) != offer.manifest.chunks[index]:
             del self._held[digest]
             return None
@@ -135,6 +131,19 @@ class SnapshotFiles:
         except Malformed:
             return None
         return offer if offer.header.height == height else None
+
+    def _read_at(self, height: int, size: int, at: int) -> bytes:
+        """Return bytes of the chunks; none where the disk or somebody took the file away."""
+        try:
+            file = self._disk.open(self._path(height, _CHUNKS))
+        except StoreFailed:
+            return b""
+        try:
+            return self._disk.read_at(file, size, at)
+        except StoreFailed:
+            return b""
+        finally:
+            self._disk.close(file)
 
     def _remove(self, height: int) -> None:
         names = self._disk.names(self._folder)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.drills.kills import perturb, storm
 from tests.drills.play import Drill, Row, play
-from tests.drills.scenarios import DRILLS
+from tests.drills.scenarios import DRILLS, LONG_DRILLS
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -51,11 +51,13 @@ def _choose(asked: argparse.Namespace) -> list[Drill]:
         act = perturb(asked.rounds, _tell)
         title = f"{asked.rounds} rounds of perturbation"
         return [Drill("U10", title, act, asked.nodes, proxied=True)]
-    known = {drill.id for drill in DRILLS}
+    known = {drill.id for drill in (*DRILLS, *LONG_DRILLS)}
     wanted = set(asked.ids)
     if wanted - known:
         sys.exit(f"no drill {', '.join(sorted(wanted - known))}; there are {', '.join(known)}")
-    return [drill for drill in DRILLS if not wanted or drill.id in wanted]
+    if not wanted:
+        return list(DRILLS)
+    return [drill for drill in (*DRILLS, *LONG_DRILLS) if drill.id in wanted]
 
 
 def _show(rows: list[Row]) -> None:

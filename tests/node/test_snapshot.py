@@ -344,6 +344,16 @@ def test_y35_a_snapshot_with_a_flipped_bit_is_served_no_more() -> None:
     assert SnapshotFiles(FOLDER, disk).names() == ()
 
 
+def test_a_snapshot_that_somebody_deleted_is_served_no_more() -> None:
+    disk = SimDisk(lambda _point: None)
+    files = SnapshotFiles(FOLDER, disk)
+    offer = write(files, AT)
+    disk.remove(FOLDER / f"{AT:010}.chunks")
+
+    assert files.read_chunk(offer.digest, 0) is None
+    assert files.names() == ()
+
+
 def test_d6_a_crash_at_any_point_leaves_whole_snapshots_only() -> None:
     """consensus D6, reliability Y33."""
     cut_at = 0

@@ -1064,10 +1064,12 @@ _NODE = (
             "Try again with a better connection.")),
     _row(4001, "", 503, 4, AFTER,
         Text("te weinig wijken online",
-            "Er zijn te weinig nodes online om iets definitief te maken.[ Weg: {missing}.]",
+            "Er zijn te weinig nodes online om iets definitief te maken."
+            "[ Weg: {missing}.][ Ronde {round}.]",
             "Probeer het later opnieuw.[ Over {retry_after_s} s.]"),
         Text("no quorum",
-            "Too few nodes are online to make anything final.[ Missing: {missing}.]",
+            "Too few nodes are online to make anything final."
+            "[ Missing: {missing}.][ Round {round}.]",
             "Try again later.[ In {retry_after_s} s.]")),
     _row(4002, "", 503, 4, AFTER,
         Text("node loopt achter",

@@ -235,6 +235,26 @@ def explain(number: int, lang: Lang) -> str:
     return "\n".join(lines)
 
 
+def away_text(away: object, lang: Lang) -> str:
+    """Return who is missing, since when, and the last block it voted for (interfaces 6.2).
+
+    `away` are items of `missing` of interfaces 1.8, as a node sent them: any of it may be absent.
+    """
+    dutch = lang == DUTCH
+    said = []
+    for item in away[:LIST_ITEMS_MAX] if isinstance(away, list | tuple) else ():
+        told = item if isinstance(item, Mapping) else {}
+        since, last = told.get("since_at"), told.get("last_height")
+        words = _plain(str(told.get("name")))
+        if since is not None:
+            moment = _plain(str(since))[:16].replace("T", " ")
+            words += f" sinds {moment} UTC" if dutch else f" since {moment} UTC"
+        if isinstance(last, int):
+            words += f" (laatste stem: blok {last})" if dutch else f" (last vote: block {last})"
+        said.append(words)
+    return ", ".join(said)
+
+
 def placeholders(number: int, lang: Lang) -> frozenset[str]:
     """Return the names of the values that the sentences of a code can show."""
     text = _text(number, lang)
@@ -257,7 +277,12 @@ def _nothing_moved(row: Row, *, dutch: bool) -> str:
 
 
 def _fill(template: str, params: Mapping[str, object], lang: Lang) -> str:
-    """Return `template` with its values; a bracketed part lacking one falls away."""
+    """Return `template` with its values; a bracketed part lacking one falls away.
+
+    Where `away` tells more of those in `missing` than their names, that is shown.
+    """
+    if params.get("away"):
+        params = {**params, "missing": params["away"]}
 
     def part(matched: re.Match[str]) -> str:
         inside = matched.group(1)
@@ -286,6 +311,8 @@ def _show(name: str, value: object, lang: Lang) -> str:
             return f"{_date(_book_date(value))} {_clock(value)} UTC"
         if name.endswith("_on"):
             return _date(value)
+    if name == "missing" and isinstance(value, list | tuple) and isinstance(value[0], Mapping):
+        return away_text(value, lang)
     if isinstance(value, list | tuple):
         return ", ".join(_show(name, item, lang) for item in value[:LIST_ITEMS_MAX])
     word = str(value)

@@ -22,7 +22,6 @@ from aiohttp import web
 from chain.errors import Malformed
 from chain.strict_json import parse_json
 from chain.texts import Problem
-from node.api_read import status_json
 from node.backup_job import BackupJobs
 from node.disk import StorageError
 from node.home import append_line, get_free_bytes, get_size, socket_path
@@ -35,6 +34,7 @@ from node.http_server import (
     serve_unix,
 )
 from node.standing import Node
+from node.status import status_json
 from node.views import time_text
 
 SOCKET_MODE = 0o660

@@ -46,7 +46,7 @@ def ask_admin(terminal: Terminal, root: Path, route: str, method: str = "GET") -
 
     connection = Connection("localhost")
     try:
-        connection.request(method, route)
+        connection.request(method, route, headers={"Accept-Language": terminal.lang})
         answer = connection.getresponse()
         found: dict[str, Any] = json.loads(answer.read(ANSWER_BYTES_MAX))
     except (OSError, ValueError, http.client.HTTPException):

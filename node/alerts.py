@@ -13,6 +13,7 @@ from chain.books import UNPAID
 from chain.execute import get_set_members
 from chain.keyspaces import SET_NOW
 from chain.sanctions import get_suspended_keys
+from chain.texts import away_text
 from consensus.events import Silence
 from node.home import get_free_bytes
 from node.standing import STOPPED, WINDOW_BLOCKS, Node
@@ -86,7 +87,7 @@ def find_alerts(node: Node) -> Mapping[str, str]:
     found: dict[str, str] = {}
     touch, status = node.touch(), node.runtime.replica.status()
     online, quorum = len(touch.online), touch.quorum
-    names = ", ".join(one.name for one in node.missing(touch)) or "none"
+    names = away_text([one.tree() for one in node.missing(touch)], "en") or "none"
     if node.is_stalled():
         found["stall"] = f"no block while work is pending; round {status.round}, missing: {names}"
     if online == quorum:

@@ -48,7 +48,8 @@ from node.api_request import (
 )
 from node.chainstore import STATE
 from node.http_server import Answer, answer_json, read_language
-from node.standing import Node, Touch, can_lose
+from node.standing import Node
+from node.status import status_json
 from node.views import (
     account_json,
     at_height,
@@ -65,7 +66,6 @@ from node.views import (
     receipt_text,
     reserve_json,
     state_proof_text,
-    time_text,
     tx_json,
     unmatched_json,
     validators_json,
@@ -77,7 +77,7 @@ ROWS_SCANNED_MAX = 5_000  # history rows looked at for one page with filters
 MEMBERS_KEPT_S = 60.0  # how long a count of members may be old
 SCAN_CHUNK = 500  # rows between two turns of the event loop
 MEMBERS_ROUNDING = 5  # interfaces 2.2: small changes do not show who came
-NOT_FOUND, EXPIRED, NO_QUORUM = 3007, 2004, 4001
+NOT_FOUND, EXPIRED = 3007, 2004
 QUERY_LENGTH_MAX = 64  # interfaces 2.2: an id, the longest thing to look for
 UNAVAILABLE = HTTPStatus.SERVICE_UNAVAILABLE
 
@@ -574,70 +574,6 @@ class ReadRoutes:
         end = start + limit
         after = write_cursor(encode(end), scope) if end < len(rows) else None
         return answer_json(make_page(rows[start:end], after, self._node.store.tip.height))
-
-
-def status_json(node: Node, lang: str) -> Json:
-    """Return block B of interfaces 1.8."""
-    tip, touch = node.store.tip, node.touch()
-    n = len(touch.members)
-    health, cause = node.health(touch)
-    supply, reserve, backed = node.totals()
-    upgrade = node.planned_upgrade()
-    return {
-        "chain_id": node.chain.chain_id,
-        "chain_digest": node.chain.digest.hex(),
-        "node": node.name,
-        "version": node.version,
-        "height": tip.height,
-        "round": node.runtime.replica.status().round,
-        "block_id": tip.block_id.hex(),
-        "block_at": time_text(tip.time_ms),
-        "block_age_ms": max(0, node.timers.wall_ms() - tip.time_ms),
-        "sync": node.sync_word(touch),
-        "behind_blocks": node.behind_blocks(),
-        "validators": {
-            "total": n,
-            "online": len(touch.online),
-            "quorum": touch.quorum,
-            "can_lose": can_lose(n),
-            "missing": [
-                {"name": one.name, "since_at": one.since_at, "last_height": one.last_height}
-                for one in node.missing(touch)
-            ],
-        },
-        "finality_ms": node.finality.percentiles(),
-        "supply_cents": supply,
-        "reserve_cents": reserve,
-        "peg": "ok" if backed else "short",
-        "log_size": tip.log_size,
-        "mempool": len(node.runtime.intake.mempool),
-        "next_vote": None,
-        "upgrade": None if upgrade is None else {"version": upgrade[0], "height": upgrade[1]},
-        "public_url": node.config.text("api.public_url") or None,
-        "health": health,
-        "cause": cause_json(touch, cause, lang),
-    }
-
-
-def cause_json(touch: Touch, cause: Problem | None, lang: str) -> Json | None:
-    """Return why a node is not well; None while it is.
-
-    While a quorum is left, the code of a missing validator stays and its sentence does not: nothing
-    is final without a quorum, but everything is with one.
-    """
-    if cause is None:
-        return None
-    tree = problem(cause.number, cause.params, lang)
-    if cause.number == NO_QUORUM and touch.has_quorum:
-        names = ", ".join(str(name) for name in cause.params["missing"])  # type: ignore[attr-defined]
-        spare = len(touch.online) - touch.quorum
-        if lang == "nl":
-            tree["title"] = "niet alle nodes doen mee"
-            tree["detail"] = f"Weg: {names}. Betalen gaat door; er kunnen er nog {spare} wegvallen."
-        else:
-            tree["title"] = "not all nodes take part"
-            tree["detail"] = f"Missing: {names}. Payments go on; {spare} more may be lost."
-    return tree
 
 
 def _account_of(text: str) -> bytes | None:

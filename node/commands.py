@@ -226,6 +226,8 @@ def ready_lines(terminal: Terminal, ready: dict[str, Any]) -> list[str]:
 
 
 def _lines(terminal: Terminal, found: dict[str, Any]) -> list[str]:
+    from chain.status_text import agreement_lines, missing_lines
+
     validators = found["validators"]
     online, total = validators["online"], validators["total"]
     signing = (
@@ -236,58 +238,10 @@ def _lines(terminal: Terminal, found: dict[str, Any]) -> list[str]:
             f"{found['node']}: blok {found['height']}, {online} van {total} nodes, {signing}",
             f"{found['node']}: block {found['height']}, {online} of {total} nodes, {signing}",
         ),
-        *_why_silent(terminal, found["silence"]),
+        *missing_lines(validators["missing"], terminal.lang),
+        *agreement_lines(found["consensus"], terminal.lang),
         *(f"  {peer['name']} {peer['address']} {peer['rtt_ms']} ms" for peer in found["peers"]),
     ]
-
-
-_SILENCES = {
-    "observer": (
-        "volgt alleen: deze sleutel stemt hier niet mee",
-        "only follows: this key has no vote here",
-    ),
-    "barrier": (
-        "kijkt toe tot de anderen verder zijn: wat zijn sleutel eerder tekende, is misschien kwijt",
-        "looks on until the others are further: what its key signed before may be lost",
-    ),
-    "locked": (
-        "vergrendeld met `wijk signer lock`; start de node opnieuw om weer te tekenen",
-        "locked with `wijk signer lock`; start the node again to let it sign",
-    ),
-    "start": (
-        "wacht tot genoeg andere nodes zeggen waar ze staan",
-        "waits until enough other nodes say where they stand",
-    ),
-    "behind": ("haalt blokken op bij de anderen", "fetches blocks from the others"),
-    "foreign-signature": (
-        "gestopt: een andere machine tekent met deze sleutel. Zet die uit, en start hier opnieuw",
-        "stopped: another machine signs with this key. Turn that off, and start here again",
-    ),
-    "guard": (
-        "gestopt: de tekenwacht weigerde; start de node opnieuw",
-        "stopped: the sign guard refused; start the node again",
-    ),
-    "guard-damaged": (
-        "de tekenwacht is beschadigd; stop de node en doe: wijk node rejoin",
-        "the sign guard is damaged; stop the node and run: wijk node rejoin",
-    ),
-    "guard-exported": (
-        "de tekenwacht is verhuisd naar een andere machine (wijk signer state export)",
-        "the sign guard went to another machine (wijk signer state export)",
-    ),
-    "round-cap": (
-        "gestopt: te veel rondes op deze hoogte; vraag om hulp",
-        "stopped: too many rounds at this height; ask for help",
-    ),
-}
-
-
-def _why_silent(terminal: Terminal, silence: str | None) -> list[str]:
-    """Return why the node signs nothing, in words; nothing where that lasts a moment (C8)."""
-    if silence not in _SILENCES:
-        return []
-    dutch, english = _SILENCES[silence]
-    return [terminal.text(f"  tekent niet: {dutch}", f"  signs nothing: {english}")]
 
 
 node.add_command(backup)

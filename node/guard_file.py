@@ -62,6 +62,7 @@ class GuardFile:
         self._file = file
         self._binding = binding
         self._slots = list(slots)
+        self._base = slots[0].position.height if slots else 0  # where the file begins
         self._checksum = checksum
         self._sign = sign
 
@@ -81,7 +82,7 @@ class GuardFile:
         return self._slots[-1].position.height if self._slots else 0
 
     def slots(self, height: int) -> tuple[Slot, ...]:
-        """Return what was signed at `height`, in order; nothing below the last compaction."""
+        """Return what was signed at `height`, in order; nothing below the last one signed at."""
         return tuple(slot for slot in self._slots if slot.position.height == height)
 
     def sign(self, at: Position, signed: bytes) -> bytes:
@@ -97,6 +98,8 @@ class GuardFile:
         if verdict.repeat is not None:
             return verdict.repeat
         signature = self._sign(signed)
+        if at.height > self.height:
+            self._forget()
         self._append(Slot(at, signed, signature))
         return signature
 
@@ -114,12 +117,18 @@ class GuardFile:
         self._file.close()
 
     def _append(self, slot: Slot) -> None:
-        if self._slots and slot.position.height > self._slots[0].position.height + COMPACT_HEIGHTS:
+        if self._slots and slot.position.height > self._base + COMPACT_HEIGHTS:
             self._compact()
         encoded, checksum = encode_slot(self._checksum, slot)
         self._file.append(encoded)
+        if not self._slots:
+            self._base = slot.position.height
         self._slots.append(slot)
         self._checksum = checksum
+
+    def _forget(self) -> None:
+        """Keep no copy of what the file holds of heights that are decided: only of the last one."""
+        self._slots = [slot for slot in self._slots if slot.position.height == self.height]
 
     def _compact(self) -> None:
         """Keep the slots of the last height alone: the base, and what a restart sends again."""
@@ -127,6 +136,7 @@ class GuardFile:
         data, checksum = encode_guard(self._binding, kept)
         self._file.replace(data)
         self._slots = list(kept)
+        self._base = self.height
         self._checksum = checksum
 
 

@@ -132,18 +132,14 @@ class HeadFile:
     def __init__(self, file: SlotFile, read: ReadHeads) -> None:
         self._file = file
         self._binding = read.binding
-        self._heads = list(read.heads)
+        self._last = read.heads[-1]
+        self._slots = len(read.heads)
         self._checksum = read.checksum
-
-    @property
-    def heads(self) -> tuple[Head, ...]:
-        """The heads since the last compaction, at least one."""
-        return tuple(self._heads)
 
     @property
     def last(self) -> Head:
         """The highest acked head."""
-        return self._heads[-1]
+        return self._last
 
     def append(self, height: int, block_id: bytes, log_root: bytes, state_root: bytes) -> None:
         """Make a new head durable; its block's batch is durable already (consensus D3).
@@ -152,14 +148,15 @@ class HeadFile:
         it is further than it ever was.
         """
         assert height > self.last.height, f"head file: {height} after {self.last.height}"
-        if len(self._heads) >= COMPACT_SLOTS:
+        if self._slots >= COMPACT_SLOTS:
             self._compact()
         head = Head(
             self.last.sequence + 1, height, block_id, log_root, state_root, self._binding.instance
         )
         slot, checksum = encode_head_slot(self._checksum, head)
         self._file.append(slot)
-        self._heads.append(head)
+        self._last = head
+        self._slots += 1
         self._checksum = checksum
 
     def close(self) -> None:
@@ -169,7 +166,7 @@ class HeadFile:
     def _compact(self) -> None:
         data, self._checksum = _encode_file(self._binding, self.last)
         self._file.replace(data)
-        self._heads = [self.last]
+        self._slots = 1
 
 
 def create_head_file(

@@ -105,9 +105,7 @@ def reset_home(root: Path, genesis: Genesis) -> None:
     heads = read_heads(home.head.read_bytes())
     kind = choose_kind("auto", home.store)
     for folder in (home.store, home.snapshots, *home.root.glob(f"{home.store.name}.join*")):
-        shutil.rmtree(
-            folder, ignore_errors=True
-        )  # of another history, too
+        shutil.rmtree(folder, ignore_errors=True)  # of another history, too
     make_home(root)
     home.guard.unlink()
     home.head.unlink()

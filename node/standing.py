@@ -55,12 +55,23 @@ STOPPED = frozenset(
 )
 
 
+NO_LINK, QUIET = "no-link", "quiet"  # why a validator is missing, beside the words of `Silence`
+
+
 class Missing(msgspec.Struct, frozen=True):
-    """A validator that cannot vote with us now."""
+    """A validator that cannot vote with us now, since when, and its last vote (C8).
+
+    `since_at` is when this node saw it first: what was before it started, it cannot know.
+    """
 
     name: str
-    since_at: str | None
+    since_at: str
     last_height: int | None
+    reason: str
+
+    def tree(self) -> dict[str, Any]:
+        """Return the item of interfaces 1.8."""
+        return msgspec.to_builtins(self)  # type: ignore[no-any-return]
 
 
 class Touch(msgspec.Struct, frozen=True):
@@ -110,12 +121,14 @@ class Node:
         self.guard_fault = guard_fault  # `damaged` or `exported`: why there is no signer
         self.refuses_work = False
         self.started_ms = timers.mono_ms()
+        self._started_wall_ms = timers.wall_ms()
         self.meters = meters
         self.signers = Signers(runtime.store)
         self.finality = Finality(self.meters)
         self.fail: Callable[[BaseException], None] = _raise
         self.stream_clients: Callable[[], int] = lambda: 0
         self._down_since: dict[Peer, int] = {}
+        self._silent_since: dict[Peer, int] = {}
         self._not_ready_since: dict[str, int] = {}
         self._applied_mono: int | None = None
         runtime.on_applied.append(self._on_applied)
@@ -187,14 +200,32 @@ class Node:
     def missing(self, touch: Touch) -> list[Missing]:
         """Return the validators that are not there, with since when and what they last signed."""
         absent = [member for member in touch.members if member.key not in touch.online]
-        return [
-            Missing(
-                member.name,
-                None if (since := self._down_since.get(member.key)) is None else time_text(since),
-                self.signers.last_height(member.key),
-            )
-            for member in sorted(absent, key=lambda member: member.name)
-        ]
+        reasons = {member.key: self._why_missing(member.key) for member in absent}
+        now = self.timers.wall_ms()
+        self._silent_since = {
+            key: self._silent_since.get(key, now)
+            for key, (_, since) in reasons.items()
+            if since is None
+        }
+        found = []
+        for member in sorted(absent, key=lambda member: member.name):
+            reason, since = reasons[member.key]
+            since = self._silent_since[member.key] if since is None else since
+            last = self.signers.last_height(member.key)
+            found.append(Missing(member.name, time_text(since), last, reason))
+        return found
+
+    def _why_missing(self, key: bytes) -> tuple[str, int | None]:
+        """Return why a validator is missing and since when, in wall ms; None where nobody noted."""
+        if key == self.own_key:
+            return self.silence or Silence.OBSERVER, None
+        if key not in self.links.peers():
+            return NO_LINK, self._down_since.get(key, self._started_wall_ms)
+        status, heard_ms = self.runtime.peer_status[key]  # without a word yet it counts as there
+        quiet_ms = self.timers.mono_ms() - heard_ms
+        if quiet_ms > IN_TOUCH_MS:
+            return QUIET, self.timers.wall_ms() - quiet_ms
+        return status.silence or QUIET, None
 
     def behind_blocks(self) -> int:
         """Return how many blocks others claim to have that this node has not."""
@@ -221,8 +252,18 @@ class Node:
             return Problem(4002, behind_blocks=behind)
         touch = self.touch()
         if not touch.has_quorum:
-            return Problem(4001, missing=[one.name for one in self.missing(touch)])
+            return self._no_quorum(touch)
         return None
+
+    def _no_quorum(self, touch: Touch) -> Problem:
+        """Return WIJK-4001: it names who is missing since when, the round, the last votes (6.2)."""
+        missing = self.missing(touch)
+        return Problem(
+            4001,
+            missing=[one.name for one in missing],
+            away=[one.tree() for one in missing],
+            round=self.runtime.replica.status().round,
+        )
 
     def failing(self) -> list[dict[str, Any]]:
         """Return the components that keep this node from being ready (interfaces 6.2)."""
@@ -234,9 +275,7 @@ class Node:
             found.append(("sync", Problem(4002, behind_blocks=behind)))
         touch = self.touch()
         if not touch.has_quorum:
-            names = [one.name for one in self.missing(touch)]
-            round_ = self.runtime.replica.status().round
-            found.append(("quorum", Problem(4001, missing=names, round=round_)))
+            found.append(("quorum", self._no_quorum(touch)))
         now = self.timers.wall_ms()
         components = [component for component, _ in found]
         self._not_ready_since = {
@@ -293,16 +332,14 @@ class Node:
     def health(self, touch: Touch) -> tuple[str, Problem | None]:
         """Return `ok`, `degraded` or `down`, and why."""
         if not touch.has_quorum:
-            names = [one.name for one in self.missing(touch)]
-            return "down", Problem(4001, missing=names)
+            return "down", self._no_quorum(touch)
         behind = self.behind_blocks()
         if behind:
             return "degraded", Problem(4002, behind_blocks=behind)
         if self.refuses_work:
             return "degraded", Problem(4004)
         if len(touch.online) < len(touch.members):
-            names = [one.name for one in self.missing(touch)]
-            return "degraded", Problem(4001, missing=names)
+            return "degraded", self._no_quorum(touch)
         return "ok", None
 
     def _on_applied(self, applied: Applied) -> None:

@@ -21,12 +21,12 @@ from chain.records import decode_tx
 from chain.state import State
 from chain.texts import Problem
 from node.api_auth import Readers
-from node.api_read import cause_json
 from node.api_request import NUMBER_MAX, Caps, parse_number, read_account
 from node.chainstore import ENVELOPES, Envelopes
 from node.http_server import Stream, read_language, read_network
 from node.runtime import Applied
 from node.standing import Node
+from node.status import cause_json
 from node.views import block_json, own_denom, payment_of, time_text
 
 STREAMS_MAX = 500  # interfaces 2.4

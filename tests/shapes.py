@@ -115,7 +115,26 @@ SHAPES: dict[str, Any] = {
             "online": "int",
             "quorum": "int",
             "can_lose": "int",
-            "missing": [{"name": "text", "since_at": Maybe("time"), "last_height": Maybe("int")}],
+            "missing": [
+                {
+                    "name": "text",
+                    "since_at": "time",
+                    "last_height": Maybe("int"),
+                    "reason": "text",
+                }
+            ],
+        },
+        "consensus": {
+            "height": "int",
+            "round": "int",
+            "proposer": "text",
+            "proposed": Maybe("hex"),
+            "prepared_by": ["text"],
+            "committed_by": ["text"],
+            "sidelined": [{"name": "text", "until_height": "int"}],
+            "suspended": ["text"],
+            "clock_skew_ms": Maybe("int"),
+            "silence": Maybe({"reason": "text", "text": "text"}),
         },
         "finality_ms": Maybe({"p50": Maybe("number"), "p99": Maybe("number")}),
         "supply_cents": "int",

@@ -30,6 +30,7 @@ def status(terminal: Terminal, watch: bool, exit_code: bool) -> None:
 
 
 def _lines(terminal: Terminal, found: dict[str, Any]) -> list[str]:
+    from chain.status_text import agreement_lines, missing_lines
     from chain.validators import faulty
 
     validators = found["validators"]
@@ -40,14 +41,8 @@ def _lines(terminal: Terminal, found: dict[str, Any]) -> list[str]:
             f"{found['chain_id']}: block {found['height']}, {online} of {total} nodes, {health}",
         )
     ]
-    for missing in validators["missing"]:
-        since = missing["since_at"] or "?"
-        lines.append(
-            terminal.text(
-                f"  afwezig: {missing['name']} sinds {since}",
-                f"  missing: {missing['name']} since {since}",
-            )
-        )
+    lines += missing_lines(validators["missing"], terminal.lang)
+    lines += agreement_lines(found["consensus"], terminal.lang)
     can_lose = validators["can_lose"]
     lines.append(
         terminal.text(

@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -125,6 +126,11 @@ async def test_without_a_quorum_nothing_is_taken_and_the_missing_are_named(
         assert caught.value.tree["retry"] == "after"
         assert caught.value.nothing_sent is True
         assert caught.value.params["missing"] == names
+        away: Any = caught.value.params["away"]
+        said = str(caught.value.tree["detail"])
+        assert [item["name"] for item in away] == names
+        for item in away:  # interfaces 6.2: since when, and its last vote
+            assert f"{item['name']} since {item['since_at'][:10]} " in said
     assert ready.value.tree["failing"][0]["component"] == "quorum"
     assert names[0] in ready.value.tree["failing"][0]["text"]
     assert (await ask(first.client.get, "/healthz"))["status"] == "live"

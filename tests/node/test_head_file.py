@@ -75,7 +75,7 @@ def test_heads_come_back_as_they_went_in(path: Path) -> None:
     append(heads, 812)  # a node that was restored from a snapshot jumps
     heads.close()
     heads = reopen(path)
-    assert [(h.sequence, h.height, h.block_id) for h in heads.heads] == [
+    assert [(h.sequence, h.height, h.block_id) for h in read_heads(path.read_bytes()).heads] == [
         (0, 0, block(0)),
         (1, 1, block(1)),
         (2, 812, block(812)),
@@ -111,8 +111,8 @@ def test_compaction_keeps_the_last_head_as_base(path: Path) -> None:
     heads.close()
     heads = reopen(path)
     assert (heads.last.sequence, heads.last.height) == (total - 1, total - 1)
-    assert len(heads.heads) < head_file.COMPACT_SLOTS
     heads.close()
+    assert len(read_heads(path.read_bytes()).heads) < head_file.COMPACT_SLOTS
 
 
 def test_vector(path: Path) -> None:

@@ -1,12 +1,26 @@
-"""Replay or search histories: `python -m tests.sim replay SEED`, `python -m tests.sim soak [N]`."""
+"""Replay or search histories: `python -m tests.sim replay SEED`, `python -m tests.sim soak [N]`.
+
+`python -m tests.sim flood` lets one validator flood another for an hour of virtual time.
+"""
 
 import argparse
 import random
 import subprocess
 import sys
 import time
+from random import Random
+
+from rich.progress import track
 
 from tests.sim.faults import Swarm
+from tests.sim.flood import (
+    GROWTH_MAX,
+    SHARE_MINUTES,
+    WARM_MINUTES,
+    Flood,
+    Sample,
+    compute_growth,
+)
 from tests.sim.history import play
 from tests.sim.world import World
 
@@ -21,7 +35,11 @@ def main() -> int:
     soak = commands.add_parser("soak", help="play fresh seeds until one fails or N are done")
     soak.add_argument("count", type=int, nargs="?", default=0)
     soak.add_argument("--first", type=int, help="the first seed; default: fresh")
+    flood = commands.add_parser("flood", help="one validator floods another for an hour")
+    flood.add_argument("minutes", type=int, nargs="?", default=60)
     arguments = parser.parse_args()
+    if arguments.command == "flood":
+        return _flood(arguments.minutes)
     if arguments.command == "replay":
         return _replay(arguments.seed, trace=arguments.trace)
     return _soak(arguments.count, arguments.first)
@@ -55,10 +73,23 @@ def _replay(seed: int | None, *, trace: bool) -> int:
     return 0
 
 
+def _flood(minutes: int) -> int:
+    samples: list[Sample] = []
+    total = WARM_MINUTES + minutes
+    for sample in track(Flood(Random("flood")).play(total), "Flooding", total, transient=True):
+        samples.append(sample)
+        if sample.minute % SHARE_MINUTES == 0:
+            told = f"minute {sample.minute}: height {sample.height}, {sample.frames} frames"
+            print(f"{told}, {sample.links_lost} links lost, {sample.kib} KiB held", flush=True)
+    growth = compute_growth(samples)
+    peak = max(sample.kib for sample in samples)
+    print(f"{minutes} minutes after {WARM_MINUTES} to fill the caches, commit {_commit()}")
+    print(f"held at the end over held at the start: {growth:.3f}, peak {peak} KiB")
+    return 0 if growth <= GROWTH_MAX else 1
+
+
 def _soak(count: int, first: int | None) -> int:
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    ).stdout.strip()
+    commit = _commit()
     seed = random.SystemRandom().randrange(2**32) if first is None else first
     print(f"commit {commit}, seeds from {seed}, faults {Swarm.__name__}", flush=True)
     started, done = time.monotonic(), 0
@@ -75,6 +106,11 @@ def _soak(count: int, first: int | None) -> int:
             print(told, flush=True)
     print(f"{done} seeds from {seed}: no violation, commit {commit}")
     return 0
+
+
+def _commit() -> str:
+    asked = ["git", "rev-parse", "--short", "HEAD"]
+    return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from tests.consensus import (
     test_silence_and_time,
 )
 from tests.consensus import test_evidence as core_evidence
+from tests.consensus import test_join_barrier as barrier
 from tests.consensus.network import DECISIONS
 from tests.consensus.network import play as play_network
 from tests.consensus.twins import Twins, make_random
@@ -38,6 +39,7 @@ from tests.contracts import test_set_change as rules
 from tests.federation import Ledger
 from tests.sim import test_evidence as sim_evidence
 from tests.sim import test_liars, test_scenarios
+from tests.sim import test_recovery as recovery
 from tests.sim import test_set_change as sets
 from tests.sim.faults import Faults, Swarm
 from tests.sim.history import play
@@ -349,6 +351,33 @@ PLANTS = [
     Plant("D9", REPLICA + "_open_gate",
           "self._gate_open = answers >= validators.quorum - 1", "self._gate_open = True",
           law(silence.test_d9_nothing_is_signed_before_q_minus_1_others_spoke)),
+    Plant("D10", REPLICA + "_pass_barrier",
+          "if self._joins or self._known < certified or lacks:", "if False:",
+          law(recovery.test_f25_an_old_disk_image_never_signs_at_or_below_what_was_attested)),
+    Plant("D10 wiped", REPLICA + "_pass_barrier",
+          "if self._joins or self._known < certified or lacks:",
+          "if self._known < certified or lacks:",
+          law(recovery.test_f24_a_wiped_node_is_silent_for_the_open_height_and_then_votes,
+              "store")),
+    Plant("D10 records", REPLICA + "_pass_barrier",
+          "if self._joins or self._known < certified or lacks:",
+          "if self._joins or self._known < certified:",
+          law(recovery.test_f23_a_node_whose_open_records_are_gone_is_silent_for_that_height_alone)),
+    Plant("D10 raised", REPLICA + "_pass_barrier", "self._do(ev.RaiseGuard(self._barrier))", "pass",
+          law(recovery.test_d10_a_crash_before_the_gate_is_no_way_round_the_barrier)),
+    Plant("D10 whole", "node.runtime:Runtime.start",
+          "if last is not None and last not in slots:", "if last is not None and not slots:",
+          law(recovery.test_d10_a_guard_that_closes_more_than_it_signed_at_asks_for_nothing_that_it_refuses)),
+    Plant("D11", REPLICA + "_receive_status",
+          "at.heartbeat_due |= self._peers.may_release(peer, self._mono_ms)", "pass",
+          law(recovery.test_d11_an_idle_chain_releases_a_node_from_the_barrier_once_in_ten_minutes)),
+    Plant("D11 once", "consensus.peers:Peers.may_release",
+          "if before is not None and mono_ms - before < RELEASE_MS:", "if False:",
+          law(barrier.test_d11_a_validator_in_the_barrier_is_due_one_block_in_ten_minutes)),
+    Plant("D12", REPLICA + "_meet_own",
+          "if self._spoken.height < at.height or at.is_reopened or self._is_closed:",
+          "if self._spoken.height < at.height or self._is_closed:",
+          law(barrier.test_d12_an_opened_height_is_signed_whatever_the_others_still_hold)),
     Plant("D13", REPLICA + "_silence",
           "if at.decided is not None or self._certified_height >= at.height:", "if False:",
           law(silence.test_d13_a_certificate_of_a_higher_height_silences_until_that_height_is_passed)),

@@ -37,6 +37,7 @@ from node.head_file import (
     create_head_file,
     judge_head,
     open_head_file,
+    read_heads,
 )
 from node.intake import Verdict
 from node.join import JoinedBySnapshot, Place
@@ -406,7 +407,8 @@ class SimNode:
                 guard.raise_to(silent_until)
             self.world.seen.add("a damaged head file was made anew")
             return made, silent_until
-        verdict = judge_head(tip.height, tip.block_id, heads.heads, joined)
+        durable = read_heads(self.disk.durable(path)).heads
+        verdict = judge_head(tip.height, tip.block_id, durable, joined)
         is_short = verdict is HeadVerdict.LOST and self.wiped
         assert is_short or verdict is HeadVerdict.OK, f"{self.name}: acked blocks are missing (J17)"
         self.wiped = is_short  # until it has fetched back what it lost

@@ -105,6 +105,24 @@ class Net:
         tree: dict[str, Any] = json.loads(told.stdout) if told.stdout else {}
         return tree
 
+    def explains(self, away: list[str]) -> None:
+        """interfaces 10: the cause stands in `status` of v1 within 3 block times (consensus C8)."""
+        url = self.row("v1")["api"]
+        for lang, missing, making in (
+            ("nl", "afwezig: {} sinds ", "in de maak: ronde "),
+            ("en", "missing: {} since ", "in the making: round "),
+        ):
+            said = CliRunner().invoke(wijk, ["status", "--node", url, "--lang", lang]).stdout
+            for name in away:
+                assert missing.format(name) in said
+            assert making in said
+            assert "WIJK-4001" in said
+        told = CliRunner().invoke(wijk, ["status", "--node", url, "-o", "json"])
+        tree = json.loads(told.stdout)
+        check_shape(tree, SHAPES["status"])
+        assert [item["name"] for item in tree["cause"]["params"]["away"]] == away
+        assert tree["consensus"]["proposer"] in ALL
+
     def settle(self, height: int) -> dict[str, Any]:
         """Wait until every node that runs stands at one height, `height` or a little more.
 
@@ -179,6 +197,7 @@ def test_a_day_in_the_life_of_a_network(net: Net) -> None:
     assert net("status")["groups"] == cut["groups"]
     assert net.row("v1")["peers"] <= 1
     net.pay(exit_code(4001))
+    net.explains(["v3", "v4"])
     assert net("heal")["groups"] == [ALL]
     assert net.pay()["status"] == "final"
 

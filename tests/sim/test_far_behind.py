@@ -13,7 +13,7 @@ from tests.sim.test_scenarios import SECOND, heights, make_world, pay, start, st
 if TYPE_CHECKING:
     from tests.sim.world import SimNode, World
 
-BEHIND = 300
+BEHIND = 150
 
 
 def height_of(node: SimNode) -> int:
@@ -32,8 +32,8 @@ def catch_up(world: World, node: SimNode) -> int:
 
 def signed_from(world: World, node: SimNode, above: int) -> int:
     """Let people pay on until a node has signed above `above`; return the first such height."""
-    for _ in range(400):
-        pay(world, every=50)
+    for _ in range(40):
+        pay(world, count=10, every=50)
         data = node.disk.durable(node.root / "guard.bin")
         slots = read_guard(data, node.key, world.genesis.digest).slots
         new = [one.position.height for one in slots if one.signed and one.position.height > above]

@@ -120,14 +120,6 @@ class Join:
         """Whether blocks from genesis have to wait."""
         return self.phase not in (Phase.IDLE, Phase.OVER)
 
-    def progress(self) -> tuple[str, int, int]:
-        """Return the phase, how far it is, and of how many: headers or chunks."""
-        if self._offer is None:
-            return self.phase.value, 0, 0
-        if self.phase is Phase.HEADERS:
-            return self.phase.value, self._trusted.height, self._offer.header.height
-        return self.phase.value, self._next, len(self._offer.manifest.chunks)
-
     def sizes(self) -> tuple[Size, ...]:
         """Return what every buffer here holds, and its cap (consensus I8)."""
         return (Size("chunks ahead", len(self._chunks), AHEAD_MAX),)
@@ -149,7 +141,7 @@ class Join:
         if not up:
             self._named.pop(peer, None)
             self._asked.pop(peer, None)
-        elif self.phase is Phase.OFFERS:
+        elif self.is_busy:
             self._links.send(peer, SnapshotsRequest())
         self._go_on()
 
@@ -209,6 +201,10 @@ class Join:
     def _go_on(self) -> None:
         """Do what can be done now, and set the alarm for what has to come."""
         now = self._timers.mono_ms()
+        if self.is_busy and self.phase is not Phase.PROOF and not self._links.peers():
+            self._until = now + OFFERS_MS  # an outage of our own: nobody has failed
+            self._timers.set(JOIN, self._until)
+            return
         if self.phase is Phase.OFFERS and self._until <= now:
             self._choose()
         if self.phase is Phase.MANIFEST:

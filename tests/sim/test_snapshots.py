@@ -149,6 +149,24 @@ def test_f24_a_wiped_node_joins_by_a_snapshot_and_signs_nothing_it_may_have_sign
     assert_whole(world, late)
 
 
+@pytest.mark.parametrize("phase", [Phase.OFFERS, Phase.HEADERS, Phase.CHUNKS])
+def test_a_node_that_loses_all_links_in_the_middle_goes_on_joining(phase: Phase) -> None:
+    world = make_world()
+    grow(world, 2 * EVERY + 3)
+    late = world.nodes[-1]
+    world.at(world.now, None, "start", node_start(late))
+    while late.runtime is None or join_of(late).phase is not phase:
+        world.run(world.now + 1)
+    world.partition((world.nodes[:-1], [late]))
+    world.run(world.now + 60 * SECOND)
+    assert join_of(late).is_busy
+    world.partition(())
+    world.run(world.now + 20 * SECOND)
+
+    assert "joined by a snapshot" in world.seen
+    assert_whole(world, late)
+
+
 def test_a_chain_that_is_not_far_ahead_is_replayed() -> None:
     world = make_world()
     grow(world, EVERY - 2)

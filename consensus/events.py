@@ -361,7 +361,7 @@ class Accuse(msgspec.Struct, frozen=True):
 
 
 class Retain(msgspec.Struct, frozen=True):
-    """Keep all that was heard at a height that needed more than round 0 (E5)."""
+    """Keep what was heard at a height that needed more than round 0, or what contradicts (E5)."""
 
     height: int
     said: tuple[Testimony, ...]
@@ -376,6 +376,13 @@ class Ignore(msgspec.Struct, frozen=True):
     sender: bytes
     why: str
     fault: bool = False
+
+
+class Inquire(msgspec.Struct, frozen=True):
+    """Ask these validators what they heard at a height: they saw another proposal (E5, F14)."""
+
+    height: int
+    of: tuple[bytes, ...]
 
 
 Effect = (
@@ -393,5 +400,6 @@ Effect = (
     | Halt
     | Accuse
     | Retain
+    | Inquire
     | Ignore
 )

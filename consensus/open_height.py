@@ -89,6 +89,8 @@ class OpenHeight:
     choice: Choice | None = None  # what the own proposal of this round carries (R7)
     drafted: DraftProposal | None = None  # the own proposal last stored (D3)
     witness: Witness = field(default_factory=Witness)  # what was said, for evidence (E1, E5)
+    is_long: bool = False  # it needed more than round 0; known at its end
+    retained: int = 0  # how many messages were given out to be kept (E5)
     own: dict[Step, SignedMessage] = field(default_factory=dict)  # the latest of each kind (T6)
     signed: dict[Position, bytes] = field(default_factory=dict)  # what the guard was asked (D14)
     is_reopened: bool = False  # D12: an approval opened this height, whatever was signed at it

@@ -45,10 +45,14 @@ def compute_status(at: OpenHeight, silence: str | None, wall_ms: int) -> Status:
 def compute_lacking(at: OpenHeight, status: Status) -> list[Relayed]:
     """Return what a peer with this `status` lacks (T7); raise `Malformed` for wrong bitmaps.
 
-    Of another height that is at most the certificate which brings the peer up to this one.
+    Of another height that is at most the certificate which brings the peer up to this one. So it
+    is for a peer that decided another block than we did: it must see that there are two (E6).
     """
     tip = at.context.tip
-    if tip is not None and status.height == tip.height:
+    if tip is not None and (
+        status.height == tip.height
+        or (status.best_height == tip.height and status.best_id != tip.block_id)
+    ):
         return [tip]
     if status.height != at.height:
         return []

@@ -684,6 +684,13 @@ class Replica:
             else:
                 self._testify_reasons(at, reasons)
 
+    def said(self, height: int) -> tuple[Testimony, ...]:
+        """Return what was heard at the open height or the one before; of others nothing (E5)."""
+        for place in (self._open, self._before):
+            if place is not None and place.height == height:
+                return place.witness.messages()
+        return ()
+
     def _end(self, at: OpenHeight, context: HeightContext) -> None:
         """E1c, E5: a height is over: report what only now can be seen, keep what may matter."""
         for block_id, block in sorted(at.blocks.items()):
@@ -691,9 +698,22 @@ class Replica:
                 header = block.compact.header
                 for false in at.witness.false_commits(header, block_id):
                     self._accuse(at, false, header, "c")
-        last = 0 if context.tip is None else context.tip.round
-        if context.height == at.height + 1 and max(at.round, last) > 0:
-            self._do(ev.Retain(at.height, at.witness.messages()))
+        if self._before is not None:
+            self._retain(self._before)  # what came late
+        if context.height == at.height + 1:
+            at.is_long = max(at.round, 0 if context.tip is None else context.tip.round) > 0
+            self._retain(at)
+            # One of f + 1 is honest, and gives what it was shown.
+            others = [key for key in at.witness.find_others() if key != self._own]
+            if others:
+                few = others[: at.context.validators.weak_quorum]
+                self._do(ev.Inquire(at.height, tuple(few)))
+
+    def _retain(self, at: OpenHeight) -> None:
+        said = at.witness.messages() if at.is_long else at.witness.caught()
+        if len(said) > at.retained:
+            at.retained = len(said)
+            self._do(ev.Retain(at.height, said))
 
     # -------------------------------------------------------- certificates and where peers stand
 
@@ -737,13 +757,8 @@ class Replica:
     def _check_fork(self, first: CommitCertificate, second: CommitCertificate) -> None:
         """E6: two certificates for different blocks at one height end this node; never revert."""
         if first.height == second.height and first.block_id != second.block_id:
-            said = [
-                one
-                for place in (self._open, self._before)
-                if place is not None and place.height == first.height
-                for one in place.witness.messages()
-            ]
-            self._do(ev.Halt("two certificates for one height", first, second, tuple(said)))
+            said = self.said(first.height)
+            self._do(ev.Halt("two certificates for one height", first, second, said))
             self._halted = True
 
     def _receive_status(self, peer: bytes, status: Status) -> None:

@@ -23,7 +23,7 @@ class Witness:
     def __init__(self) -> None:
         self._said: dict[bytes, dict[type, dict[int, Testimony]]] = {}
         self._reported: set[tuple[bytes, str]] = set()
-        self._seconds: list[Testimony] = []  # what contradicted; at most one a key and letter
+        self._caught: list[Testimony] = []  # what contradicts; one pair a key and letter at most
 
     def note(self, said: Testimony) -> Pair | None:
         """Keep a checked message; return it with an earlier one that it contradicts, if any."""
@@ -36,8 +36,7 @@ class Witness:
             return None
         first, kind = conflict
         self.report(said.signer, kind)
-        if rounds.get(said.record.round) != said:
-            self._seconds.append(said)
+        self._caught += (first, said)
         return first, said
 
     def would_convict(self, said: Testimony) -> bool:
@@ -51,14 +50,36 @@ class Witness:
         return is_new
 
     def messages(self) -> tuple[Testimony, ...]:
-        """Return all that is kept, by key, and what contradicted it."""
+        """Return all that is kept, by key, and what contradicts it."""
         firsts = [
             said
             for _, kinds in sorted(self._said.items())
             for rounds in kinds.values()
             for _, said in sorted(rounds.items())
         ]
-        return (*firsts, *self._seconds)
+        return tuple(dict.fromkeys((*firsts, *self._caught)))
+
+    def caught(self) -> tuple[Testimony, ...]:
+        """Return the messages that contradict each other."""
+        return tuple(dict.fromkeys(self._caught))
+
+    def find_others(self) -> list[bytes]:
+        """Return who prepared another block than the one that was proposed here in that round.
+
+        Either they lie, or the leader proposed two blocks and they hold the other proposal (F14).
+        """
+        heard = self.messages()
+        proposed = {
+            one.record.round: one.record.block_id for one in heard if isinstance(one, BareProposal)
+        }
+        return sorted(
+            {
+                one.signer
+                for one in heard
+                if isinstance(one, SignedPrepare)
+                and proposed.get(one.record.round, one.record.block_id) != one.record.block_id
+            }
+        )
 
     def false_commits(self, header: Header, block_id: bytes) -> list[SignedCommit]:
         """Return the commits to this block whose log is not that of its header (M11, E1c)."""

@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from chain.books import UNPAID
 from chain.execute import get_set_members
 from chain.keyspaces import SET_NOW
-from chain.sanctions import get_suspended_keys
+from chain.sanctions import get_suspended
 from chain.texts import away_text
 from consensus.events import Silence
+from node.fork import write_culprit
 from node.home import get_free_bytes
 from node.standing import STOPPED, WINDOW_BLOCKS, Node
 
@@ -108,10 +109,10 @@ def find_alerts(node: Node) -> Mapping[str, str]:
         found["peg"] = "more coin is out than bank money stands behind it"
     caught = _find_caught(node)
     if caught:
-        found["equivocation"] = (
-            f"signed what cannot both be honest: {', '.join(caught)}; "
-            "most often the key is on two machines"
-        )
+        lines = [
+            line for name, kind in sorted(caught.items()) for line in write_culprit(name, kind)
+        ]
+        found["equivocation"] = " ".join(lines)
     late = _find_late(node)
     if late:
         found["redemption_late"] = ", ".join(late)
@@ -127,13 +128,12 @@ def find_alerts(node: Node) -> Mapping[str, str]:
     return found
 
 
-def _find_caught(node: Node) -> list[str]:
-    """Return the validators that are suspended, or will be: evidence is on its way (E4, E7)."""
-    keys = get_suspended_keys(node.clock().state) | {
-        one.key for one in node.runtime.evidence.accused()
-    }
+def _find_caught(node: Node) -> Mapping[str, str]:
+    """Return the validators that are suspended, or will be, each with a letter of E1 (E4, E7)."""
+    kinds = {one.key: one.kind for one in node.runtime.evidence.accused()}
+    kinds |= {one.key: one.kind for one in get_suspended(node.clock().state)}
     members = get_set_members(node.store.read_state, SET_NOW)
-    return sorted(member.name for member in members if member.key in keys)
+    return {member.name: kinds[member.key] for member in members if member.key in kinds}
 
 
 def _find_late(node: Node) -> list[str]:

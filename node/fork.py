@@ -73,6 +73,17 @@ def compute_fork(
     return Fork(first, second, validators.weak_quorum, culprits, messages)
 
 
+def write_culprit(name: str, kind: str) -> tuple[str, str]:
+    """Say in Dutch and in English what a validator did, and what is most often the cause (E7)."""
+    dutch, english = KINDS[kind]
+    in_dutch = f"{name} tekende wat niet samen eerlijk kan zijn: {dutch}."
+    in_english = f"{name} signed what cannot both be honest: {english}."
+    return (
+        f"{in_dutch} Meestal staat de sleutel op twee machines.",
+        f"{in_english} Most often the key is on two machines.",
+    )
+
+
 def write_lines(fork: Fork) -> list[str]:
     """Return the report in Dutch and in English, a line each, for the journal (E7)."""
     height = fork.first.height
@@ -81,15 +92,7 @@ def write_lines(fork: Fork) -> list[str]:
         f"Fork: two certificates for block {height}. This node stops, and reverts nothing.",
     ]
     for one in fork.culprits:
-        dutch, english = KINDS[one.kind]
-        lines.append(
-            f"{one.name} tekende wat niet samen eerlijk kan zijn: {dutch}. Meestal staat de "
-            "sleutel op twee machines."
-        )
-        lines.append(
-            f"{one.name} signed what cannot both be honest: {english}. Most often the key is on "
-            "two machines."
-        )
+        lines += write_culprit(one.name, one.kind)
     if not fork.is_complete:
         count, need = len(fork.culprits), fork.weak_quorum
         lines.append(

@@ -13,8 +13,8 @@ from typing import Annotated
 
 import msgspec
 
-from chain.codec import Digest, Nonce, PublicKey, Record, Uint
-from chain.evidence import EVIDENCE_BYTES_MAX
+from chain.codec import Bit, Digest, Nonce, PublicKey, Record, Uint
+from chain.evidence import EVIDENCE_BYTES_MAX, Testimony
 from chain.records import BLOCK_TXS_MAX, TX_BYTES_MAX
 
 WIRE_VERSION = 1  # consensus V8: a new wire format needs a new number
@@ -33,6 +33,7 @@ MANIFEST_BYTES_MAX = 320 * 1024  # 8,192 hashes of 34 bytes, a header, a certifi
 SNAPSHOTS_TOLD_MAX = 4  # nodes keep fewer
 HEADERS_MAX = 128  # of one answer: some 40 ms of signature checks
 KEYS_MAX = 100  # consensus section 0: validators of one chain
+SAID_MAX = 512  # messages of a page: at most 330 bytes each, so a chunk holds them
 RANGE_BLOCKS_MAX = 512  # an empty block of one validator is some 600 bytes: a chunk holds fewer
 
 TxId = Digest
@@ -164,6 +165,24 @@ class EvidenceNote(Record, frozen=True, tag="wijk.evidence-note.1"):
     evidence: Annotated[bytes, msgspec.Meta(min_length=1, max_length=EVIDENCE_BYTES_MAX)]
 
 
+class SaidRequest(Record, frozen=True, tag="wijk.saidget.1"):
+    """Ask what was heard at a height, of the validators whose key is above `after` (E5)."""
+
+    height: Uint
+    after: PublicKey | None
+
+
+class SaidAnswer(Record, frozen=True, tag="wijk.said.1"):
+    """What was heard at a height, in order of the signers' keys; all of each that is named.
+
+    `more` says that there are signers above the last one.
+    """
+
+    height: Uint
+    said: Annotated[tuple[Testimony, ...], msgspec.Meta(max_length=SAID_MAX)]
+    more: Bit
+
+
 class SnapshotsRequest(Record, frozen=True, tag="wijk.snapsget.1"):
     """Please say which snapshots you keep (consensus S7)."""
 
@@ -244,6 +263,8 @@ NodeMessage = (
     | BlockRange
     | CertificateNote
     | EvidenceNote
+    | SaidRequest
+    | SaidAnswer
     | SnapshotsRequest
     | SnapshotsAnswer
     | ManifestRequest

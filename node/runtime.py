@@ -13,13 +13,13 @@ import msgspec
 from chain.codec import Record, decode, encode
 from chain.contract import Chain, Clock
 from chain.errors import Malformed
-from chain.evidence import Conviction
+from chain.evidence import Conviction, Testimony
 from chain.execute import Base, Executed, get_leaders, get_set
 from chain.keyspaces import SET_NEXT, SET_NOW, get_version
 from chain.records import Header
 from chain.state import State
 from chain.texts import code_text, message
-from chain.validators import CommitCertificate, Verify
+from chain.validators import CommitCertificate, Verify, check_commit_certificate
 from consensus import events
 from consensus.events import HeightContext, OpenRecords, Timer, Timing
 from consensus.guard import position
@@ -43,6 +43,7 @@ from node import candidates, intake, snapshots, sync
 from node.candidates import Candidates
 from node.chainstore import ChainStore, TxPlace
 from node.evidence import EvidencePool
+from node.exchange import Exchange
 from node.fork import Fork, compute_fork
 from node.intake import Done, Intake
 from node.messages import (
@@ -52,6 +53,8 @@ from node.messages import (
     CertificateNote,
     EvidenceNote,
     RangeRequest,
+    SaidAnswer,
+    SaidRequest,
     TxAnnounce,
     TxAnswer,
     TxBatch,
@@ -65,6 +68,8 @@ from node.sync import Fetched, Sync
 BLOCK = b"block/"  # open-height record: a candidate's body with all transactions
 DRAFTED, ACCEPTED, PREPARED = b"drafted", b"accepted", b"prepared"
 
+FORK = "fork"  # alarm: stop, whoever has not answered
+FORK_MS = 5_000  # reliability Z10: a peer that does not answer by then is not waited for
 TOO_OLD = 4005  # interfaces 1.5
 ALARMS_MAX = 100  # the newest are kept for `status`
 
@@ -171,6 +176,8 @@ class Runtime:
         self.evidence = EvidencePool(
             chain, store, links, verify, self.candidates.header, self._on_evidence
         )
+        self._verify = verify
+        self.exchange = Exchange(chain, store, links, verify, self._heard, self.evidence.on_accuse)
         self.sync = Sync(chain, store, links, timers, verify, self._apply_fetched)
         self.snapshots: Snapshots | None = None
         if snapshots is not None:
@@ -184,11 +191,12 @@ class Runtime:
                 heads.last,
                 self.sync,
                 self._run_certified,
-                self._halt,
+                self._stop,
                 self._marks_joining,
             )
         self.replica = Replica(ChainName(chain.digest, chain.chain_id), self._own_key, verify)
         self._fault: events.Ignore | None = None  # of the message that is being judged
+        self._fork: events.Halt | None = None  # this node does no more than ask who made it (E6)
         self._fetched_id: bytes | None = None  # of the block of sync that is being applied
         self.saves_space = False  # propose nothing, but vote (reliability Y28)
         self.equivocations = 0  # keys that were caught since the start
@@ -220,7 +228,15 @@ class Runtime:
 
     def on_message(self, peer: Peer, message: Record) -> None:
         """A decoded message came over an accepted link. Raise `Malformed` if it is hostile."""
+        if self._fork is not None and not isinstance(message, SaidRequest | SaidAnswer):
+            return
         match message:
+            case SaidRequest():
+                self.exchange.on_request(peer, message)
+            case SaidAnswer():
+                self.exchange.on_answer(peer, message)
+                if self._fork is not None and not self.exchange.is_waiting():
+                    self._halt(self._fork)
             case Status():
                 self.peer_status[peer] = (message, self._timers.mono_ms())
                 self._receive(peer, message)
@@ -229,10 +245,12 @@ class Runtime:
                 self.sync.on_claim(peer, message.best_height)
             case SignedProposal() | SignedPrepare() | SignedCommit() | SignedRoundChange():
                 self._receive(peer, message)
-            case ProvenRoundChange() | CommitCertificate():
+            case ProvenRoundChange():
                 self._receive(peer, message)
+            case CommitCertificate():
+                self._on_certificate(peer, message)
             case CertificateNote():
-                self._receive(peer, decode(CommitCertificate, message.certificate))
+                self._on_certificate(peer, decode(CommitCertificate, message.certificate))
             case TxBatch():
                 self.intake.on_txs(peer, message.envelopes, asked=False)
             case TxAnswer():
@@ -261,6 +279,10 @@ class Runtime:
         """A link to `peer` was accepted in both directions, or the last one is gone."""
         for listener in self.on_linked:
             listener(peer, up)
+        if not up:
+            self.exchange.on_link_down(peer)
+        if self._fork is not None:
+            return
         if self.snapshots is not None:
             self.snapshots.on_link(peer, up=up)
         if up:
@@ -273,7 +295,10 @@ class Runtime:
 
     def fire(self, alarm: str) -> None:
         """An alarm went off."""
-        if alarm in (intake.FLUSH, intake.REANNOUNCE):
+        if self._fork is not None:
+            if alarm == FORK:
+                self._halt(self._fork)
+        elif alarm in (intake.FLUSH, intake.REANNOUNCE):
             self.intake.fire(alarm)
         elif alarm == sync.SYNC:
             self.sync.fire()
@@ -317,6 +342,7 @@ class Runtime:
             *self.sync.sizes(),
             *(() if self.snapshots is None else self.snapshots.sizes()),
             *self.evidence.sizes(),
+            *self.exchange.sizes(),
             Size("alarms", len(self.alarms), ALARMS_MAX),
             Size("reasons", len(self.ignored), REASONS_MAX),
         )
@@ -337,7 +363,7 @@ class Runtime:
             return
         self._stepping = True
         try:
-            while self._queue:
+            while self._queue and self._fork is None:
                 self._perform(self.replica.step(self._queue.popleft()))
         finally:
             self._stepping = False
@@ -347,6 +373,8 @@ class Runtime:
         answers: list[events.Event] = []
         for effect in effects:
             answer = self._perform_one(effect)
+            if self._fork is not None:
+                return
             if isinstance(answer, events.Executed):
                 answers += self._complain(answer)
             if answer is not None:
@@ -393,11 +421,13 @@ class Runtime:
             case events.Alarm():
                 self.alarms.append((self._timers.wall_ms(), effect))
             case events.Halt():
-                raise Halted(effect.reason, fork=self._explain(effect))
+                self._on_fork(effect)
             case events.Accuse():
                 self.evidence.on_accuse(effect)
             case events.Retain():
                 self.evidence.retain(effect)
+            case events.Inquire():
+                self.exchange.ask(effect.height, effect.of)
             case events.Ignore():
                 # Peers choose the numbers in the text: only its head may name a counter (I8).
                 why = "fault" if effect.fault else effect.why.partition(":")[0]
@@ -471,10 +501,11 @@ class Runtime:
 
     def _apply_fetched(self, block: Fetched) -> None:
         """Apply a block that sync verified, and tell the replica (S3, D13)."""
+        certificate = self._find_other_parent(block) or block.certificate
         self._fetched_id = block.certificate.block_id
-        self._feed(events.CertificateKnown(block.certificate, *self._now()))
+        self._feed(events.CertificateKnown(certificate, *self._now()))
         self._fetched_id = None
-        if block.header.height != self.store.tip.height + 1:
+        if self._fork is not None or block.header.height != self.store.tip.height + 1:
             return  # the certificate let consensus apply the block itself
         self._apply(block, self._run_certified(self.store.base(), block))
         self._feed(self._new_height())
@@ -484,7 +515,7 @@ class Runtime:
         learns = self._signer is not None and self.replica.is_joining(height)
         return learns or self.store.joins
 
-    def _halt(self, why: str) -> NoReturn:
+    def _stop(self, why: str) -> NoReturn:
         raise Halted(why)
 
     def _run_certified(self, base: Base, block: Fetched) -> Executed:
@@ -558,17 +589,57 @@ class Runtime:
         self.alarms.append((self._timers.wall_ms(), events.Alarm("equivocation", told)))
         self.equivocations += 1
 
-    def _explain(self, effect: events.Halt) -> Fork:
-        """E6: who made a fork possible, from both certificates and all that was heard there."""
+    def _heard(self, height: int) -> tuple[Testimony, ...]:
+        """E5: what this node heard at a height, as far as it is kept."""
+        return tuple(dict.fromkeys((*self.replica.said(height), *self.evidence.retained(height))))
+
+    def _find_other_parent(self, block: Fetched) -> CommitCertificate | None:
+        """E6: a certified block on another parent than ours carries that one's certificate (M8)."""
+        tip, last = self.store.tip, block.body.last_commit
+        if block.header.parent_id == tip.block_id or last is None or last.height != tip.height:
+            return None
+        validators = self.store.validators_at(tip.height)
+        try:
+            check_commit_certificate(last, validators, self.chain.chain_id, self._verify)
+        except Malformed:
+            return None  # then its execution fails, and this node halts all the same (S5)
+        return last
+
+    def _on_certificate(self, peer: Peer, certificate: CommitCertificate) -> None:
+        """E6: consensus knows the newest heights; of older ones the store tells of a fork."""
+        own = self.store.certificate(certificate.height)
+        if own is None or own.block_id == certificate.block_id:
+            self._receive(peer, certificate)
+            return
+        validators = self.store.validators_at(certificate.height)
+        check_commit_certificate(certificate, validators, self.chain.chain_id, self._verify)
+        said = self.replica.said(certificate.height)
+        self._on_fork(events.Halt("two certificates for one height", own, certificate, said))
+
+    def _on_fork(self, effect: events.Halt) -> None:
+        """E5, E6: this node does nothing more, and stops when it knows what all others heard.
+
+        It tells them of both certificates, so that they stop too.
+        """
+        self._fork = effect
+        for certificate in (effect.first, effect.second):
+            self._links.broadcast(certificate)
+        self.exchange.ask(effect.first.height, self._links.peers())
+        self._timers.set(FORK, self._timers.mono_ms() + FORK_MS)
+        if not self.exchange.is_waiting():
+            self._halt(effect)
+
+    def _halt(self, effect: events.Halt) -> NoReturn:
+        """E6: stop with a report of who made a fork possible."""
         height = effect.first.height
-        said = (*effect.said, *self.evidence.retained(height))
-        return compute_fork(
+        fork = compute_fork(
             effect.first,
             effect.second,
             self.store.validators_at(height),
-            said,
+            (*effect.said, *self.exchange.said(height)),
             self.candidates.header,
         )
+        raise Halted(effect.reason, fork=fork)
 
     # ----------------------------------------------------------------------------- inside
 

@@ -173,6 +173,7 @@ def test_e5_a_height_of_one_round_is_forgotten_and_one_of_two_is_kept() -> None:
     desk.new_height()
 
     (kept,) = desk.did(ev.Retain)
+    assert desk.did(ev.Inquire) == []
     kinds = [type(one) for one in kept.said]
     assert kept.height == 8
     assert kinds.count(BareProposal) == 1
@@ -190,7 +191,56 @@ def test_b9_what_is_kept_is_bounded_by_the_validators() -> None:
             witness.note(make_prepare(key(name), 8, round_, bytes(32)))
             witness.note(make_commit(key(name), 8, round_, bytes(32)))
 
-    assert len(witness.messages()) <= 2 * (2 * ROUNDS_KEPT + 1)
+    assert len(witness.messages()) <= 2 * (2 * ROUNDS_KEPT + 2)  # and a pair of a letter
+
+
+def test_e5_every_conflicting_message_is_kept_also_of_a_height_of_one_round() -> None:
+    desk = Desk("D", timing=SLOW).watch()
+    block, other = desk.block("b1"), desk.block("b2")
+    desk.hear("A", desk.proposal(block))
+    lie, truth = (desk.prepares("B", 0, one)[0] for one in (other, block))
+    desk.hear("B", lie, *desk.prepares("ABC", 0, block), *desk.commits("ABC", 0, block))
+    desk.new_height()
+
+    (kept,) = desk.did(ev.Retain)
+
+    assert kept.height == 8
+    assert set(kept.said) == {lie, truth}
+
+
+def test_e5_what_contradicts_after_the_decision_is_kept_at_the_next_one() -> None:
+    desk = Desk("D", timing=SLOW).watch()
+    block = desk.block("b1")
+    truth, lie = (desk.commits("B", 0, one)[0] for one in (block, desk.block("b2")))
+    desk.hear("A", desk.proposal(block))
+    desk.hear("C", *desk.prepares("ABC", 0, block), *desk.commits("ABC", 0, block))
+    desk.new_height()
+    assert desk.did(ev.Retain) == []
+    desk.hear("B", lie)
+
+    following = desk.block("b3")
+    desk.hear("A", desk.proposal(following))
+    desk.hear("C", *desk.prepares("ABC", 0, following), *desk.commits("ABC", 0, following))
+    desk.new_height()
+
+    (kept,) = desk.did(ev.Retain)
+    assert kept.height == 8
+    assert set(kept.said) == {truth, lie}
+
+
+def test_f14_who_prepared_another_proposal_than_ours_is_asked_at_the_end() -> None:
+    """consensus E5, F14: two halves, two proposals; neither half can prove it alone."""
+    desk = Desk("D", timing=SLOW).watch()
+    shown, hidden = desk.block("b1"), desk.block("b2")
+    desk.hear("A", desk.proposal(shown))
+    desk.hear("A", *desk.prepares("ABC", 0, hidden), *desk.commits("ABC", 0, hidden))
+    desk.hear("A", desk.certificate(0, hidden, "ABC"))
+    desk.new_height()
+
+    (asked,) = desk.did(ev.Inquire)
+
+    assert asked.height == 8
+    assert asked.of == tuple(sorted(key(name) for name in "ABC"))[:2]  # f + 1 of them
 
 
 # F28 with n = 4: A and B lie, C and D are honest.

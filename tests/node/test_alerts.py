@@ -138,6 +138,9 @@ async def test_each_condition_is_found(nodes: list[Live], monkeypatch: pytest.Mo
     assert set(found) == set(ALERTS) - {"peers"}  # a mute node is the first loss
     assert node.name in found["validator_absent"]
     assert "foreign-signature" in found["guard"]
+    assert f"{node.name} tekende wat niet samen eerlijk kan zijn" in found["equivocation"]
+    assert "Meestal staat de sleutel op twee machines." in found["equivocation"]
+    assert "Most often the key is on two machines." in found["equivocation"]
     assert found["redemption_late"] == "delfshaven:EUR"
     assert found["upgrade"].startswith("version 2 begins at block")
     for planned in ((2, node.store.tip.height + 1_001), (1, 7), None):

@@ -37,7 +37,9 @@ from tests.consensus.network import play as play_network
 from tests.consensus.twins import Twins, make_random
 from tests.contracts import test_set_change as rules
 from tests.federation import Ledger
+from tests.node import test_exchange as exchange
 from tests.sim import test_evidence as sim_evidence
+from tests.sim import test_fork as sim_fork
 from tests.sim import test_liars, test_scenarios
 from tests.sim import test_recovery as recovery
 from tests.sim import test_set_change as sets
@@ -132,7 +134,8 @@ broken = seeds(faults=Broken)
 rough = seeds(faults=Rough)
 swarm = seeds(faults=Swarm)
 agreement, bounds, silence = test_agreement, test_bounds_and_relay, test_silence_and_time
-REPLICA = "consensus.replica:Replica."
+fork = sim_fork.test_f28_f_plus_one_keys_on_two_machines_are_named
+REPLICA, RUNTIME = "consensus.replica:Replica.", "node.runtime:Runtime."
 CHANGE, OPEN = "consensus.round_change:", "consensus.open_height:"
 REASONS, PROOF, SANCTIONS = "chain.justification:", "chain.evidence:", "chain.sanctions:"
 
@@ -470,8 +473,20 @@ PLANTS = [
           law(sanctions.test_e4_v4_a_key_waits_for_a_planned_change_which_still_fits)),
     Plant("E5", "node.evidence:EvidencePool.retain", "self._store.store.write(changes)", "pass",
           law(sim_evidence.test_e5_what_was_said_in_a_failed_round_is_kept)),
+    Plant("E5 asked", REPLICA + "_end", "self._do(ev.Inquire(at.height, tuple(few)))", "pass",
+          law(sim_evidence.test_e4_a_liar_leaves_the_set_and_the_chain_goes_on, "a")),
+    Plant("E5 judged", "node.exchange:Exchange.on_answer", "self._check(one, message.height)",
+          "pass", law(exchange.test_b12_a_forged_page_is_its_peers_fault_and_changes_nothing)),
+    Plant("E5 union", RUNTIME + "_halt", "(*effect.said, *self.exchange.said(height)),",
+          "effect.said,", law(fork, "two rounds")),
     Plant("E6", REPLICA + "_learn_certificate", "self._check_fork(known, certificate)", "pass",
           law(agreement.test_e6_two_certificates_for_one_height_halt_the_node)),
+    Plant("E6 old", RUNTIME + "_on_certificate",
+          "if own is None or own.block_id == certificate.block_id:", "if True:",
+          law(fork, "more heights")),
+    Plant("E6 parent", RUNTIME + "_apply_fetched",
+          "certificate = self._find_other_parent(block) or block.certificate",
+          "certificate = block.certificate", law(fork, "more heights")),
     # --------------------------------------------------------------------------------- B: bounds
     Plant("B3", "node.candidates:Candidates.want",
           "if digest(body) == compact.header.body_hash:", "if True:", swarm),

@@ -42,7 +42,7 @@ from node.head_file import (
 from node.intake import Verdict
 from node.join import JoinedBySnapshot, Place
 from node.messages import CertificateNote
-from node.runtime import Runtime, TooOld
+from node.runtime import Halted, Runtime, TooOld
 from node.snapshot_files import SnapshotFiles
 from node.snapshots import Setup
 from node.store_memory import MemoryStore
@@ -60,6 +60,7 @@ if TYPE_CHECKING:
 
     from chain.codec import Record
     from chain.genesis import ValidatorDoc
+    from node.fork import Fork
     from node.ports import Check, Peer
 
 KIND_OF_CODE = {kind.code: kind for kind in KINDS}
@@ -252,6 +253,7 @@ class SimNode:
         self.lie: Callable[[Record], Record | None] | None = None  # what a liar says instead
         self.liar: Liar | None = None
         self.chain = world.chain
+        self.fork: Fork | None = None  # the report it stopped with (F28)
         self.stopped: str | None = None  # why the program ended itself, for good
         self.joining: dict[bytes, bytes] = {}  # the store that a snapshot is put into
         self.joined: dict[bytes, bytes] | None = None  # the same, once it is proved and named
@@ -533,6 +535,7 @@ class World:
         self.sent = 0
         self.accepted: dict[bytes, str] = {}
         self.healed = False
+        self.forks = False  # more than f keys lie, so two blocks of one height may be decided
         self._cast(docs)
 
     def _cast(self, docs: Sequence[ValidatorDoc]) -> None:
@@ -628,6 +631,12 @@ class World:
         except TooOld as error:
             assert node is not None
             node.stopped = str(error)
+            node.crash()
+        except Halted as error:
+            if not self.forks or error.fork is None:
+                raise
+            assert node is not None
+            node.fork = error.fork
             node.crash()
         except (Crashed, JoinedBySnapshot):
             assert node is not None

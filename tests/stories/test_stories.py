@@ -237,6 +237,8 @@ class Teller:
                 return "accuse", f"{letter(effect.first.signer)}: {self._accused(effect)}"
             case ev.Retain():
                 return "retain", f"{len(effect.said)} messages of height {effect.height}"
+            case ev.Inquire():
+                return "inquire", f"height {effect.height} of {_letters(effect.of)}"
             case ev.Ignore():
                 fault = " (a fault)" if effect.fault else ""
                 return "ignore", f"{letter(effect.sender)}: {effect.why}{fault}"

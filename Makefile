@@ -5,6 +5,7 @@
 #   make fmt                      format, and mend what ruff can mend
 #   make sim  [SEED=17]           replay one simulated history; without SEED a fresh one
 #   make soak [ARGS=500]          fresh histories until one fails, 500 are done, or you stop it
+#   make powercut [ARGS=10000]    states that power cuts leave of a recorded node; needs strace
 #   make flood [ARGS=60]          one validator floods another for an hour of virtual time
 #   make drills [ARGS="F24 F30"]   faults on real processes under load; ARGS="--kills 500", "--list"
 #   make bench [ARGS="--seconds 20"]   timings with their setup
@@ -16,7 +17,7 @@
 
 SHELL := /bin/sh
 .NOTPARALLEL:
-.PHONY: run test check fmt sim soak flood drills bench stories cov lock clean remake
+.PHONY: run test check fmt sim soak powercut flood drills bench stories cov lock clean remake
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
@@ -52,6 +53,9 @@ sim: .venv/.dev
 
 soak: .venv/.dev
 	@exec $(BIN)/python -m tests.sim soak $(ARGS)
+
+powercut: .venv/.dev
+	@exec $(BIN)/python -m tests.sim powercut $(ARGS)
 
 flood: .venv/.dev
 	@exec $(BIN)/python -m tests.sim flood $(ARGS)

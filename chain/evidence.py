@@ -145,6 +145,21 @@ def get_conviction(evidence: Evidence) -> Conviction:
             assert_never(evidence)
 
 
+def get_said(evidence: Evidence) -> tuple[Testimony, ...]:
+    """Return the messages of the accused that `evidence` holds."""
+    match evidence:
+        case TwoProposals() | TwoPrepares() | TwoRoundChanges() | TwoCommits():
+            return (evidence.first, evidence.second)
+        case FalseCommit():
+            return (evidence.commit,)
+        case Amnesia():
+            return (evidence.commit, evidence.change)
+        case FalseProposal():
+            return (evidence.proposal,)
+        case _:
+            assert_never(evidence)
+
+
 def check_evidence(
     evidence: Evidence, chain: ChainName, validators: ValidatorSet, verify: Verify
 ) -> None:
@@ -154,30 +169,26 @@ def check_evidence(
     """
     match evidence:
         case TwoProposals() | TwoPrepares() | TwoRoundChanges():
-            said: tuple[Testimony, ...] = (evidence.first, evidence.second)
             _check_pair(chain, evidence.first, evidence.second)
         case TwoCommits():
-            said = (evidence.first, evidence.second)
             _check_header(chain, evidence.first.record, evidence.first_header)
             _check_header(chain, evidence.second.record, evidence.second_header)
             _check_pair(chain, evidence.first, evidence.second)
         case FalseCommit():
-            said = (evidence.commit,)
             _check_header(chain, evidence.commit.record, evidence.header)
             if not _contradicts(evidence.commit.record, evidence.header):
                 raise Malformed("a commit that agrees with its header")
         case Amnesia():
-            said = (evidence.commit, evidence.change)
             _check_header(chain, evidence.commit.record, evidence.header)
             if find_conflict(evidence.commit, evidence.change) != "d":
                 raise Malformed("a round change that has not forgotten the commit")
         case FalseProposal():
-            said = (evidence.proposal,)
             digest = justification_digest(evidence.justification)
             if evidence.proposal.record.justification_digest != digest:
                 raise Malformed("another justification than the leader signed")
         case _:
             assert_never(evidence)
+    said = get_said(evidence)
     for one in said:
         if one.signer not in validators:
             raise Malformed("evidence against a key that is no validator of its height")

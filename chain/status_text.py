@@ -65,11 +65,21 @@ def agreement_lines(agreement: Mapping[str, Any], lang: Lang) -> list[str]:
     if agreement["suspended"]:
         lines.append(f"  {'geschorst' if dutch else 'suspended'}: {names('suspended')}")
     skew_ms = agreement["clock_skew_ms"]
-    if skew_ms:
+    if skew_ms is not None:
         lines.append(
-            f"  de klok wijkt {skew_ms} ms af van die van de andere nodes"
+            f"  klok: {abs(skew_ms)} ms verschil met de andere nodes"
             if dutch
-            else f"  the clock is {skew_ms} ms off those of the other nodes"
+            else f"  clock: {abs(skew_ms)} ms off the other nodes"
+        )
+    full = agreement["full_block"]
+    if full is not None and full["estimate_ms"] > full["limit_ms"]:  # consensus T14
+        txs, takes_ms, may_ms = full["txs"], full["estimate_ms"], full["limit_ms"]
+        lines.append(
+            f"  te traag voor volle blokken: {txs} opdrachten kosten {takes_ms} ms, "
+            f"het mag {may_ms} ms zijn"
+            if dutch
+            else f"  too slow for full blocks: {txs} transactions take {takes_ms} ms, "
+            f"it may be {may_ms} ms"
         )
     if agreement["silence"] is not None:
         lines.append(f"  {agreement['silence']['text']}")

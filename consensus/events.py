@@ -219,6 +219,15 @@ class SignerLocked(msgspec.Struct, frozen=True):
     wall_ms: int
 
 
+class KeyElsewhere(msgspec.Struct, frozen=True):
+    """Evidence holds a signature of the own key that the guard does not hold (D14, E7)."""
+
+    height: int
+    round: int
+    mono_ms: int
+    wall_ms: int
+
+
 class SigningRefused(msgspec.Struct, frozen=True):
     """The guard refused a draft (D2): this node stays silent until it starts again."""
 
@@ -241,6 +250,7 @@ Event = (
     | CertificateKnown
     | NewHeight
     | SignerLocked
+    | KeyElsewhere
     | SigningRefused
 )
 

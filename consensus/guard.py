@@ -20,7 +20,7 @@ import msgspec
 from chain.codec import Digest, PublicKey, Record, decode, encode
 from chain.crypto import SIGNATURE_BYTES, blake2b
 from chain.errors import ChainError, Malformed
-from consensus.messages import Commit, Draft, DraftProposal, Prepare, RoundChange
+from consensus.messages import Commit, Draft, DraftProposal, Prepare, Proposal, RoundChange
 
 SLOT_BYTES = 512  # the smallest sector of a disk
 CHECKSUM_BYTES = 16
@@ -137,11 +137,13 @@ def is_unknown(slot: Slot) -> bool:
     return not slot.signed and slot.position.step < Step.END and not is_opening(slot)
 
 
-def position(draft: Draft) -> Position:
+def position(draft: Draft | Proposal) -> Position:
     """Return where the signature of `draft` stands."""
     match draft:
         case DraftProposal():
-            return Position(draft.record.height, draft.record.round, Step.PROPOSAL)
+            return position(draft.record)
+        case Proposal():
+            return Position(draft.height, draft.round, Step.PROPOSAL)
         case Prepare():
             return Position(draft.height, draft.round, Step.PREPARE)
         case Commit():
@@ -159,6 +161,18 @@ def judge(last: Slot | None, at: Position, signed: bytes) -> Verdict:
     if signed == last.signed and last.signature != _UNSIGNED:
         return Verdict(last.signature, None)
     return Verdict(None, f"another message was signed at {_words(at)}")
+
+
+def is_foreign(slots: Iterable[Slot], at: Position, signed: bytes) -> bool:
+    """Say whether a valid signature of this key over `signed` came from another machine (D14).
+
+    `slots` are all of that height: where there are none the guard knows nothing, and one that
+    signs nothing closed or opened the height, or came from a lost disk (D10, D12).
+    """
+    known = tuple(slots)
+    if not known or not all(slot.signed for slot in known):
+        return False
+    return all((slot.position, slot.signed) != (at, signed) for slot in known)
 
 
 def encode_binding(binding: Binding) -> tuple[bytes, bytes]:

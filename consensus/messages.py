@@ -165,7 +165,7 @@ def decode_message(data: bytes) -> Message:
     return decode(Message, data)  # type: ignore[arg-type]  # a union is no class to mypy
 
 
-def signed_bytes(chain: ChainName, draft: Draft) -> bytes:
+def signed_bytes(chain: ChainName, draft: Draft | Proposal) -> bytes:
     """Return what a signature over `draft` covers (M4, M5)."""
     record = draft.record if isinstance(draft, DraftProposal) else draft
     return signed.signed_bytes(chain, record)

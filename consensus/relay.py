@@ -80,6 +80,26 @@ def compute_lacking(at: OpenHeight, status: Status) -> list[Relayed]:
     return lacking
 
 
+def compute_own_words(at: OpenHeight, peer: bytes, status: Status) -> list[SignedMessage]:
+    """Return what is held of the peer's own key in its round: at most one message of each kind.
+
+    Its bitmaps say that it signed, not what. Only so does it learn that another machine signs with
+    its key (D14); what it signed itself it knows, and drops without checking a signature.
+    """
+    if status.height != at.height:
+        return []
+    words: list[SignedMessage | None] = [
+        at.changes.of(peer),
+        at.prepares.get(peer, status.round),
+        at.commits.get(peer, status.round),
+    ]
+    candidate = at.candidates.get(peer)
+    is_of_round = candidate is not None and candidate.round == status.round
+    if candidate is not None and is_of_round and candidate.block_id != status.proposal:
+        words.append(candidate.message)
+    return [one for one in words if one is not None]
+
+
 def with_proof(
     changes: RoundChanges, message: SignedRoundChange
 ) -> SignedRoundChange | ProvenRoundChange:

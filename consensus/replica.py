@@ -66,7 +66,7 @@ from consensus.messages import (
 )
 from consensus.open_height import BlockState, Candidate, KnownBlock, OpenHeight
 from consensus.peers import Peers
-from consensus.relay import compute_lacking, compute_status, with_proof
+from consensus.relay import compute_lacking, compute_own_words, compute_status, with_proof
 from consensus.restart import commit_of, compute_own_messages, lacks_records
 from consensus.round_change import (
     FRESH_AT_ROUND_0,
@@ -156,6 +156,9 @@ class Replica:
         self._known = 0  # D10: the height that this node knew of when it started
         self._lost_records = False  # D10, D16: the open height of the guard lacks its records
         self._barrier = 0  # D10: the height whose decision lets this node sign again
+        self._closed_to = 0  # D10: at this height and those below nothing is signed any more
+        self._has_spoken = False  # since the start: what is lost was signed before that (D14)
+        self._has_met_own = False  # D14: words of this key that the guard does not hold, at a start
         self._skew_told = False  # T13
         self._halted = False  # E6
 
@@ -237,6 +240,8 @@ class Replica:
                 self._on_new_height(event)
             case ev.SignerLocked():
                 self._stop(Silence.LOCKED, "signer-locked")
+            case ev.KeyElsewhere():
+                self._stop_for_foreign(event.height, event.round)
             case ev.SigningRefused():
                 self._stop(Silence.GUARD, "guard-refused", ("why", event.why))
             case _:
@@ -251,6 +256,8 @@ class Replica:
         self._spoken = event.slots[-1].position if event.slots else START
         self._joins, self._barrier, self._acked = event.joins, 0, event.acked
         self._known = max(self._spoken.height, event.context.height - 1, event.acked)
+        self._closed_to = self._spoken.height if self._spoken.step >= Step.END else 0
+        self._has_spoken = self._has_met_own = False
         at = self._begin(event.context, work=event.work)
         self._restore(at, event)
         self._do(ev.SetTimer(Timer.RESEND, self._mono_ms + RESEND_MS))
@@ -306,6 +313,10 @@ class Replica:
         if self._barrier and context.height > self._barrier:
             self._alarm("join-barrier-passed", ("height", self._barrier))
             self._barrier = 0
+        if context.tip is not None and context.tip.height == before.height:
+            for vote in get_commits(context.tip, before.context.validators):
+                if vote.signer == self._own:
+                    self._meet_own(before, vote)
         if self._certified is not None and self._certified.height == context.height:
             self._decide(self._certified)
         for early in self._early.take(context.height, context.validators):
@@ -402,7 +413,7 @@ class Replica:
             self._ignore(peer, "signed by a stranger")
             return
         if message.signer == self._own:
-            self._meet_own(message)
+            self._meet_own(at, bare(message))
             return
         if self._is_held(message, proven):
             return
@@ -454,25 +465,33 @@ class Replica:
                 is_late = round_ < at.round or (candidate is not None and round_ < candidate.round)
         return f"too late: of round {round_}, now in {at.round}" if is_late else None
 
-    def _check_signature(self, message: SignedMessage) -> None:
-        signed = signed_bytes(self._chain, unseal(message))
-        if not self._verify(message.signer, signed, message.signature):
+    def _check_signature(self, said: SignedMessage | Testimony) -> None:
+        if not self._verify(said.signer, signed_bytes(self._chain, said.record), said.signature):
             raise Malformed("a wrong signature")
 
-    def _meet_own(self, message: SignedMessage) -> None:
+    def _meet_own(self, at: OpenHeight, said: Testimony) -> None:
         """D14: a signature of the own key, where it has signed, that the guard does not hold.
 
         Below a join barrier, and at a height that an approval opened, these are the words of the
-        disk that was lost (D10, D12).
+        disk that was lost (D10, D12). So they may be while this node has signed nothing since its
+        start: its disk may be an image of this very height, and it joins as after any loss.
         """
-        at, draft = self._open, unseal(message)
-        where = position(draft)
-        if self._spoken.height < at.height or at.is_reopened or self._is_closed:
+        where, signed = position(said.record), signed_bytes(self._chain, said.record)
+        is_open = at is self._open
+        if not at.signed or at.is_reopened or at.may_have_signed(where, signed):
             return
-        if at.may_have_signed(where, signed_bytes(self._chain, draft)):
+        if self._is_closed if is_open else at.height <= self._closed_to:
             return
-        self._check_signature(message)
-        told = (("height", where.height), ("round", where.round))
+        self._check_signature(said)
+        if self._has_spoken:
+            self._stop_for_foreign(where.height, where.round)
+        elif not self._gate_open:
+            self._has_met_own = True
+        elif is_open and at.decided is None:
+            self._close(at.height, "words")
+
+    def _stop_for_foreign(self, height: int, round_: int) -> None:
+        told = (("height", height), ("round", round_))
         self._stop(Silence.FOREIGN_SIGNATURE, "key-in-use-elsewhere", *told)
 
     def _keep_early(self, event: ev.Received, message: SignedMessage) -> None:
@@ -625,6 +644,8 @@ class Replica:
 
     def _testify(self, at: OpenHeight, said: Testimony) -> None:
         """E1, E5: keep a checked message; report it with an earlier one that it contradicts."""
+        if said.signer == self._own:
+            self._meet_own(at, said)
         pair = at.witness.note(said)
         if pair is not None and said.signer != self._own:
             self._do(ev.Accuse(*pair))
@@ -668,7 +689,10 @@ class Replica:
         is certified there, it tells who made that possible (E6).
         """
         said, decided = bare(message), at.decided
-        if said.signer == self._own or said.signer not in at.context.validators:
+        if said.signer not in at.context.validators:
+            return
+        if said.signer == self._own:
+            self._meet_own(at, said)
             return
         is_odd = decided is not None and decided.round < said.record.round
         if not is_odd and not at.witness.would_convict(said):
@@ -776,7 +800,8 @@ class Replica:
             if status.silence == Silence.BARRIER and status.height == at.height:
                 at.heartbeat_due |= self._peers.may_release(peer, self._mono_ms)  # D11
         if before is not None and (before.height, before.round) == (status.height, status.round):
-            for message in lacking:
+            own_words = compute_own_words(at, peer, status)  # D14
+            for message in (*lacking, *(one for one in own_words if one not in lacking)):
                 self._do(ev.Send(message, (peer,)))
 
     # ------------------------------------------------------------- second half: what rules allow
@@ -1022,6 +1047,7 @@ class Replica:
         if first is not None:
             self._do(first)  # D3
         self._spoken = where
+        self._has_spoken = True
         self._open.note_signed(where, signed_bytes(self._chain, draft))
         self._do(ev.SignAndSend(draft))
 
@@ -1070,14 +1096,20 @@ class Replica:
         of it (ADR 0045). A guard that is whole lacks nothing once its height is decided.
         """
         lacks = self._lost_records and self._spoken.height > certified
-        if self._joins or self._known < certified or lacks:
-            self._barrier = max(certified + 1, self._spoken.height)
-            why = "guard" if self._joins else "records" if lacks else "old"
-            self._alarm("join-barrier", ("height", self._barrier), ("why", why))
-            self._do(ev.RaiseGuard(self._barrier))
-            self._spoken = max(self._spoken, end_of(self._barrier))
+        if self._joins or self._known < certified or lacks or self._has_met_own:
+            is_old = self._known < certified
+            why = "guard" if self._joins else "records" if lacks else "old" if is_old else "words"
+            self._close(max(certified + 1, self._spoken.height), why)
         elif self._is_closed:
             self._barrier = self._spoken.height
+
+    def _close(self, height: int, why: str) -> None:
+        """D10: let this key sign nothing at `height` and those below any more."""
+        self._barrier = height
+        self._alarm("join-barrier", ("height", height), ("why", why))
+        self._do(ev.RaiseGuard(height))
+        self._spoken = max(self._spoken, end_of(height))
+        self._closed_to = max(self._closed_to, height)
 
     def _stop(self, why: Silence, alarm: str, *params: tuple[str, int | str]) -> None:
         if self._stopped is None:

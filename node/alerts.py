@@ -31,7 +31,7 @@ _log = logging.getLogger("wijk.alerts")
 # Those of backups come with their part.
 ALERTS = (
     "stall", "quorum", "validator_absent", "disk", "clock", "peers", "peg", "redemption_late",
-    "guard", "upgrade", "equivocation",
+    "guard", "upgrade", "equivocation", "execution",
 )  # fmt: skip
 
 
@@ -113,6 +113,12 @@ def find_alerts(node: Node) -> Mapping[str, str]:
             line for name, kind in sorted(caught.items()) for line in write_culprit(name, kind)
         ]
         found["equivocation"] = " ".join(lines)
+    full = node.full_block()
+    if full is not None and not full.fits:
+        found["execution"] = (
+            f"a block of {full.txs} transactions takes {full.estimate_ms} ms here and may take "
+            f"{full.limit_ms}; {full.txs_that_fit} would fit (max_block_txs, round_timeout_ms)"
+        )
     late = _find_late(node)
     if late:
         found["redemption_late"] = ", ".join(late)

@@ -18,7 +18,7 @@ from node.addresses import PORT_MAX
 
 CONFIG_BYTES_MAX = 256 * 1024
 
-Value = str | int
+Value = str | int | tuple[str, ...]
 
 
 class ConfigInvalid(Exception):
@@ -49,7 +49,16 @@ class Config(msgspec.Struct, frozen=True):
 
     def number(self, name: str) -> int:
         """Return a setting that is a number."""
-        return int(self.values[name])
+        value = self.values[name]
+        assert isinstance(value, int), "the setting is a number"
+        return value
+
+    @property
+    def peer_addresses(self) -> dict[str, str]:
+        """Return where peers are that genesis does not place, by the names the chain gives them."""
+        listed = self.values.get("p2p.peers", ())
+        assert isinstance(listed, tuple), "the setting is a list"
+        return {name: address for name, _, address in (one.partition("@") for one in listed)}
 
 
 def load_config(
@@ -60,10 +69,7 @@ def load_config(
     values: dict[str, Value] = {name: setting.default for name, setting in SETTINGS.items()}
     origins = dict.fromkeys(SETTINGS, "default")
     for name, value in _read_file(path, faults).items():
-        if name == "p2p.peers":
-            if value != []:
-                faults.append(f"{path.name}: p2p.peers cannot be used: the chain names the peers")
-        elif name not in SETTINGS:
+        if name not in SETTINGS:
             faults.append(f"{path.name}: {name} is not a setting")
         else:
             values[name], origins[name] = value, path.name
@@ -72,7 +78,10 @@ def load_config(
         if variable in environ:
             text = environ[variable]
             is_number = isinstance(setting.default, int)
+            is_list = isinstance(setting.default, tuple)
             values[name] = int(text) if is_number and text.isascii() and text.isdigit() else text
+            if is_list:
+                values[name] = tuple(text.split(",")) if text else ()
             origins[name] = variable
     for name, value in (flags or {}).items():
         values[name], origins[name] = value, "flag"
@@ -124,13 +133,20 @@ def _read_file(path: Path, faults: list[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for section, keys in tree.items():
         if isinstance(keys, dict):
-            found.update({f"{section}.{key}": value for key, value in keys.items()})
+            found.update(
+                {
+                    f"{section}.{key}": tuple(value) if isinstance(value, list) else value
+                    for key, value in keys.items()
+                }
+            )
         else:
             found[section] = keys
     return found
 
 
 def _kind(default: Value) -> str:
+    if isinstance(default, tuple):
+        return "a list of texts"
     return "a whole number" if isinstance(default, int) else "a text"
 
 
@@ -176,6 +192,16 @@ def _absolute(value: Any) -> str | None:
     return None if value == "" or str(value).startswith("/") else "is not an absolute path"
 
 
+def _peers(value: Any) -> str | None:
+    names = []
+    for one in value:
+        name, _, address = str(one).partition("@")
+        if not name or _name(name) is not None or _address(address) is not None:
+            return f"has {one!r}, which is not like noord@noord.example:7100"
+        names.append(name)
+    return "names a peer twice" if len(set(names)) != len(names) else None
+
+
 def _none_yet(value: Any) -> str | None:
     return None if value == "" else "cannot be used: this version begins at genesis"
 
@@ -208,6 +234,7 @@ SETTINGS: dict[str, Setting] = {
     "p2p.external": Setting(
         "", "the address peers should use, where it differs", _optional_address
     ),
+    "p2p.peers": Setting((), "where peers are that genesis does not place: NAME@HOST:PORT", _peers),
     "p2p.max_peers": Setting(120, "links at most", _between(1, 400)),
     "api.listen": Setting("127.0.0.1:8080", "where wallets and browsers reach it", _address),
     "api.public_url": Setting("", "the https address people see", _public_url),

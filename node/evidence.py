@@ -64,7 +64,7 @@ class EvidencePool:
         links: Links,
         verify: Verify,
         find_header: Callable[[bytes], Header | None],
-        on_new: Callable[[Conviction], None],
+        on_new: Callable[[Conviction, Evidence], None],
     ) -> None:
         self._name = ChainName(chain.digest, chain.chain_id)
         self._store = store
@@ -108,7 +108,7 @@ class EvidencePool:
             self._check(evidence, found)
         except Malformed:
             return  # a header that names another chain proves nothing (E2), and is no peer's fault
-        self._add(found, encode(evidence))
+        self._add(found, evidence)
 
     def on_note(self, message: EvidenceNote) -> None:
         """A peer tells of evidence. Raise `Malformed` if it proves nothing (B12)."""
@@ -117,7 +117,7 @@ class EvidencePool:
         if found.height > self._store.tip.height + 1 or not self._is_wanted(found):
             return
         self._check(evidence, found)
-        self._add(found, message.evidence)
+        self._add(found, evidence)
 
     def on_link_up(self, peer: Peer) -> None:
         """Tell a peer that was away what is not on the chain yet."""
@@ -163,13 +163,14 @@ class EvidencePool:
         validators = self._store.validators_at(found.height)
         check_evidence(evidence, self._name, validators, self._verify)
 
-    def _add(self, found: Conviction, raw: bytes) -> None:
+    def _add(self, found: Conviction, evidence: Evidence) -> None:
         if not self._is_wanted(found):
             return
+        raw = encode(evidence)
         self._store.store.write([(POOL + found.key, raw)])  # J70: before anybody hears of it
         self._held[found.key] = Held(found, raw)
         self._links.broadcast(EvidenceNote(raw))
-        self._on_new(found)
+        self._on_new(found, evidence)
 
     def _is_wanted(self, found: Conviction) -> bool:
         has_room = len(self._held) < POOL_MAX and found.key not in self._held

@@ -85,6 +85,12 @@ class GuardFile:
         """Return what was signed at `height`, in order; nothing below the last one signed at."""
         return tuple(slot for slot in self._slots if slot.position.height == height)
 
+    def recall(self, height: int) -> tuple[Slot, ...]:
+        """Return what the file holds of `height`, also long after, from its base on (D6, D14)."""
+        data, binding = self._file.read(), self._binding
+        slots = read_guard(data, binding.key, binding.genesis_digest).slots
+        return tuple(slot for slot in slots if slot.position.height == height)
+
     def sign(self, at: Position, signed: bytes) -> bytes:
         """Return the signature over `signed`, the message of position `at`, once it is durable.
 
@@ -168,6 +174,10 @@ class LostGuard:
     def slots(self, height: int) -> tuple[Slot, ...]:
         """Return what was signed at `height`, in order."""
         return () if self._made is None else self._made.slots(height)
+
+    def recall(self, height: int) -> tuple[Slot, ...]:
+        """Return what the file holds of `height`."""
+        return () if self._made is None else self._made.recall(height)
 
     def sign(self, at: Position, signed: bytes) -> bytes:
         """Sign as `GuardFile.sign`; refuse while there is no guard."""

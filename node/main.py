@@ -247,7 +247,7 @@ async def _serve(
         snapshots=make_setup(home, choose_kind(config.text("node.storage"), home.store), genesis),
     )
     loop.set_exception_handler(lambda _loop, context: _fail(stop, context))
-    follow_peers(runtime, links, genesis.doc)
+    follow_peers(runtime, links, genesis.doc, config.peer_addresses)
     p2p = links.open(config.text("p2p.listen"))
     node = Node(
         runtime=runtime,
@@ -313,14 +313,19 @@ def make_setup(home: Home, kind: str, genesis: Genesis) -> Setup:
     )
 
 
-def follow_peers(runtime: Runtime, links: PeerLinks, doc: GenesisDoc) -> None:
-    """Admit whom the chain names, now and after every block that names others (Z4)."""
-    admitted = find_peers(runtime.store, doc)
+def follow_peers(
+    runtime: Runtime, links: PeerLinks, doc: GenesisDoc, told: Mapping[str, str]
+) -> None:
+    """Admit whom the chain names, now and after every block that names others (Z4).
+
+    `told` are addresses by name, of the operator (`p2p.peers`).
+    """
+    admitted = find_peers(runtime.store, doc, told)
     links.set_peers(admitted)
 
     def look(_applied: Applied) -> None:
         nonlocal admitted
-        found = find_peers(runtime.store, doc)
+        found = find_peers(runtime.store, doc, told)
         if found != admitted:
             admitted = found
             links.set_peers(found)

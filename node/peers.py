@@ -28,12 +28,18 @@ KEY_BYTES = 32
 OBSERVERS_PER_WIJK = 2  # the newest reports: the node that is to come, and one to put it right
 
 
-def find_peers(store: ChainStore, doc: GenesisDoc) -> list[PeerInfo]:
-    """Return who is admitted now; an address is known of the places that genesis names.
+def find_peers(
+    store: ChainStore, doc: GenesisDoc, told: Mapping[str, str] | None = None
+) -> list[PeerInfo]:
+    """Return who is admitted now, with the address where that is known.
 
-    A node that took the place of another is looked for where that one was.
+    Genesis names places, and a node that took the place of another is looked for where that one
+    was. `told` are addresses by name that the operator knows better: where to dial, never whom to
+    admit (B10).
     """
-    addresses = {validator.name: validator.address for validator in doc.validators}
+    addresses = {validator.name: validator.address for validator in doc.validators} | dict(
+        told or {}
+    )
     members = _find_members(State(store.read_state))
     found = {
         member.key: PeerInfo(
@@ -44,7 +50,7 @@ def find_peers(store: ChainStore, doc: GenesisDoc) -> list[PeerInfo]:
     taken = {info.transport_key for info in found.values()}
     for observer in _find_observers(store):
         if observer.key not in found and observer.transport_key not in taken:
-            found[observer.key] = observer
+            found[observer.key] = observer._replace(address=addresses.get(observer.name, ""))
             taken.add(observer.transport_key)
     return [found[key] for key in sorted(found)]
 

@@ -116,7 +116,10 @@ class Signer(Protocol):
         """The newest slot of the guard, or None."""
 
     def slots(self, height: int) -> tuple[Slot, ...]:
-        """Return what was signed at `height`, in order."""
+        """Return what was signed at `height`, in order, where that is not decided yet."""
+
+    def recall(self, height: int) -> tuple[Slot, ...]:
+        """Return the same of any height, as far back as the guard reaches; slow."""
 
     def raise_to(self, height: int) -> None:
         """Refuse everything up to and including `height` from now on, durably (D10)."""

@@ -13,7 +13,7 @@ import msgspec
 from chain.codec import Record, decode, encode
 from chain.contract import Chain, Clock
 from chain.errors import Malformed
-from chain.evidence import Conviction, Testimony
+from chain.evidence import Conviction, Evidence, Testimony, get_said
 from chain.execute import Base, Executed, get_leaders, get_set
 from chain.keyspaces import SET_NEXT, SET_NOW, get_version
 from chain.records import Header
@@ -22,7 +22,7 @@ from chain.texts import code_text, message
 from chain.validators import CommitCertificate, Verify, check_commit_certificate
 from consensus import events
 from consensus.events import HeightContext, OpenRecords, Timer, Timing
-from consensus.guard import position
+from consensus.guard import is_foreign, position
 from consensus.messages import (
     ChainName,
     CompactBlock,
@@ -582,12 +582,22 @@ class Runtime:
     def _offer_evidence(self) -> tuple[bytes, ...]:
         return self.evidence.offer()
 
-    def _on_evidence(self, found: Conviction) -> None:
-        """E7: tell the operator, whose first thought should be a key on two machines."""
+    def _on_evidence(self, found: Conviction, evidence: Evidence) -> None:
+        """E7: tell the operator, whose first thought should be a key on two machines.
+
+        Where it is the own key, one of the two messages is not of this machine: it stops (D14).
+        """
         names = {one.key: one.name for one in self.store.validators_at(found.height).validators}
         told = (("validator", names[found.key]), ("kind", found.kind), ("height", found.height))
         self.alarms.append((self._timers.wall_ms(), events.Alarm("equivocation", told)))
         self.equivocations += 1
+        if self._signer is None or found.key != self._own_key:
+            return
+        chain = ChainName(self.chain.digest, self.chain.chain_id)
+        for said in get_said(evidence):
+            at, signed = position(said.record), signed_bytes(chain, said.record)
+            if is_foreign(self._signer.recall(at.height), at, signed):
+                self._feed(events.KeyElsewhere(at.height, at.round, *self._now()))
 
     def _heard(self, height: int) -> tuple[Testimony, ...]:
         """E5: what this node heard at a height, as far as it is kept."""

@@ -31,6 +31,11 @@ class SlotFile:
         if self._failed:
             raise StoreFailed(f"{self._path}: an earlier write failed; only a new start can tell")
 
+    def read(self) -> bytes:
+        """Return what the file holds."""
+        self.check_usable()
+        return self._disk.read(self._file)
+
     def append(self, slot: bytes) -> None:
         """Make `slot` durable at the end of the file."""
         assert len(slot) == SLOT_BYTES, f"a slot of {len(slot)} bytes"

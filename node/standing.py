@@ -29,6 +29,7 @@ from consensus.messages import Status
 from consensus.timers import IN_TOUCH_MS
 from node.chainstore import ChainStore
 from node.config import Config
+from node.full_block import Executions, FullBlock
 from node.guard_file import LostGuard
 from node.home import Home
 from node.links import PeerLinks
@@ -125,6 +126,7 @@ class Node:
         self.meters = meters
         self.signers = Signers(runtime.store)
         self.finality = Finality(self.meters)
+        self._executions = Executions()
         self.fail: Callable[[BaseException], None] = _raise
         self.stream_clients: Callable[[], int] = lambda: 0
         self._down_since: dict[Peer, int] = {}
@@ -308,6 +310,10 @@ class Node:
         expected = self.clock().number("round_timeout_ms")
         return now - since > self.config.number("alerts.stall_blocks") * expected
 
+    def full_block(self) -> FullBlock | None:
+        """Return how long a full block would take here; None while nothing large was seen (T14)."""
+        return self._executions.estimate(self.clock().number)
+
     def totals(self) -> tuple[int, int, bool]:
         """Return the chain's supply and reserve in cents, and whether every coin is backed."""
         supply = reserve = 0
@@ -345,6 +351,8 @@ class Node:
     def _on_applied(self, applied: Applied) -> None:
         self._applied_mono = self.timers.mono_ms()
         self.signers.add(applied.certificate)
+        if not self.behind_blocks():  # what is caught up has its signatures checked on the way
+            self._executions.add(len(applied.tx_ids), applied.bytes, applied.execute_ms)
         self.finality.on_block(applied.tx_ids, self._applied_mono)
 
     def _on_linked(self, peer: Peer, up: bool) -> None:

@@ -138,6 +138,7 @@ def agreement_json(node: Node, touch: Touch, lang: Lang) -> Json:
     leaders = LEADERS.get(state)
     assert leaders is not None, "genesis sets the schedule"
     silence = node.silence
+    full = node.full_block()
     return {
         "height": status.height,
         "round": status.round,
@@ -150,6 +151,14 @@ def agreement_json(node: Node, touch: Touch, lang: Lang) -> Json:
         ],
         "suspended": sorted_names(get_suspended_keys(state)),
         "clock_skew_ms": status.skew_ms,
+        "full_block": None
+        if full is None
+        else {
+            "txs": full.txs,
+            "estimate_ms": full.estimate_ms,
+            "limit_ms": full.limit_ms,
+            "measured_txs": full.measured_txs,
+        },
         "silence": None
         if silence is None
         else {"reason": silence, "text": silence_text(silence, lang)},

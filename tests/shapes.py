@@ -134,6 +134,9 @@ SHAPES: dict[str, Any] = {
             "sidelined": [{"name": "text", "until_height": "int"}],
             "suspended": ["text"],
             "clock_skew_ms": Maybe("int"),
+            "full_block": Maybe(
+                {"txs": "int", "estimate_ms": "int", "limit_ms": "int", "measured_txs": "int"}
+            ),
             "silence": Maybe({"reason": "text", "text": "text"}),
         },
         "finality_ms": Maybe({"p50": Maybe("number"), "p99": Maybe("number")}),

@@ -7,6 +7,8 @@ byte, or there as a random choice of its 512-byte sectors. Two profiles say when
     JOURNALLED  syncing a new file makes its name durable (ext4, xfs)
     STRICT      a name is durable after a sync of the folder, and before that any prefix of the
                 operations on names may have survived
+
+A file in a folder below has the name `folder/file`, and `sync_folder` then names the folder.
 """
 
 import random
@@ -134,6 +136,10 @@ class _Image:
             made = [i for i, m in enumerate(self.moves) if m.kind == "create" and m.file == op.file]
             if profile == JOURNALLED and made:
                 self._settle(made[0] + 1)
+        elif op.kind == "sync_folder" and op.names:
+            here = [move for move in self.moves if _folder(move) == op.names[0]]
+            self.names = _moved(self.names, here)
+            self.moves = [move for move in self.moves if move not in here]
         elif op.kind == "sync_folder":
             self._settle(len(self.moves))
 
@@ -142,8 +148,13 @@ class _Image:
         del self.moves[:count]
 
 
-def crashes(ops: list[Op], profile: str, *, every_byte: bool, seed: int = 0) -> Iterator[Crash]:
-    """Yield every state in which a power cut within `ops` can leave the folder."""
+def crashes(
+    ops: list[Op], profile: str, *, every_byte: bool, seed: int = 0, slots_torn: bool = False
+) -> Iterator[Crash]:
+    """Yield every state in which a power cut within `ops` can leave the folder.
+
+    `slots_torn` tears also writes of at most a sector, every 64 bytes: no disk should.
+    """
     chance = random.Random(seed)
     image = _Image()
     marks = 0
@@ -152,7 +163,8 @@ def crashes(ops: list[Op], profile: str, *, every_byte: bool, seed: int = 0) -> 
         image.apply(op, profile)
         for survived in range(len(image.moves) + 1):
             names = _moved(image.names, image.moves[:survived])
-            for what, whole, contents in _contents(image, chance, every_byte=every_byte):
+            steps = (1, 1) if every_byte else (64 if slots_torn else SECTOR, SECTOR)
+            for what, whole, contents in _contents(image, chance, steps):
                 files = {name: contents.get(file, b"") for name, file in names.items()}
                 story = f"after call {index} ({op.kind}), {survived} names moved, {what}"
                 yield Crash(files, marks, whole, story)
@@ -167,14 +179,17 @@ def rebuild(crash: Crash, folder: Path) -> None:
 
 
 def _contents(
-    image: _Image, chance: random.Random, *, every_byte: bool
+    image: _Image, chance: random.Random, steps: tuple[int, int]
 ) -> Iterator[tuple[str, bool, dict[int, bytes]]]:
-    """Yield (what happened, whether sectors stayed whole, contents) for the unsynced data."""
+    """Yield (what happened, whether sectors stayed whole, contents) for the unsynced data.
+
+    `steps` says where writes are torn: those of at most a sector, and longer ones.
+    """
     yield "unsynced lost", True, image.contents
     for file, changes in image.pending.items():
         data = image.contents.get(file, b"")
         for number, change in enumerate(changes):
-            tears = _tears(data, change, chance, every_byte=every_byte)
+            tears = _tears(data, change, chance, steps[len(change.data) > SECTOR])
             for what, whole, torn in tears:
                 story = f"file {file} call {number}: {what}"
                 yield story, whole, {**image.contents, file: torn}
@@ -183,14 +198,14 @@ def _contents(
 
 
 def _tears(
-    data: bytes, change: Op, chance: random.Random, *, every_byte: bool
+    data: bytes, change: Op, chance: random.Random, step: int
 ) -> Iterator[tuple[str, bool, bytes]]:
     if change.kind != "write":
         return
     size = len(change.data)
     grown = max(len(data), change.at + size)
     yield "size kept, bytes lost", True, data.ljust(grown, b"\0")
-    for at in range(1 if every_byte else SECTOR, size, 1 if every_byte else SECTOR):
+    for at in range(step, size, step):
         whole = at % SECTOR == 0
         part = Op("write", change.file, change.at, change.data[:at])
         yield f"short at {at}", True, _changed(data, part)  # a size may be anything
@@ -202,6 +217,10 @@ def _tears(
                 part_bytes = change.data[at : at + SECTOR]
                 torn[change.at + at : change.at + at + len(part_bytes)] = part_bytes
         yield "some sectors", True, bytes(torn)
+
+
+def _folder(move: Op) -> str:
+    return move.names[0].rpartition("/")[0]
 
 
 def _changed(data: bytes, change: Op) -> bytes:

@@ -15,6 +15,7 @@ from chain.evidence import Conviction
 from consensus.events import Alarm, Silence
 from node import alerts
 from node.alerts import ALERTS, REPEAT_MS, Alerts, find_alerts
+from node.full_block import FullBlock
 from tests.live import Live, Payer, ask, live_network, until
 
 BALANCES = {"delfshaven/anna": 10_000, "delfshaven/bob": 5_000}
@@ -132,12 +133,15 @@ async def test_each_condition_is_found(nodes: list[Live], monkeypatch: pytest.Mo
     assert node.own_key is not None
     caught = (Conviction(node.own_key, 1, "b"),)
     monkeypatch.setattr(node.runtime.evidence, "accused", lambda: caught)
+    slow = FullBlock(txs=4_000, estimate_ms=1_000, limit_ms=250, measured_txs=60)
+    monkeypatch.setattr(node, "full_block", lambda: slow)
 
     found = find_alerts(node)
 
     assert set(found) == set(ALERTS) - {"peers"}  # a mute node is the first loss
     assert node.name in found["validator_absent"]
     assert "foreign-signature" in found["guard"]
+    assert "takes 1000 ms here and may take 250; 1000 would fit" in found["execution"]
     assert f"{node.name} tekende wat niet samen eerlijk kan zijn" in found["equivocation"]
     assert "Meestal staat de sleutel op twee machines." in found["equivocation"]
     assert "Most often the key is on two machines." in found["equivocation"]

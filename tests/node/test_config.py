@@ -152,3 +152,36 @@ def test_peers_may_be_none_as_in_the_example_of_the_design(tmp_path: Path) -> No
     path = write(tmp_path, "[p2p]\npeers = []\n")
 
     assert load_config(path, {}).number("p2p.max_peers") == 120
+
+
+def test_peers_that_genesis_does_not_place_are_named_with_their_address(tmp_path: Path) -> None:
+    """interfaces 3.1: the chain says who is a peer; the setting says where to dial."""
+    path = write(tmp_path, '[p2p]\npeers = ["noord@noord.example:7100", "zuid-2@[::1]:1"]\n')
+
+    config = load_config(path, {})
+
+    assert config.peer_addresses == {"noord": "noord.example:7100", "zuid-2": "[::1]:1"}
+    assert config.origins["p2p.peers"] == path.name
+    from_environment = load_config(path, {"WIJK_P2P_PEERS": "oost@oost.example:1"})
+    assert from_environment.peer_addresses == {"oost": "oost.example:1"}
+    assert load_config(path, {"WIJK_P2P_PEERS": ""}).peer_addresses == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"noord.example:7100"',
+        '["noord.example:7100"]',
+        '["noord@noord.example"]',
+        '["@noord.example:1"]',
+        '["Noord@noord.example:1"]',
+        '["noord@a:1", "noord@b:1"]',
+        "[7]",
+        "[[]]",
+    ],
+)
+def test_a_peer_without_a_name_or_an_address_is_refused(tmp_path: Path, text: str) -> None:
+    path = write(tmp_path, f"[p2p]\npeers = {text}\n")
+
+    with pytest.raises(ConfigInvalid, match=r"p2p\.peers"):
+        load_config(path, {})

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from chain.codec import Record, encode
 from chain.crypto import sha256, sign, verify
 from chain.errors import Malformed
-from chain.evidence import Conviction, TwoPrepares, get_commits
+from chain.evidence import Conviction, Evidence, TwoPrepares, get_commits, get_conviction
 from chain.records import Header
 from chain.sanctions import EVIDENCE_AGE_S
 from chain.signed import ChainName, Commit, Prepare, SignedCommit, SignedPrepare, signed_bytes
@@ -59,8 +59,12 @@ class Desk:
         self.told: list[Conviction] = []
         self.headers: dict[bytes, Header] = {}
         self.pool = EvidencePool(
-            chain.ledger.chain, chain.store, self.wire, verify, self.headers.get, self.told.append
+            chain.ledger.chain, chain.store, self.wire, verify, self.headers.get, self.tell
         )
+
+    def tell(self, found: Conviction, evidence: Evidence) -> None:
+        assert get_conviction(evidence) == found
+        self.told.append(found)
 
     def prepare(self, height: int, block: bytes, node: str = LIAR) -> SignedPrepare:
         record = Prepare(self.name.genesis_digest, height, 0, block)

@@ -132,6 +132,22 @@ def test_a_raised_guard_refuses_the_whole_height_and_is_never_lowered(path: Path
     guard.close()
 
 
+def test_what_was_signed_long_ago_is_read_from_the_file(path: Path) -> None:
+    """Consensus D14, D6: evidence may come late; below the base of a rewritten guard is nothing."""
+    guard = create_guard(path, BINDING, fake)
+    for height in range(1, 5):
+        guard.sign(at(height), b"vote %d" % height)
+    assert guard.slots(1) == ()
+    assert [slot.signed for slot in guard.recall(1)] == [b"vote 1"]
+    assert guard.recall(4) == guard.slots(4)
+    assert guard.recall(5) == ()
+
+    guard.sign(at(guard_file.COMPACT_HEIGHTS + 5), b"much later")
+    assert guard.recall(1) == ()
+    assert [slot.signed for slot in guard.recall(4)] == [b"vote 4"]
+    guard.close()
+
+
 def test_slots_of_a_height_are_what_a_restart_sends_again(path: Path) -> None:
     """Consensus D7."""
     guard = create_guard(path, BINDING, fake)

@@ -23,7 +23,16 @@ from node.light_client import follow_home
 from node.peers import OBSERVERS_PER_WIJK, find_own_name, find_peers
 from tests.contracts.test_set_change import is_ready
 from tests.federation import Ledger, board, key, seed
-from tests.live import READY_S, Live, ask, get_free_ports, live_network, make_home, until
+from tests.live import (
+    READY_S,
+    Live,
+    ask,
+    get_free_ports,
+    live_network,
+    make_home,
+    make_live_genesis,
+    until,
+)
 from wallet.trust import policy_of
 
 NAMES = ("node-new", "transport-new")
@@ -173,6 +182,44 @@ async def test_v1_v6_another_node_takes_the_place_of_one(tmp_path: Path) -> None
             await a_home_follows(tmp_path, genesis, helper, others[1], first)
         finally:
             await new.end()
+
+
+def test_an_operator_says_where_to_dial_and_never_whom_to_admit() -> None:
+    """B10: addresses are no trust; a name that the chain does not give is nobody."""
+    ledger = Ledger(wijken=4, balances={}, params={"epoch_s": 1_000})
+    report(ledger, *NAMES)
+    store: Any = StateOnly(ledger)
+    told = {"noord": "moved:1", "delfshaven-observer-1": "new:1", "nobody": "lost:1"}
+
+    found = {info.name: info.address for info in find_peers(store, ledger.genesis.doc, told)}
+
+    assert found == {
+        "charlois": "127.0.0.1:27130",
+        "delfshaven": "127.0.0.1:27100",
+        "delfshaven-observer-1": "new:1",
+        "feijenoord": "127.0.0.1:27120",
+        "noord": "moved:1",
+    }
+
+
+@pytest.mark.asyncio
+async def test_a_node_is_dialled_where_its_peer_was_told_to(tmp_path: Path) -> None:
+    """interfaces 3.1 `p2p.peers`: neither address of genesis leads anywhere, and they meet."""
+    nowhere, ports = get_free_ports(2), get_free_ports(2)
+    genesis = make_live_genesis(2, nowhere, balances={"delfshaven/anna": 100})
+    told: Any = {"p2p__peers": (f"noord@127.0.0.1:{ports[1]}",)}
+    nodes = [
+        make_home(tmp_path / "delfshaven", genesis, "delfshaven", ports[0], **told),
+        make_home(tmp_path / "noord", genesis, "noord", ports[1]),
+    ]
+    for live in nodes:
+        await live.start()
+    try:
+        await until(lambda: all(live.node.links.peers() for live in nodes))
+        assert nodes[0].node.links.peers() == (key("node-noord"),)
+    finally:
+        for live in nodes:
+            await live.end()
 
 
 async def a_home_follows(

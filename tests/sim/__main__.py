@@ -1,5 +1,6 @@
 """Replay or search histories: `python -m tests.sim replay SEED`, `python -m tests.sim soak [N]`.
 
+`python -m tests.sim powercut [N]` rebuilds what power cuts leave of a recorded node (H7).
 `python -m tests.sim flood` lets one validator flood another for an hour of virtual time.
 """
 
@@ -12,6 +13,7 @@ from random import Random
 
 from rich.progress import track
 
+from tests.powercut import soak as powercut
 from tests.sim.faults import Swarm
 from tests.sim.flood import (
     GROWTH_MAX,
@@ -35,6 +37,9 @@ def main() -> int:
     soak = commands.add_parser("soak", help="play fresh seeds until one fails or N are done")
     soak.add_argument("count", type=int, nargs="?", default=0)
     soak.add_argument("--first", type=int, help="the first seed; default: fresh")
+    cuts = commands.add_parser("powercut", help="start on N states that power cuts leave")
+    cuts.add_argument("count", type=int, nargs="?", default=10_000)
+    cuts.add_argument("--seed", type=int, help="which states are drawn; default: fresh")
     flood = commands.add_parser("flood", help="one validator floods another for an hour")
     flood.add_argument("minutes", type=int, nargs="?", default=60)
     arguments = parser.parse_args()
@@ -42,6 +47,8 @@ def main() -> int:
         return _flood(arguments.minutes)
     if arguments.command == "replay":
         return _replay(arguments.seed, trace=arguments.trace)
+    if arguments.command == "powercut":
+        return powercut.run(arguments.count, arguments.seed)
     return _soak(arguments.count, arguments.first)
 
 

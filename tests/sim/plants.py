@@ -31,6 +31,7 @@ from tests.consensus import (
     test_silence_and_time,
 )
 from tests.consensus import test_evidence as core_evidence
+from tests.consensus import test_foreign_key as foreign
 from tests.consensus import test_join_barrier as barrier
 from tests.consensus.network import DECISIONS
 from tests.consensus.network import play as play_network
@@ -39,6 +40,7 @@ from tests.contracts import test_set_change as rules
 from tests.federation import Ledger
 from tests.node import test_exchange as exchange
 from tests.sim import test_evidence as sim_evidence
+from tests.sim import test_foreign_key as sim_foreign
 from tests.sim import test_fork as sim_fork
 from tests.sim import test_liars, test_scenarios
 from tests.sim import test_recovery as recovery
@@ -319,8 +321,9 @@ PLANTS = [
           law(silence.test_t5_the_clock_of_a_round_waits_for_a_quorum_in_it)),
     Plant("T6", REPLICA + "_resend", "self._do(ev.Send(message, to))", "pass",
           law(silence.test_t6_the_latest_words_of_each_kind_are_sent_again_every_two_seconds)),
-    Plant("T7", REPLICA + "_receive_status", "for message in lacking:", "for message in ():",
-          liars, "I9"),
+    Plant("T7", REPLICA + "_receive_status",
+          "for message in (*lacking, *(one for one in own_words if one not in lacking)):",
+          "for message in ():", liars, "I9"),
     Plant("T8", REPLICA + "_on_timer",
           "at.heartbeat_due |= self._mono_ms >= at.heartbeat_ms", "pass",
           law(silence.test_t8_a_heartbeat_makes_the_leader_propose_and_nothing_else_does)),
@@ -355,18 +358,18 @@ PLANTS = [
           "self._gate_open = answers >= validators.quorum - 1", "self._gate_open = True",
           law(silence.test_d9_nothing_is_signed_before_q_minus_1_others_spoke)),
     Plant("D10", REPLICA + "_pass_barrier",
-          "if self._joins or self._known < certified or lacks:", "if False:",
+          "if self._joins or self._known < certified or lacks or self._has_met_own:", "if False:",
           law(recovery.test_f25_an_old_disk_image_never_signs_at_or_below_what_was_attested)),
     Plant("D10 wiped", REPLICA + "_pass_barrier",
-          "if self._joins or self._known < certified or lacks:",
-          "if self._known < certified or lacks:",
+          "if self._joins or self._known < certified or lacks or self._has_met_own:",
+          "if self._known < certified or lacks or self._has_met_own:",
           law(recovery.test_f24_a_wiped_node_is_silent_for_the_open_height_and_then_votes,
               "store")),
     Plant("D10 records", REPLICA + "_pass_barrier",
-          "if self._joins or self._known < certified or lacks:",
-          "if self._joins or self._known < certified:",
+          "if self._joins or self._known < certified or lacks or self._has_met_own:",
+          "if self._joins or self._known < certified or self._has_met_own:",
           law(recovery.test_f23_a_node_whose_open_records_are_gone_is_silent_for_that_height_alone)),
-    Plant("D10 raised", REPLICA + "_pass_barrier", "self._do(ev.RaiseGuard(self._barrier))", "pass",
+    Plant("D10 raised", REPLICA + "_close", "self._do(ev.RaiseGuard(height))", "pass",
           law(recovery.test_d10_a_crash_before_the_gate_is_no_way_round_the_barrier)),
     Plant("D10 whole", "node.runtime:Runtime.start",
           "if last is not None and last not in slots:", "if last is not None and not slots:",
@@ -378,15 +381,26 @@ PLANTS = [
           "if before is not None and mono_ms - before < RELEASE_MS:", "if False:",
           law(barrier.test_d11_a_validator_in_the_barrier_is_due_one_block_in_ten_minutes)),
     Plant("D12", REPLICA + "_meet_own",
-          "if self._spoken.height < at.height or at.is_reopened or self._is_closed:",
-          "if self._spoken.height < at.height or self._is_closed:",
+          "if not at.signed or at.is_reopened or at.may_have_signed(where, signed):",
+          "if not at.signed or at.may_have_signed(where, signed):",
           law(barrier.test_d12_an_opened_height_is_signed_whatever_the_others_still_hold)),
     Plant("D13", REPLICA + "_silence",
           "if at.decided is not None or self._certified_height >= at.height:", "if False:",
           law(silence.test_d13_a_certificate_of_a_higher_height_silences_until_that_height_is_passed)),
     Plant("D14", REPLICA + "_meet_own",
-          'self._stop(Silence.FOREIGN_SIGNATURE, "key-in-use-elsewhere", *told)', "pass",
+          "self._stop_for_foreign(where.height, where.round)", "pass",
           law(silence.test_d14_an_own_signature_from_elsewhere_stops_signing)),
+    Plant("D14 image", REPLICA + "_meet_own", "if self._has_spoken:", "if True:",
+          law(foreign.test_d10_an_image_of_this_very_height_joins_again_and_does_not_stop)),
+    Plant("D14 relay", "consensus.relay:compute_own_words", "if status.height != at.height:",
+          "if True:",
+          law(foreign.test_t7_a_peer_is_sent_what_is_held_of_its_own_key_once_it_stands_still)),
+    Plant("D14 certificate", REPLICA + "_on_new_height",
+          "if vote.signer == self._own:", "if False:",
+          law(foreign.test_d14_the_certificate_of_a_fetched_block_is_looked_at_too)),
+    Plant("D14 evidence", "node.runtime:Runtime._on_evidence",
+          "if is_foreign(self._signer.recall(at.height), at, signed):", "if False:",
+          law(sim_foreign.test_f26_a_machine_that_sees_what_the_other_signed_stops, 7, [0, 1, 2])),
     Plant("D15", REPLICA + "_check_fork",
           "if first.height == second.height and first.block_id != second.block_id:", "if False:",
           law(agreement.test_d15_sync_with_another_block_than_the_decided_one_halts_the_node)),

@@ -306,6 +306,11 @@ def test_e4_two_liars_of_seven_leave_and_their_board_lets_one_back() -> None:
     assert len(set_keys(world)) == 5
     assert not set_keys(world) & {first.key, second.key}
     first.lie = lambda message: message  # the second machine is off
+    assert first.runtime is not None
+    told = [alarm.text for _, alarm in first.runtime.alarms]
+    assert "key-in-use-elsewhere" in told, "D14"
+    stop(first)
+    start(world, first)  # as its status asks: turn that off, and start here again
 
     report(world, first.name)
     assert appoint(world, "delfshaven", first.name) == 0

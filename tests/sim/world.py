@@ -201,6 +201,8 @@ class SimRuntime(Runtime):
             self._node.world.checks.on_decision(self._node, effect.certificate)
         elif isinstance(effect, events.Alarm):
             self._node.world.seen.add(f"alarm {effect.text}")
+            if effect.text == "key-in-use-elsewhere":
+                assert self._node not in self._node.world.honest, "D14: there is no other machine"
         answer = super()._perform_one(effect)
         self._node.point(f"after {type(effect).__name__}", of_effect=True)
         return answer

@@ -45,6 +45,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "testnet": ("testnet.commands", "Een proefnetwerk // A test network"),
     "bench": ("testnet.commands_bench", "Meet hoe snel het is // Measure how fast it is"),
     "node": ("node.commands", "Een node van een wijk // A node of a wijk"),
+    "board": ("wallet.commands_board", "Het bestuur van een wijk // The board of a wijk"),
     "signer": ("node.commands_recovery", "De sleutel die stemt // The key that votes"),
     "config": ("wallet.commands_config", "Instellingen // Settings"),
     "completion": ("wallet.commands_config", "Aanvullen met Tab // Completion with Tab"),
@@ -54,6 +55,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 # group -> commands of another package that hang in it: where, module, name in the module.
 ATTACHED: dict[str, tuple[tuple[tuple[str, ...], str, str], ...]] = {
+    "board": ((("join-request",), "node.commands_join", "join_request"),),
     "node": (
         (("verify",), "audit.commands_node", "verify"),
         (("backup", "verify"), "audit.commands_node", "backup_verify"),

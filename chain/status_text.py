@@ -65,11 +65,11 @@ def agreement_lines(agreement: Mapping[str, Any], lang: Lang) -> list[str]:
     if agreement["suspended"]:
         lines.append(f"  {'geschorst' if dutch else 'suspended'}: {names('suspended')}")
     skew_ms = agreement["clock_skew_ms"]
-    if skew_ms:
+    if skew_ms is not None:
         lines.append(
-            f"  de klok wijkt {skew_ms} ms af van die van de andere nodes"
+            f"  klok: {abs(skew_ms)} ms verschil met de andere nodes"
             if dutch
-            else f"  the clock is {skew_ms} ms off those of the other nodes"
+            else f"  clock: {abs(skew_ms)} ms off the other nodes"
         )
     full = agreement["full_block"]
     if full is not None and full["estimate_ms"] > full["limit_ms"]:  # consensus T14

@@ -95,6 +95,7 @@ class OpenHeight:
     signed: dict[Position, bytes] = field(default_factory=dict)  # what the guard was asked (D14)
     is_reopened: bool = False  # D12: an approval opened this height, whatever was signed at it
     left_early: bool = False  # L7: once a height
+    told_invalid: bool = False  # an alarm said that a proposed block does not execute here (F43)
     suspicion_ms: int | None = None  # what the SUSPICION timer is set to
     heartbeat_due: bool = False  # T8
     told: int | None = None  # the round that peers were last told (T7)

@@ -357,6 +357,9 @@ class Replica:
         for candidate in at.candidates.values():
             if candidate.block_id == event.block_id:
                 self._ignore(candidate.message.signer, f"invalid block: {event.error}")
+        if not at.told_invalid:  # F43: it may be this node, and many of them, that err
+            at.told_invalid = True
+            self._alarm("invalid-block", ("height", at.height), ("why", event.error))
 
     def _on_proposed(self, event: ev.Proposed) -> None:
         """R1, R7: the fresh block this node asked for; too late, if the round is over."""

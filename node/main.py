@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from chain.contract import Table
-from chain.crypto import public_key, sign, verify
+from chain.crypto import blake2b, public_key, sign, verify
 from chain.errors import Malformed
 from chain.execute import get_set
 from chain.genesis import Genesis, GenesisDoc
@@ -55,7 +55,7 @@ from node.store import choose_kind
 from node.timers import LoopTimers
 
 OK, CRASHED, INTEGRITY = 0, 1, 70
-VERIFIED_MAX = 65_536  # consensus B8: remembered signature checks, 100 validators x a few rounds
+VERIFIED_MAX = 16_384  # consensus B8: remembered checks, 100 validators x 3 votes x some 50 rounds
 SPACE_CHECK_S = 10.0
 
 _log = logging.getLogger("wijk.node")
@@ -310,11 +310,11 @@ class RememberingVerify:
     """Guards a bounded memory of signatures that were found valid."""
 
     def __init__(self) -> None:
-        self._valid: dict[tuple[bytes, bytes, bytes], None] = {}
+        self._valid: dict[bytes, None] = {}  # by digest: under a flood the messages are megabytes
 
     def __call__(self, key: bytes, message: bytes, signature: bytes) -> bool:
         """Say whether the signature is valid; only valid ones are remembered."""
-        known = (key, message, signature)
+        known = blake2b(key + signature + message, size=32)  # two fixed lengths, so no doubt
         if known in self._valid:
             return True
         if not verify(key, message, signature):

@@ -299,6 +299,12 @@ def test_a_fork_is_shown_by_a_kept_checkpoint(
 
     assert diff["ok"] is False
     assert json.loads(fork.err.splitlines()[-1])["code"] == f"WIJK-{code}"
+    kept_too = run.home / "forks" / f"{TOP}.ckpt"  # both certificates, and no trust until then
+    assert kept_too.exists() is (code == "5003")
+    if kept_too.exists():
+        assert len(read_note(kept_too.read_text()).lines) >= 3
+        assert run("checkpoint", "get", code=8) == {}
+        assert str(kept_too) in run.err
 
 
 def test_a_consistency_proof_between_other_heads_proves_nothing(run: Run, tmp_path: Path) -> None:

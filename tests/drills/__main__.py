@@ -1,4 +1,4 @@
-"""Drills on real processes: `python -m tests.drills [ID...]`, `--kills 500`, `--list` (F.., U5).
+"""Drills on real processes: `python -m tests.drills [ID...]`, `--kills 500`, `--flood 600`.
 
 Prints a table of what was done and what came of it; ends with 1 if a drill failed.
 """
@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.drills.floods import flood
 from tests.drills.kills import perturb, storm
 from tests.drills.play import Drill, Row, play
 from tests.drills.scenarios import DRILLS
@@ -21,7 +22,8 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("ids", nargs="*", metavar="ID", help="which drills; default: all")
     parser.add_argument("--kills", type=int, default=0, help="only SIGKILLs, so many (U5)")
     parser.add_argument("--rounds", type=int, default=0, help="only perturbations, so many (U10)")
-    parser.add_argument("--nodes", type=int, default=4, help="of --kills and --rounds")
+    parser.add_argument("--flood", type=int, default=0, help="only a flood, so many seconds (F35)")
+    parser.add_argument("--nodes", type=int, default=4, help="of these three")
     parser.add_argument("--list", action="store_true", help="name the drills")
     parser.add_argument("-o", "--output", choices=["text", "json"], default="text")
     asked = parser.parse_args(words)
@@ -51,6 +53,8 @@ def _choose(asked: argparse.Namespace) -> list[Drill]:
         act = perturb(asked.rounds, _tell)
         title = f"{asked.rounds} rounds of perturbation"
         return [Drill("U10", title, act, asked.nodes, proxied=True)]
+    if asked.flood:
+        return [Drill("F35", "a validator and outsiders flood", flood(asked.flood), asked.nodes)]
     known = {drill.id for drill in DRILLS}
     wanted = set(asked.ids)
     if wanted - known:

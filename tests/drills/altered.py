@@ -1,4 +1,4 @@
-"""Starts a node on which something is wrong: its clock, its disk, or when it dies.
+"""Starts a node on which something is wrong: its clock, its disk, its program, or when it dies.
 
 `python -m tests.drills.altered --clock-ms 3600000 -- node start --home H`. The program itself is
 whole and knows nothing of it: one class of the outermost ring, the clock or the slot file, is
@@ -6,18 +6,28 @@ exchanged before the command line takes over, as a broken machine would exchange
 """
 
 import argparse
+import asyncio
 import os
 import signal
 import time
+from random import Random
 
+from chain.address import account_id
 from chain.codec import Record
+from chain.crypto import public_key
 from cli import main
 from consensus.guard import Slot
 from consensus.messages import SignedCommit, SignedPrepare
+from contracts.coin import Leg, Transfer
+from node.flow import Inflow
 from node.guard_file import GuardFile
 from node.links import PeerLinks
+from node.runtime import Runtime
 from node.slot_file import SlotFile
 from node.timers import LoopTimers
+from node.wire import encode_frame
+from tests.flooder import TICK_MS, Flooder
+from wallet.sign import build_body, sign_body
 
 VOTES = (SignedPrepare, SignedCommit)
 
@@ -71,6 +81,42 @@ def _die_after_send(count: int) -> None:
     PeerLinks._flush = flush  # type: ignore[method-assign]
 
 
+def _flood() -> None:
+    """Say to every peer, beside the truth, all that the quota of its link lets through (F35)."""
+    plain = Runtime.start
+    chance = Random("drill")
+
+    def start(self: Runtime) -> None:
+        plain(self)
+        signer, links = self._signer, self._links
+        assert isinstance(signer, GuardFile)
+        assert isinstance(links, PeerLinks)
+        assert self._own_key is not None
+
+        def make_tx() -> bytes:
+            seed = chance.randbytes(32)
+            nobody = account_id(public_key(seed))
+            call = Transfer((Leg(nobody, 1, None, None),), None)
+            expires = int(time.time()) + 60
+            body = build_body(self.chain.digest, nobody, chance.randbytes(16), expires, call)
+            return sign_body(body, {0: seed})
+
+        flooder = Flooder(self, self._own_key, signer._sign, make_tx, chance, fault_every=None)
+        loop = asyncio.get_running_loop()
+
+        def go_on() -> None:
+            loop.call_later(TICK_MS / 1000, go_on)
+            if self.store.tip.height:
+                for link in [known.link for known in links._known.values() if known.link]:
+                    for message in flooder.burst():
+                        links._queue(link, *encode_frame(message))
+
+        go_on()
+
+    Runtime.start = start  # type: ignore[method-assign]
+    Inflow.admit = lambda *_: True  # type: ignore[method-assign]  # it asked without counting
+
+
 def run() -> None:
     """Alter what was asked for, and become the program."""
     parser = argparse.ArgumentParser(prog="python -m tests.drills.altered")
@@ -78,6 +124,7 @@ def run() -> None:
     parser.add_argument("--sync-s", type=float, default=0.0)
     parser.add_argument("--die-after-slot", type=int, default=0)
     parser.add_argument("--die-after-send", type=int, default=0)
+    parser.add_argument("--flood", action="store_true")
     parser.add_argument("words", nargs="+")
     asked = parser.parse_args()
     if asked.clock_ms:
@@ -88,6 +135,8 @@ def run() -> None:
         _die_after_slot(asked.die_after_slot)
     if asked.die_after_send:
         _die_after_send(asked.die_after_send)
+    if asked.flood:
+        _flood()
     main(asked.words)
 
 

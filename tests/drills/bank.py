@@ -66,6 +66,7 @@ class Load:
         self.wrong: list[str] = []
         self.refused: Counter[int] = Counter()  # no acknowledgement: unreachable, no quorum
         self.reads = 0
+        self.waits: list[float] = []  # seconds from submit to `final`, one for each of `acked`
         self._urls = list(urls)
         self._crowd = crowd
         self._seen: dict[int, list[int]] = {}  # height -> balances
@@ -90,6 +91,7 @@ class Load:
         client = Client(urls, timeout_s=5)
         while not self._stop.is_set():
             envelope = self._crowd.sign_next()
+            began = time.monotonic()
             try:
                 answer = client.submit(envelope, wait="final", wait_ms=WAIT_MS)
             except Problem as problem:
@@ -97,6 +99,7 @@ class Load:
                 self._stop.wait(PAUSE_S)
                 continue
             if answer["status"] == "final":
+                self.waits.append(time.monotonic() - began)
                 self.acked.append(answer["tx"])
                 if answer["tx"] != sha256(envelope).hex() or answer["code"] != 0:
                     self.wrong.append(f"acknowledged otherwise: {answer}")
@@ -149,11 +152,20 @@ class History(NamedTuple):
 
 
 def read_history(network: Network, names: Sequence[str], acked: Sequence[str]) -> History:
-    """Read the whole chain of each node; the nodes have to stand at one height already."""
-    chains = [_read_chain(network.node(name).api) for name in names]
+    """Read the whole chain of each node up to the height that all have; they stand still or nearly.
+
+    A node that waits in the join barrier may still get one block more (consensus D11).
+    """
+    known = [read_height(network.node(name).api) for name in names]
+    height = min(one or 0 for one in known)
+    chains = [_read_chain(network.node(name).api, height) for name in names]
     wrong = []
-    if any(ids != chains[0][0] for ids, _ in chains):
-        wrong.append("two nodes hold different blocks")
+    for (ids, _), name in zip(chains, names, strict=True):
+        differing = [
+            at for at, two in enumerate(zip(ids, chains[0][0], strict=True), 1) if two[0] != two[1]
+        ]
+        if differing:
+            wrong.append(f"{names[0]} and {name} hold different blocks at height {differing[0]}")
     places = [Counter(tx for block in blocks for tx in block) for _, blocks in chains]
     wrong += [f"{tx} is in the chain {n} times" for tx, n in places[0].items() if n > 1]
     wrong += [f"{tx} was acknowledged twice" for tx, n in Counter(acked).items() if n > 1]
@@ -161,12 +173,12 @@ def read_history(network: Network, names: Sequence[str], acked: Sequence[str]) -
     return History(len(chains[0][0]), len(places[0]), lost, tuple(wrong))
 
 
-def _read_chain(url: str) -> tuple[list[str], list[list[str]]]:
-    """Return the ids of all blocks of a node, and what stands in each."""
+def _read_chain(url: str, height: int) -> tuple[list[str], list[list[str]]]:
+    """Return the ids of the blocks of a node up to `height`, and what stands in each."""
     client = Client([url])
     ids, blocks = [], []
-    for height in range(1, client.status()["height"] + 1):
-        header, body, _, _ = client.raw_block(height)
+    for at in range(1, height + 1):
+        header, body, _, _ = client.raw_block(at)
         ids.append(sha256(header).hex())
         blocks.append([tx.hex() for tx in decode(BlockBody, body).tx_ids])
     client.close()

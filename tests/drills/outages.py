@@ -76,11 +76,15 @@ def no_quorum(ground: Ground) -> None:
     left = ground.names[: -len(down)]
     ground.kill_at_once(down)
     time.sleep(PAUSE_S)  # a block may have been decided just then, and a round begun
-    height, rounds, memory = ground.heights(left), _rounds(ground, left), _memory(ground, left)
+    height, rounds, memory = (
+        ground.heights(left),
+        _rounds(ground, left),
+        measure_memory(ground, left),
+    )
     time.sleep(OUTAGE_S)
     assert ground.heights(left) == height, "a block without a quorum"
     assert _rounds(ground, left) == rounds, "a round was raised without a quorum"
-    grown = max(now / was for now, was in zip(_memory(ground, left), memory, strict=True))
+    grown = max(now / was for now, was in zip(measure_memory(ground, left), memory, strict=True))
     assert grown < 1.1, f"memory grew to {grown:.2f} of what it was"
     ground.start(*down)
     took = ground.wait_block()
@@ -295,7 +299,8 @@ def _rounds(ground: Ground, names: list[str]) -> list[int]:
     return rounds
 
 
-def _memory(ground: Ground, names: list[str]) -> list[float]:
+def measure_memory(ground: Ground, names: list[str]) -> list[float]:
+    """Return the resident memory of some nodes, in MB."""
     found = []
     for name in names:
         pid = ground.network.node(name).pid

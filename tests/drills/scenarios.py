@@ -1,6 +1,6 @@
 """The drills by the ids of consensus section 16 and reliability section 8."""
 
-from tests.drills import damage, kills, outages
+from tests.drills import damage, floods, kills, outages
 from tests.drills.play import Drill
 
 DRILLS = (
@@ -21,6 +21,7 @@ DRILLS = (
     Drill("F26", "one key on two machines", damage.run_twin),
     Drill("F30", "all killed right after `final`", kills.kill_all_after_final),
     Drill("F31", "a wrong clock", outages.wrong_clock),
+    Drill("F35", "a validator and outsiders flood", floods.flood(floods.FLOOD_S)),
     Drill("F39", "far behind, then near", outages.far_behind),
     Drill("F39-late", "joins from the first block", outages.start_late, late=("v4",)),
     Drill("F48-1", "a single validator", outages.few, nodes=1),

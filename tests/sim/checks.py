@@ -13,7 +13,7 @@ from chain.records import decode_tx
 from chain.sanctions import get_suspended_keys
 from chain.state import State
 from chain.validators import check_commit_certificate
-from consensus.guard import Position, position, read_guard
+from consensus.guard import Guard, Position, position, read_guard
 from consensus.messages import (
     ChainName,
     SignedCommit,
@@ -51,6 +51,7 @@ class Checks:
         self._acked: dict[bytes, int] = {}
         self._signed: dict[tuple[str, Position], tuple[bytes, int]] = {}
         self._highest: dict[str, Position] = {}
+        self._images: dict[str, tuple[bytes, Guard]] = {}  # what a guard held, read once
         self._said: dict[bytes, list[SignedMessage]] = {}  # by honest signer
         self._headers: dict[bytes, Header] = {}
         self._forgiven: set[tuple[str, int]] = set()
@@ -147,7 +148,11 @@ class Checks:
         if node.guard_rotten:
             return  # it signs nothing any more, and passes on what others still know of it (T7)
         image = node.disk.durable(node.root / "guard.bin")
-        guard = read_guard(image, node.key, self._world.genesis.digest)
+        known = self._images.get(node.name)
+        if known is None or known[0] != image:
+            known = image, read_guard(image, node.key, self._world.genesis.digest)
+            self._images[node.name] = known
+        guard = known[1]
         assert any(slot.signed == signed for slot in guard.slots), f"I4: {at} not in the guard"
         highest = self._highest.get(node.name, guard.position)
         assert guard.position >= highest, f"I4: the guard of {node.name} went back from {highest}"

@@ -4,7 +4,7 @@ from itertools import pairwise
 from random import Random
 
 from node.wire import KINDS
-from tests.sim.flood import PAY_EVERY_MS, Flood, Flooder, measure_kib
+from tests.sim.flood import PAY_EVERY_MS, Flood, measure_kib
 
 MINUTES = 3
 PAYMENTS_A_MINUTE = 60_000 // PAY_EVERY_MS
@@ -32,7 +32,7 @@ def test_f34_a_flood_says_every_kind_that_a_link_lets_through() -> None:
     """What is missing in the flood would be missed by its hour."""
     flood = Flood(Random("kinds"))
 
-    said = {type(make()) for make in Flooder(flood.world, flood.liar, Random(1)).makers.values()}
+    said = {type(make()) for make in flood.flooder.makers.values()}
 
     assert said == {kind.record for kind in KINDS if kind.per_second is not None}
 

@@ -19,7 +19,7 @@ from tests.sim.plants import (
 
 
 @pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.id)
-def test_a_planted_bug_is_caught(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_f50_a_planted_bug_is_caught(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
     """consensus H6, F50, reliability J51 to J80: and the hunt says which invariant fell."""
     plant_line(plant, monkeypatch)
 

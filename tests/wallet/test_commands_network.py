@@ -402,6 +402,24 @@ def test_a_first_visit_makes_a_policy_from_genesis(
     assert (fresh / "policy.json").read_bytes() == (home / "policy.json").read_bytes()
 
 
+def test_a_home_follows_the_chain_and_stops_at_a_fork(home: Path, tmp_path: Path) -> None:
+    """consensus S9: two certificates for one height are for people to judge, not for a wallet."""
+    own = tmp_path / "own"
+    shutil.copytree(home, own)
+    ask("pay", "pay", "dev5", "0,70", "--from", "dev1", "--yes", "--home", str(own))
+    head = json.loads((own / "light.json").read_text())
+    assert head["format"] == "wijk/light/1"
+    (own / "forks").mkdir()
+    (own / "forks" / "7.json").write_text("{}")
+
+    told = refused(5003, "pay", "dev5", "0,70", "--from", "dev1", "--yes", "--home", str(own))
+
+    assert told["nothing_sent"] is True
+    assert str(own / "forks" / "7.json") in told["detail"]
+    (own / "forks" / "7.json").unlink()
+    ask("pay", "pay", "dev5", "0,70", "--from", "dev1", "--yes", "--home", str(own))
+
+
 # --------------------------------------------------------------------- several people signing
 
 

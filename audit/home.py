@@ -20,7 +20,7 @@ from chain.errors import Malformed
 from chain.genesis import GENESIS_BYTES_MAX, Genesis
 from chain.records import Header, block_id
 from chain.texts import Problem
-from node.backup import read_parts, restore_store
+from node.backup import check_whole, read_parts, restore_store
 from node.chainstore import (
     BODY,
     CERTIFICATE,
@@ -40,7 +40,7 @@ from node.chainstore import (
     TxPlace,
     log_key,
 )
-from node.disk import StorageError
+from node.disk import StorageError, StoreDamaged
 from node.head_file import HeadVerdict, judge_head, read_heads
 from node.home import Home
 from node.ports import Store
@@ -206,9 +206,20 @@ def open_home(root: Path) -> Iterator[HomeSource]:
         except StorageError as error:
             raise Malformed(f"the store cannot be opened: {error}") from error
         try:
+            _check_whole(home, store)
             yield HomeSource(home, store)
         finally:
             store.close()
+
+
+def _check_whole(home: Home, store: Store) -> None:
+    """Raise `Problem` 1002 where the node still fetches what lies below its snapshot."""
+    try:
+        check_whole(store)
+    except StoreDamaged:
+        return  # what is damaged is told by whoever reads it
+    except StorageError as error:
+        raise Problem(1002, errors=[f"{home.root}: {error}"]) from error
 
 
 @contextmanager

@@ -85,7 +85,7 @@ def append(frontier: Frontier, leaf_hashes: Iterable[bytes]) -> tuple[Frontier, 
 
 def frontier_at(size: int, get_node: GetNode) -> Frontier:
     """Return the frontier of the first `size` leaves from the stored nodes."""
-    roots = tuple(get_node(level, index) for level, index in _full_nodes(0, size))
+    roots = tuple(get_node(level, index) for level, index in full_nodes(0, size))
     return Frontier(size, roots)
 
 
@@ -186,10 +186,10 @@ def _subtree(level: int, index: int, size: int, get_node: GetNode) -> bytes:
     """Return the hash of node (level, index), which the right edge of the log may cut short."""
     begin = index << level
     end = min(size, (index + 1) << level)
-    return _fold([get_node(*node) for node in _full_nodes(begin, end)])
+    return _fold([get_node(*node) for node in full_nodes(begin, end)])
 
 
-def _full_nodes(begin: int, end: int) -> list[tuple[int, int]]:
+def full_nodes(begin: int, end: int) -> list[tuple[int, int]]:
     """Return the full nodes over the leaves [begin, end), largest first; `begin` is aligned."""
     nodes = []
     while begin < end:

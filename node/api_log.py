@@ -69,6 +69,7 @@ class LogRoutes:
             or first + width > held
         ):
             raise Problem(NOT_FOUND, what=what[:64])
+        self._check_past(first << (8 * level))
         if matched["level"] == "entries":
             body = b"".join(self._entries(first, width))
         else:
@@ -82,6 +83,7 @@ class LogRoutes:
         index, size = self._leaf(request), self._size(request, "size", store.tip.log_size)
         if index >= size:
             raise Problem(3009, name="size")
+        self._check_past(index)
         path = inclusion_path(index, size, store.read_log_node)
         return answer_json(
             {
@@ -100,6 +102,7 @@ class LogRoutes:
         earlier = self._size(request, "from", None)
         if not 0 < earlier <= later:
             raise Problem(3009, name="from")
+        self._check_past(earlier - 1)
         read = store.read_log_node
         text = write_consistency_proof(
             earlier,
@@ -137,12 +140,20 @@ class LogRoutes:
         tx_id = read_hex(name.removesuffix(".tlog-proof"), "tx")
         place = self._store.place(tx_id)
         if place is None:
+            self._node.check_past(0)
             raise Problem(NOT_FOUND, what=tx_id.hex())
         self._readers.require_tx(request, place)
+        self._node.check_past(place.height)
         envelope = self._store.envelope(place)
         return _text(receipt_text(self._store, self._node.chain.chain_id, envelope, place))
 
     # ------------------------------------------------------------------------------ inside
+
+    def _check_past(self, index: int) -> None:
+        """Raise `Problem` 4002 for a leaf that a snapshot left out and that is still coming."""
+        joined = self._store.joined
+        if joined is not None and index < joined.log_size:
+            raise self._node.past_missing()
 
     def _leaf(self, request: web.Request) -> int:
         """Return the leaf that `tx` or `index` names; exactly one of them is given."""
@@ -153,6 +164,7 @@ class LogRoutes:
         if tx is not None:
             place = self._store.place(read_hex(tx, "tx"))
             if place is None:
+                self._node.check_past(0)
                 raise Problem(NOT_FOUND, what=tx)
             return place.log_index
         assert index is not None

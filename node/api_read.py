@@ -292,6 +292,7 @@ class ReadRoutes:
         for number, (cursor, height, _, tx_id) in enumerate(
             node.store.issues(read_cursor(request, scope))
         ):
+            node.check_past(height)
             if len(items) == limit or number == ROWS_SCANNED_MAX:
                 assert last is not None
                 after = write_cursor(last, scope)
@@ -300,6 +301,7 @@ class ReadRoutes:
             item = self._issue(state, height, tx_id)
             if wijk is None or item["wijk"] == wijk:
                 items.append(item)
+        node.check_past(0)
         return answer_json(make_page(items, None, node.store.tip.height))
 
     def _issue(self, state: State, height: int, tx_id: bytes) -> Json:
@@ -356,6 +358,7 @@ class ReadRoutes:
         items: list[Json] = []
         size = 0
         while height > 0 and len(items) < limit and size < PAGE_BYTES_MAX:
+            self._node.check_past(height)
             block = _found(block_json(store, self._node.chain.chain_id, height), "block")
             size += block["bytes"]
             items.append(block)
@@ -388,7 +391,7 @@ class ReadRoutes:
         place = read_cursor(request, scope)
         start = 0 if place is None else decode(int, place)
         items = block_txs_json(node.store, node.chain, height, start, limit, read_language(request))
-        before = node.store.header(height - 1) if height > 1 else None
+        before = node.store.header(height - 1) if height > 1 else None  # came with a snapshot, too
         total = header.log_size - (0 if before is None else before.log_size)
         end = start + len(items)
         after = write_cursor(encode(end), scope) if end < total else None
@@ -399,10 +402,13 @@ class ReadRoutes:
         ref = request.match_info["ref"]
         store = self._node.store
         if ref == "latest":
-            return store.tip.height
-        if len(ref) == 64:  # noqa: PLR2004 - an id
-            return _found(store.height_of(read_hex(ref, "ref")), ref)
-        return parse_number(ref, "ref")
+            height: int | None = store.tip.height
+        elif len(ref) == 64:  # noqa: PLR2004 - an id
+            height = store.height_of(read_hex(ref, "ref"))
+        else:
+            height = parse_number(ref, "ref")
+        self._node.check_past(height or 0)
+        return _found(height, ref)
 
     # ------------------------------------------------------------------------ transactions
 
@@ -417,6 +423,7 @@ class ReadRoutes:
         self._readers.require_tx(request, place)
         tree = included_tx_json(node.store, node.chain, place, read_language(request))
         if prove:
+            node.check_past(place.height)
             envelope = node.store.envelope(place)
             text = receipt_text(node.store, node.chain.chain_id, envelope, place)
             tree["proof"] = {"receipt": text}
@@ -435,7 +442,7 @@ class ReadRoutes:
             if code is not None:
                 status = "expired" if code == EXPIRED else "rejected"
                 why = problem(code, {}, lang, tx=tx_id.hex())
-            elif node.behind_blocks():
+            elif node.behind_blocks() or node.store.joined is not None:
                 status = "unknown"
             else:
                 raise Problem(NOT_FOUND, what=tx_id.hex())
@@ -482,6 +489,7 @@ class ReadRoutes:
         last: bytes | None = None
         rows = node.store.history(account, read_cursor(request, scope))
         for number, (cursor, height, index, row) in enumerate(rows):
+            node.check_past(height)
             if len(items) == limit or number == ROWS_SCANNED_MAX:
                 assert last is not None
                 after = write_cursor(last, scope)
@@ -495,6 +503,8 @@ class ReadRoutes:
             if since is not None and time_ms < since:
                 break
             items.append(history_json(node.store, height, index, row))
+        else:
+            node.check_past(0)
         return answer_json(make_page(items, None, node.store.tip.height))
 
     async def limits(self, request: web.Request) -> web.StreamResponse:

@@ -131,6 +131,8 @@ class Submission:
         return place
 
     def _answer(self, raw: bytes, tx_id: bytes, place: TxPlace | None, *, replayed: bool) -> Answer:
+        if place is not None:
+            self._node.check_past(place.height)
         tree: dict[str, Any] = {
             "tx": tx_id.hex(),
             "status": "pending",

@@ -27,7 +27,7 @@ from chain.crypto import verify
 from chain.errors import Malformed
 from chain.genesis import GENESIS_BYTES_MAX, Genesis, load_genesis
 from chain.strict_json import canonical_json, parse_json
-from node.chainstore import GENESIS, OPEN, TIP, ChainStore, Tip
+from node.chainstore import GENESIS, JOINED, OPEN, TIP, ChainStore, Joined, Tip
 from node.config import write_config
 from node.disk import DISK, FILE_MODE, FOLDER_MODE, StorageError, StoreDamaged
 from node.head_file import COMPACT_SLOTS, HeadVerdict, judge_head, read_heads
@@ -131,6 +131,16 @@ def take_contents(store: Store, genesis: Genesis, heads: bytes) -> Contents:
     return Contents(view, tip, genesis, heads[: read.good_bytes])
 
 
+def check_whole(store: Store) -> None:
+    """Raise `StorageError` where blocks lack that a snapshot left out (consensus S8)."""
+    raw = store.get(JOINED)
+    if raw is not None:
+        raise StorageError(
+            f"this node began with a snapshot of block {decode(Joined, raw).height}, and the blocks"
+            " up to it are still coming: make the backup when they are here, or on another node"
+        )
+
+
 def backup_path(folder: Path, contents: Contents) -> Path:
     """Return where the backup of a moment goes: one of the same height is replaced."""
     return folder / f"{contents.genesis.doc.chain_id}-{contents.tip.height:010}{SUFFIX}"
@@ -191,6 +201,7 @@ def make_backup(home: Home, created_at: str) -> dict[str, object]:
     check_space(home.backups, get_size(home.store))
     store = open_store(home.store, choose_kind("auto", home.store))
     try:
+        check_whole(store)
         contents = take_contents(store, genesis, home.head.read_bytes())
         try:
             path = backup_path(home.backups, contents)

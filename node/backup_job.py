@@ -10,6 +10,7 @@ from typing import Any
 from node.backup import (
     backup_path,
     check_space,
+    check_whole,
     create_new,
     describe,
     discard,
@@ -105,6 +106,7 @@ async def _back_up(node: Node, tell: Callable[[int], None]) -> dict[str, object]
     folder = node.home.backups
     store_bytes = get_size(node.home.store)
     check_space(folder, store_bytes)
+    check_whole(node.store.store)
     created_at = time_text(node.timers.wall_ms())
     try:
         contents = take_contents(node.store.store, node.genesis, node.home.head.read_bytes())

@@ -229,12 +229,14 @@ class Candidates:
             return True
         return False
 
-    def run(self, header: Header, body: BlockBody, txs: tuple[Tx, ...]) -> Executed:
-        """Execute a block on the tip; raise `Malformed` unless it is valid with equal roots.
+    def run(
+        self, header: Header, body: BlockBody, txs: tuple[Tx, ...], base: Base | None = None
+    ) -> Executed:
+        """Execute a block on the tip, or on another base; raise `Malformed` unless it is valid.
 
         Where only the roots differ it is `Differs`.
         """
-        base = self._store.base()
+        base = self._store.base() if base is None else base
         check_header(base, self._chain, header, body)
         if body.tx_ids != tuple(tx.id for tx in txs):
             raise Malformed("transactions differ from the ids of the body")

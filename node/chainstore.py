@@ -25,7 +25,7 @@ from chain.records import (
     Tx,
     decode_tx,
 )
-from chain.state import State
+from chain.state import Read, State
 from chain.validators import CommitCertificate, Validator, ValidatorSet, validator_set
 from chain.window import Included, Window
 from node.ports import Store
@@ -34,7 +34,8 @@ HEADER, BODY, CERTIFICATE, ENVELOPES, OUTCOMES = b"h", b"b", b"c", b"e", b"o"
 HEIGHT_OF, TX, HISTORY = b"i", b"t", b"a"
 STATE, NODE, LOG, OPEN, META = b"s", b"n", b"l", b"p", b"m"
 ERA, ISSUE = b"v", b"u"  # sets of validators by first height; transactions that issued coin
-TIP, GENESIS, JOINING = META + b"tip", META + b"genesis", META + b"joining"
+TIP, GENESIS = META + b"tip", META + b"genesis"
+JOINING, JOINED = META + b"joining", META + b"joined"
 
 Members = tuple[SetMember, ...]
 Envelopes = tuple[Annotated[bytes, msgspec.Meta(max_length=TX_BYTES_MAX)], ...]
@@ -53,6 +54,20 @@ class Tip(Record, frozen=True, tag="wijk.tip.1"):
     state_root: Digest
     log_size: Uint
     log_root: Digest
+    frontier: tuple[Digest, ...]
+
+
+class Joined(Record, frozen=True, tag="wijk.joined.1"):
+    """The snapshot with which a node began, kept while the blocks up to it are still coming.
+
+    `first` is the lowest block that came with it. `log_size` and `frontier` are those of the log
+    after its block.
+    """
+
+    height: Uint
+    block_id: Digest
+    first: Uint
+    log_size: Uint
     frontier: tuple[Digest, ...]
 
 
@@ -98,6 +113,7 @@ class ChainStore:
         assert raw is not None, "the store was created from a genesis"
         self.tip = decode(Tip, raw)
         self.genesis_bytes = _known(store.get(GENESIS))
+        self.joined = self._read_joined()
         self._joins = store.get(JOINING) is not None
         self.window = self._read_window()
         self.eras = self._read_eras()
@@ -162,12 +178,26 @@ class ChainStore:
             envelopes,
         )
 
+    @property
+    def whole_from(self) -> int:
+        """The lowest height from which everything is here: 1, or above a snapshot (S8)."""
+        return 1 if self.joined is None else self.joined.height + 1
+
+    def knows_set(self, height: int) -> bool:
+        """Say whether `validators_at` can tell: not of a past that is still coming."""
+        return height >= self.eras[0][0]
+
+    def note_whole(self) -> None:
+        """All blocks up to the snapshot have come, and the store says so."""
+        self.joined = self._read_joined()
+        self.eras = self._read_eras()
+
     def validators_at(self, height: int) -> ValidatorSet:
         """Return Set(h): who certified the block at `height`, or will (consensus V1)."""
         for first, validators in reversed(self.eras):
             if first <= height:
                 return validators
-        raise AssertionError("genesis begins the first era")
+        raise AssertionError("genesis, or a snapshot, begins the first era")
 
     def issues(self, after: bytes | None = None) -> Iterator[tuple[bytes, int, int, bytes]]:
         """Yield (cursor, height, index, transaction id) of what issued coin, newest first."""
@@ -325,14 +355,17 @@ class ChainStore:
         raw = self.read_state(encode(("bal", posting.denom, posting.klass, posting.owner)))
         return 0 if raw is None else decode(int, raw)
 
+    def _read_joined(self) -> Joined | None:
+        raw = self.store.get(JOINED)
+        return None if raw is None else decode(Joined, raw)
+
     def _read_eras(self) -> list[tuple[int, ValidatorSet]]:
         rows = self.store.scan(ERA, ERA + b"\xff" * 9)
         return [(int.from_bytes(k[1:], "big"), _set_of(decode(Members, raw))) for k, raw in rows]
 
     def _read_window(self) -> Window:
         """Rebuild the replay window from the blocks of the last `max_validity_s` (consensus B1)."""
-        horizon = get_param(State(self.read_state), FEDERATION, "max_validity_s", 0)
-        horizon_s = horizon if isinstance(horizon, int) else _default_horizon_s()
+        horizon_s = get_horizon_s(self.read_state)
         window = Window(horizon_s)
         newest_s = self.tip.time_ms // 1000
         blocks: list[tuple[int, list[Included]]] = []
@@ -392,8 +425,10 @@ def _included(envelope: bytes) -> Included:
     return Included(tx.sender, tx.nonce, tx.expires, tx.id)
 
 
-def _default_horizon_s() -> int:
-    value = compute_default("max_validity_s", "live")
+def get_horizon_s(read: Read) -> int:
+    """Return how far back the replay window of a state reaches, in s (consensus B1)."""
+    horizon = get_param(State(read), FEDERATION, "max_validity_s", 0)
+    value = horizon if isinstance(horizon, int) else compute_default("max_validity_s", "live")
     assert isinstance(value, int)
     return value
 

@@ -87,6 +87,14 @@ class Disk:
                 at += len(part)
             return b"".join(parts)
 
+    def read_at(self, file: int, size: int, at: int) -> bytes:
+        """Return `size` bytes of `file` from byte `at` on, fewer where it ends before."""
+        with failing("read"):
+            data = b""
+            while len(data) < size and (part := os.pread(file, size - len(data), at + len(data))):
+                data += part
+            return data
+
     def write(self, file: int, data: bytes, at: int) -> None:
         """Write all of `data` at byte `at`. Durable only after `sync`."""
         with failing("write"):

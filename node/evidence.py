@@ -174,7 +174,8 @@ class EvidencePool:
 
     def _is_wanted(self, found: Conviction) -> bool:
         has_room = len(self._held) < POOL_MAX and found.key not in self._held
-        return has_room and found.height > 0 and self._is_open(found)
+        known = found.height > 0 and self._store.knows_set(found.height)
+        return has_room and known and self._is_open(found)
 
     def _is_open(self, found: Conviction) -> bool:
         """Say whether evidence may still go into a block, and would change something (E3, E4)."""

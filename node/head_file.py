@@ -76,14 +76,20 @@ class ReadHeads(NamedTuple):
     good_bytes: int
 
 
-def judge_head(store_height: int, store_block_id: bytes, heads: tuple[Head, ...]) -> HeadVerdict:
-    """Compare the store's head with the `heads` of the file, of which there is at least one."""
+def judge_head(
+    store_height: int, store_block_id: bytes, heads: tuple[Head, ...], joined: int = 0
+) -> HeadVerdict:
+    """Compare the store's head with the `heads` of the file, of which there is at least one.
+
+    `joined` is the height of a proved snapshot with which the store began: its first start finds
+    the head file where the store before it stood (ADR 0051).
+    """
     if any(h.height == store_height and h.block_id != store_block_id for h in heads):
         return HeadVerdict.FOREIGN
     acked = heads[-1].height
     if store_height < acked:
         return HeadVerdict.LOST
-    return HeadVerdict.OK if store_height <= acked + 1 else HeadVerdict.FOREIGN
+    return HeadVerdict.OK if store_height <= max(acked + 1, joined) else HeadVerdict.FOREIGN
 
 
 def encode_head_slot(checksum: bytes, record: HeadBinding | Head) -> tuple[bytes, bytes]:

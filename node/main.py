@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,8 +26,9 @@ from consensus.guard import Binding, GuardDamaged, GuardForeign
 from contracts import CONTRACTS
 from node.admin import serve_admin
 from node.api import Node, make_api
+from node.backup import FREE_LEFT_BYTES
 from node.config import Config, ConfigInvalid, Value, load_config
-from node.disk import Busy, StorageError, StoreDamaged, StoreFailed
+from node.disk import DISK, FOLDER_MODE, Busy, StorageError, StoreDamaged, StoreFailed
 from node.fork import write_fork, write_lines
 from node.guard_file import GuardFile, GuardLocked, GuardMissing, LostGuard, open_guard
 from node.home import (
@@ -34,6 +36,7 @@ from node.home import (
     Space,
     compute_ballast_bytes,
     get_free_bytes,
+    get_size,
     judge_space,
     lock_home,
     make_room,
@@ -42,6 +45,7 @@ from node.home import (
 )
 from node.http_server import Serving, serve_tcp
 from node.identity import BadTransportKey, load_identity
+from node.join import JoinedBySnapshot, Place
 from node.links import PeerInfo, PeerLinks
 from node.logs import set_up_logging
 from node.meters import Meters
@@ -51,7 +55,10 @@ from node.recovery import choose_instance, open_chain
 from node.runtime import Applied, Halted, RootMismatch, Runtime
 from node.setup import check_genesis, load_node_key
 from node.signatures import SignaturePool
-from node.store import choose_kind
+from node.snapshot import compute_every
+from node.snapshot_files import SnapshotFiles
+from node.snapshots import Setup
+from node.store import begin_join, choose_kind, keep_join
 from node.timers import LoopTimers
 
 OK, CRASHED, INTEGRITY = 0, 1, 70
@@ -141,8 +148,13 @@ async def _run(
     home: Home, config: Config, genesis: Genesis, announce: Callable[[dict[str, Any]], None]
 ) -> int:
     """Serve until a signal comes."""
+    told = False
 
     def on_ready(node: Node, addresses: Addresses) -> None:
+        nonlocal told
+        if told:  # it goes on from a snapshot
+            return
+        told = True
         if get_set(node.store.read_state, SET_NOW).faulty == 0:  # consensus Q5
             _log.warning("node.no_fault_tolerance")
             _say("geen fouttolerantie // no fault tolerance: fewer than four validators")
@@ -162,8 +174,34 @@ async def serve(
 ) -> int:
     """Open `home`, put the parts together, and serve until `stop` says with which exit code.
 
-    `on_ready` is told once everything listens. Whatever ends the node badly is raised.
+    `on_ready` is told once everything listens; again where the node began anew from a snapshot that
+    it fetched (consensus S7). Whatever ends the node badly is raised.
     """
+    while True:
+        ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        pass_on = partial(_pass_on, ended)
+        stop.add_done_callback(pass_on)
+        try:
+            return await _serve(home, config, genesis, ended, on_ready)
+        except BaseExceptionGroup as group:
+            joined, rest = group.split(JoinedBySnapshot)
+            if joined is None or rest is not None:
+                raise
+            _log.warning("node.joined", extra={"why": "a snapshot is whole: going on from it"})
+            if stop.done():
+                return stop.result()
+        finally:
+            stop.remove_done_callback(pass_on)
+
+
+async def _serve(
+    home: Home,
+    config: Config,
+    genesis: Genesis,
+    stop: "asyncio.Future[int]",
+    on_ready: Callable[[Node, Addresses], None],
+) -> int:
+    """Serve from one opening of the home to its closing."""
     seed = load_node_key(home.root / config.text("signer.key"))
     own_key = public_key(seed)
     check_network(config, genesis.doc, own_key)
@@ -206,6 +244,7 @@ async def serve(
         make_remembering_verify(),
         own_key,
         joins=isinstance(guard, LostGuard),
+        snapshots=make_setup(home, choose_kind(config.text("node.storage"), home.store), genesis),
     )
     loop.set_exception_handler(lambda _loop, context: _fail(stop, context))
     follow_peers(runtime, links, genesis.doc, config.peer_addresses)
@@ -246,12 +285,32 @@ async def serve(
     finally:
         for site in servings:
             await site.close()
+        timers.close()
         verifier.close()
+        assert runtime.snapshots is not None, "it was given a place for them"
+        runtime.snapshots.close()
         if guard is not None:
             guard.close()
         heads.close()
         chain_store.store.close()
     return int(code)
+
+
+def make_setup(home: Home, kind: str, genesis: Genesis) -> Setup:
+    """Return where snapshots are kept, and the store that one is fetched into."""
+
+    def has_room(size: int) -> bool:
+        return get_free_bytes(home.root) - size >= FREE_LEFT_BYTES
+
+    home.snapshots.mkdir(mode=FOLDER_MODE, exist_ok=True)
+    place = Place(lambda: begin_join(home.store, kind), lambda: keep_join(home.store), has_room)
+    return Setup(
+        genesis,
+        SnapshotFiles(home.snapshots, DISK),
+        compute_every(genesis.doc.purpose),
+        place,
+        lambda: has_room(get_size(home.store)),
+    )
 
 
 def follow_peers(
@@ -358,6 +417,12 @@ def _stop_on(loop: asyncio.AbstractEventLoop, stop: "asyncio.Future[int]") -> No
 
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, finish)
+
+
+def _pass_on(ended: "asyncio.Future[int]", stop: "asyncio.Future[int]") -> None:
+    """Let what ends the process end the run that goes on now."""
+    if not ended.done():
+        ended.set_result(stop.result())
 
 
 def _fail(stop: "asyncio.Future[int]", context: dict[str, object]) -> None:

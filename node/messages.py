@@ -28,6 +28,11 @@ HEADER_BYTES_MAX = 1024  # the largest header encodes to less than 400 bytes
 CERTIFICATE_BYTES_MAX = 16 * 1024  # 100 signatures of 66 bytes and a head
 # 4,000 ids of 34 bytes, 64 KiB of evidence (consensus E3), a certificate, and air.
 BODY_BYTES_MAX = 256 * 1024
+CHUNK_BYTES = 256 * 1024  # of a snapshot (reliability Z13)
+MANIFEST_BYTES_MAX = 320 * 1024  # 8,192 hashes of 34 bytes, a header, a certificate, and air
+SNAPSHOTS_TOLD_MAX = 4  # nodes keep fewer
+HEADERS_MAX = 128  # of one answer: some 40 ms of signature checks
+KEYS_MAX = 100  # consensus section 0: validators of one chain
 SAID_MAX = 512  # messages of a page: at most 330 bytes each, so a chunk holds them
 RANGE_BLOCKS_MAX = 512  # an empty block of one validator is some 600 bytes: a chunk holds fewer
 
@@ -178,6 +183,75 @@ class SaidAnswer(Record, frozen=True, tag="wijk.said.1"):
     more: Bit
 
 
+class SnapshotsRequest(Record, frozen=True, tag="wijk.snapsget.1"):
+    """Please say which snapshots you keep (consensus S7)."""
+
+
+class SnapshotName(Record, frozen=True):
+    """A snapshot: its height and the digest of its manifest."""
+
+    height: Uint
+    digest: Digest
+
+
+class SnapshotsAnswer(Record, frozen=True, tag="wijk.snaps.1"):
+    """The snapshots that the sender keeps and serves."""
+
+    held: Annotated[tuple[SnapshotName, ...], msgspec.Meta(max_length=SNAPSHOTS_TOLD_MAX)]
+
+
+class ManifestRequest(Record, frozen=True, tag="wijk.manifestget.1"):
+    """Please send the manifest with this digest."""
+
+    digest: Digest
+
+
+class ManifestAnswer(Record, frozen=True, tag="wijk.manifest.1"):
+    """The canonical bytes of a manifest (`node/snapshot.py`); empty when it is not held."""
+
+    digest: Digest
+    manifest: Annotated[bytes, msgspec.Meta(max_length=MANIFEST_BYTES_MAX)]
+
+
+class ChunkRequest(Record, frozen=True, tag="wijk.chunkget.1"):
+    """Please send one chunk, counted from 0, of the snapshot with this manifest."""
+
+    digest: Digest
+    index: Uint
+
+
+class ChunkAnswer(Record, frozen=True, tag="wijk.chunk.1"):
+    """One chunk; empty when it is not held."""
+
+    digest: Digest
+    index: Uint
+    data: Annotated[bytes, msgspec.Meta(max_length=CHUNK_BYTES)]
+
+
+class HeadersRequest(Record, frozen=True, tag="wijk.headersget.1"):
+    """Please send headers and certificates, with the sets of validators, from one height on.
+
+    Who joins by a snapshot follows the chain of sets from genesis with them (consensus S7, S9).
+    """
+
+    from_height: Uint
+    to_height: Uint
+
+
+class HeaderLink(Record, frozen=True):
+    """A decided header with its certificate, and the keys of the set after it where they change."""
+
+    header: Annotated[bytes, msgspec.Meta(min_length=1, max_length=HEADER_BYTES_MAX)]
+    certificate: Annotated[bytes, msgspec.Meta(min_length=1, max_length=CERTIFICATE_BYTES_MAX)]
+    next_keys: Annotated[tuple[PublicKey, ...], msgspec.Meta(max_length=KEYS_MAX)]
+
+
+class HeadersAnswer(Record, frozen=True, tag="wijk.headers.1"):
+    """The first of the asked headers: as many as fit `BATCH_BYTES_MAX`; none if none is held."""
+
+    links: Annotated[tuple[HeaderLink, ...], msgspec.Meta(max_length=HEADERS_MAX)]
+
+
 NodeMessage = (
     TxBatch
     | TxAnnounce
@@ -191,4 +265,12 @@ NodeMessage = (
     | EvidenceNote
     | SaidRequest
     | SaidAnswer
+    | SnapshotsRequest
+    | SnapshotsAnswer
+    | ManifestRequest
+    | ManifestAnswer
+    | ChunkRequest
+    | ChunkAnswer
+    | HeadersRequest
+    | HeadersAnswer
 )

@@ -38,6 +38,7 @@ from node.ports import Store
 from node.store import (
     choose_kind,
     create_store,
+    finish_join,
     finish_swap,
     open_store,
     recover_torn_tail,
@@ -77,6 +78,7 @@ def open_chain(
     one validator has nobody to fetch from; `HeadForeign` and `StoreForeign` for files of others.
     """
     finish_swap(home.store, disk)  # before anybody asks whether there is a store
+    finish_join(home.store, disk)
     kind = choose_kind(setting, home.store)
     read = _read_heads(home, genesis, guard, disk)
     alone = [validator.public_key for validator in genesis.doc.validators] == [own_key.hex()]
@@ -89,7 +91,8 @@ def open_chain(
         if isinstance(guard, GuardFile):  # Y26: an ack may be unknown here, also after a restart
             guard.raise_to(max(tip.height + 1, guard.height))
         return Opened(chain, _begin_heads(home, genesis, guard, tip, disk))
-    verdict = judge_head(tip.height, tip.block_id, read.heads)
+    joined = 0 if chain.joined is None else chain.joined.height
+    verdict = judge_head(tip.height, tip.block_id, read.heads, joined)
     if verdict is HeadVerdict.FOREIGN:
         store.close()
         raise StoreDamaged(f"{home.head} and the store tell different stories (reliability Y20)")
@@ -115,7 +118,9 @@ def prove_chain(store: Store, genesis: Genesis, *, deep: bool = False) -> None:
     try:
         tip = decode(Tip, _need(store.get(TIP), "tip"))
         chain = ChainStore(store)
-        _prove_links(chain, genesis, 0 if deep else max(0, tip.height - LINKS_AT_START))
+        lowest = 0 if chain.joined is None else chain.joined.first - 1  # below it blocks may lack
+        above = 0 if deep else tip.height - LINKS_AT_START
+        _prove_links(chain, genesis, max(lowest, above))
         _expect(tree.update(chain.read_node, {}).root == tip.state_root, "root node")
         frontier = log.frontier_at(tip.log_size, chain.read_log_node)
         _expect((frontier.roots, log.root(frontier)) == (tip.frontier, tip.log_root), "log")
@@ -149,8 +154,9 @@ def _prove_links(chain: ChainStore, genesis: Genesis, above: int) -> None:
 
 
 def _log_from_leaves(chain: ChainStore) -> Frontier:
-    frontier = Frontier(0, ())
-    for height in range(1, chain.tip.height + 1):
+    joined = chain.joined
+    frontier = Frontier(0, ()) if joined is None else Frontier(joined.log_size, joined.frontier)
+    for height in range(chain.whole_from, chain.tip.height + 1):
         leaves = [tx_leaf_hash(done.tx_id, done.code) for done in chain.outcomes(height)]
         frontier, _ = log.append(frontier, leaves)
     return frontier

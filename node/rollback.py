@@ -28,7 +28,14 @@ from chain.validators import CommitCertificate, check_commit_certificate
 from node.chainstore import ChainStore, Tip, create_chain
 from node.disk import DISK, Disk, StoreDamaged
 from node.home import Home
-from node.store import choose_kind, create_store, finish_swap, open_store, set_aside
+from node.store import (
+    choose_kind,
+    create_store,
+    finish_join,
+    finish_swap,
+    open_store,
+    set_aside,
+)
 
 
 def roll_back(
@@ -47,6 +54,7 @@ def roll_back(
     changed. A crash between the two renames leaves no store, and the node fetches every block.
     """
     finish_swap(home.store, disk)
+    finish_join(home.store, disk)
     kind = choose_kind("auto", home.store)
     begun = home.store.with_name(home.store.name + ".begun")
     if disk.exists(begun):  # a crash left it half made
@@ -57,6 +65,11 @@ def roll_back(
         goal = old.tip.height - blocks
         if get_set(old.read_state, SET_NOW).keys == (own_key,):
             raise Malformed("this chain has no other node to fetch the blocks from again")
+        if old.joined is not None:
+            raise Malformed(
+                f"this node began with a snapshot of block {old.joined.height}, and the blocks"
+                " up to it are still coming"
+            )
         if goal < 0:
             raise Malformed(f"the chain has {old.tip.height} blocks here, not {blocks}")
         new_store = create_store(begun, kind, disk)
@@ -99,7 +112,7 @@ def _execute_again(old: ChainStore, new: ChainStore, chain: Chain, height: int) 
         check_header(base, chain, header, body)
         if body.tx_ids != tuple(tx.id for tx in txs):
             raise Malformed("its transactions are others")
-        preamble = Preamble(header.creator, body.last_commit)
+        preamble = Preamble(header.creator, body.last_commit, body.evidence)
         executed = apply_block(base, chain, header.time_ms, preamble, txs)
         check_results(header, executed, base)
     except (Malformed, AssertionError) as error:  # what a block needs was written with it

@@ -14,7 +14,7 @@ from chain.codec import Record, decode, encode
 from chain.contract import Chain, Clock
 from chain.errors import Malformed
 from chain.evidence import Conviction, Evidence, Testimony, get_said
-from chain.execute import Executed, get_leaders, get_set
+from chain.execute import Base, Executed, get_leaders, get_set
 from chain.keyspaces import SET_NEXT, SET_NOW, get_version
 from chain.records import Header
 from chain.state import State
@@ -39,7 +39,7 @@ from consensus.messages import (
     signed_bytes,
 )
 from consensus.replica import Replica
-from node import candidates, intake, sync
+from node import candidates, intake, snapshots, sync
 from node.candidates import Candidates
 from node.chainstore import ChainStore, TxPlace
 from node.evidence import EvidencePool
@@ -62,6 +62,7 @@ from node.messages import (
 )
 from node.mismatch import make_dump
 from node.ports import GuardRefused, Heads, Links, Peer, Signer, Size, Timers, Verifier
+from node.snapshots import Setup, Snapshots
 from node.sync import Fetched, Sync
 
 BLOCK = b"block/"  # open-height record: a candidate's body with all transactions
@@ -143,6 +144,7 @@ class Runtime:
         own_key: bytes | None,
         *,
         joins: bool = False,
+        snapshots: Setup | None = None,
     ) -> None:
         self.chain = chain
         self.store = store
@@ -177,6 +179,21 @@ class Runtime:
         self._verify = verify
         self.exchange = Exchange(chain, store, links, verify, self._heard, self.evidence.on_accuse)
         self.sync = Sync(chain, store, links, timers, verify, self._apply_fetched)
+        self.snapshots: Snapshots | None = None
+        if snapshots is not None:
+            self.snapshots = Snapshots(
+                snapshots,
+                chain,
+                store,
+                links,
+                timers,
+                verify,
+                heads.last,
+                self.sync,
+                self._run_certified,
+                self._stop,
+                self._marks_joining,
+            )
         self.replica = Replica(ChainName(chain.digest, chain.chain_id), self._own_key, verify)
         self._fault: events.Ignore | None = None  # of the message that is being judged
         self._fork: events.Halt | None = None  # this node does no more than ask who made it (E6)
@@ -223,6 +240,8 @@ class Runtime:
             case Status():
                 self.peer_status[peer] = (message, self._timers.mono_ms())
                 self._receive(peer, message)
+                if self.snapshots is not None:
+                    self.snapshots.on_claim(peer, message.best_height)
                 self.sync.on_claim(peer, message.best_height)
             case SignedProposal() | SignedPrepare() | SignedCommit() | SignedRoundChange():
                 self._receive(peer, message)
@@ -249,7 +268,10 @@ class Runtime:
             case RangeRequest():
                 self.sync.on_request(peer, message)
             case BlockRange():
-                self.sync.on_range(peer, message)
+                if self.snapshots is None or not self.snapshots.on_range(peer, message):
+                    self.sync.on_range(peer, message)
+            case _ if self.snapshots is not None and self.snapshots.on_message(peer, message):
+                pass
             case _:
                 raise Malformed(f"a message of kind {type(message).__name__} out of place")
 
@@ -261,6 +283,8 @@ class Runtime:
             self.exchange.on_link_down(peer)
         if self._fork is not None:
             return
+        if self.snapshots is not None:
+            self.snapshots.on_link(peer, up=up)
         if up:
             self._feed(events.LinkUp(peer, *self._now()))
             self.evidence.on_link_up(peer)
@@ -278,6 +302,9 @@ class Runtime:
             self.intake.fire(alarm)
         elif alarm == sync.SYNC:
             self.sync.fire()
+        elif alarm in snapshots.ALARMS:
+            if self.snapshots is not None:
+                self.snapshots.fire(alarm)
         elif alarm == candidates.FETCH:
             self.candidates.fire()
         else:
@@ -313,6 +340,7 @@ class Runtime:
             *self.intake.sizes(),
             *self.candidates.sizes(),
             *self.sync.sizes(),
+            *(() if self.snapshots is None else self.snapshots.sizes()),
             *self.evidence.sizes(),
             *self.exchange.sizes(),
             Size("alarms", len(self.alarms), ALARMS_MAX),
@@ -479,13 +507,24 @@ class Runtime:
         self._fetched_id = None
         if self._fork is not None or block.header.height != self.store.tip.height + 1:
             return  # the certificate let consensus apply the block itself
+        self._apply(block, self._run_certified(self.store.base(), block))
+        self._feed(self._new_height())
+
+    def _marks_joining(self, height: int) -> bool:
+        """Say whether a store that stands at `height` has to remember the join barrier (D10)."""
+        learns = self._signer is not None and self.replica.is_joining(height)
+        return learns or self.store.joins
+
+    def _stop(self, why: str) -> NoReturn:
+        raise Halted(why)
+
+    def _run_certified(self, base: Base, block: Fetched) -> Executed:
+        """Execute a certified block on `base`; stop for good where it comes out otherwise (S5)."""
         try:
-            executed = self.candidates.run(block.header, block.body, block.txs)
+            return self.candidates.run(block.header, block.body, block.txs, base)
         except Malformed as error:
             own = error.executed if isinstance(error, candidates.Differs) else None
             raise mismatch_of(block, str(error), own) from error
-        self._apply(block, executed)
-        self._feed(self._new_height())
 
     def _apply(self, block: Fetched, executed: Executed) -> None:
         """One synced batch, then the head slot, and only then does anybody hear of it (D3, Y16).
@@ -526,6 +565,8 @@ class Runtime:
                 self._tell(tx_id, None)
         for listener in self.on_applied:
             listener(applied)
+        if self.snapshots is not None:
+            self.snapshots.on_block()
 
     def _tell(self, tx_id: bytes, place: TxPlace | None) -> None:
         for watcher in self._watchers.pop(tx_id, ()):

@@ -104,7 +104,9 @@ def reset_home(root: Path, genesis: Genesis) -> None:
     seed = load_node_key(home.consensus_key)
     heads = read_heads(home.head.read_bytes())
     kind = choose_kind("auto", home.store)
-    shutil.rmtree(home.store, ignore_errors=True)
+    for folder in (home.store, home.snapshots, *home.root.glob(f"{home.store.name}.join*")):
+        shutil.rmtree(folder, ignore_errors=True)  # of another history, too
+    make_home(root)
     home.guard.unlink()
     home.head.unlink()
     _begin_chain(home, genesis, seed, heads.binding.instance, kind)

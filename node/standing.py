@@ -234,6 +234,17 @@ class Node:
         behind = self.runtime.sync.behind()
         return behind if behind > BEHIND_BLOCKS_MAX else 0
 
+    def check_past(self, height: int) -> None:
+        """Raise `Problem` 4002 for a block up to the snapshot of this node, until all have come."""
+        joined = self.store.joined
+        if joined is not None and height <= joined.height:
+            raise self.past_missing()
+
+    def past_missing(self) -> Problem:
+        """Return what to answer who asks for a past that is still coming (consensus S8)."""
+        past = None if self.runtime.snapshots is None else self.runtime.snapshots.past()
+        return Problem(4002, behind_blocks=1 if past is None else max(1, past[1] - past[0]))
+
     def refusal(self) -> Problem | None:
         """Return why no new transaction can be taken now, or None (interfaces 1.5, 2.2)."""
         if self.refuses_work:
@@ -380,7 +391,8 @@ class Signers:
         self._store = store
         self._last: dict[bytes, int] = {}
         self._blocks: deque[tuple[bytes, ...]] = deque(maxlen=WINDOW_BLOCKS)
-        for height in range(max(1, store.tip.height - WINDOW_BLOCKS + 1), store.tip.height + 1):
+        first = max(1, store.tip.height - WINDOW_BLOCKS + 1)
+        for height in range(max(first, store.whole_from), store.tip.height + 1):
             certificate = store.certificate(height)
             assert certificate is not None, "every decided block has a certificate"
             self.add(certificate)

@@ -117,6 +117,40 @@ def set_aside(folder: Path, disk: Disk = DISK) -> Path:
     return aside
 
 
+def begin_join(folder: Path, kind: str, disk: Disk = DISK) -> Store:
+    """Make the store that a snapshot is put into, beside `folder`; a half made one goes."""
+    made = _joining(folder)
+    if disk.exists(made):
+        disk.remove_folder(made)
+    return create_store(made, kind, disk)
+
+
+def keep_join(folder: Path, disk: Disk = DISK) -> None:
+    """Let the store of a snapshot, proved and closed, be the one of the next start."""
+    made = _joining(folder)
+    disk.sync_folder(made)
+    disk.rename(made, _joined(folder))
+    disk.sync_folder(folder.parent)
+
+
+def finish_join(folder: Path, disk: Disk = DISK) -> None:
+    """Put the store of a snapshot in the place of the one before, wherever a crash cut that in two.
+
+    `joined` is named so once it is proved. The old store, which stood at genesis, goes last.
+    """
+    joined, replaced = _joined(folder), folder.with_name(folder.name + ".replaced")
+    if disk.exists(joined):
+        if disk.exists(folder):
+            disk.rename(folder, replaced)
+            disk.sync_folder(folder.parent)
+        disk.rename(joined, folder)
+        disk.sync_folder(folder.parent)
+    for rest in (replaced, _joining(folder)):
+        if disk.exists(rest):
+            disk.remove_folder(rest)
+            disk.sync_folder(folder.parent)
+
+
 def finish_swap(folder: Path, disk: Disk) -> None:
     """Go on where a crash left `recover_torn_tail`.
 
@@ -156,3 +190,11 @@ def _mended(folder: Path) -> Path:
 
 def _torn(folder: Path) -> Path:
     return folder.with_name(folder.name + ".torn")
+
+
+def _joining(folder: Path) -> Path:
+    return folder.with_name(folder.name + ".joining")
+
+
+def _joined(folder: Path) -> Path:
+    return folder.with_name(folder.name + ".joined")

@@ -127,6 +127,9 @@ class Streams:
         while not self._closing:
             wake = self._next
             height, index = position
+            if height < self._node.store.whole_from:  # a past that is still coming (S8)
+                await self._end_with_gap(response)
+                return
             if height <= self._node.store.tip.height:
                 chunk = b"".join(self._chosen(topics, height, index))
                 position = (height + 1, 0)

@@ -49,13 +49,23 @@ class Sync:
         timers: Timers,
         verify: Verify,
         apply: Callable[[Fetched], None],
+        *,
+        alarm: str = SYNC,
+        until: int | None = None,
     ) -> None:
+        """`apply` gets each certified block. Blocks above `until` are not asked for.
+
+        With an `until` it is the past that is fetched: then half of the time is left to others.
+        """
         self._chain = chain
         self._store = store
         self._links = links
         self._timers = timers
         self._verify = verify
         self._apply = apply
+        self._alarm = alarm
+        self._until = until
+        self.paused = False  # nothing is asked for
         self._claims: dict[Peer, int] = {}
         self._faults: dict[Peer, int] = {}
         self._turns: dict[Peer, int] = {}  # how often each was asked, so that all take turns
@@ -74,6 +84,13 @@ class Sync:
     def sizes(self) -> tuple[Size, ...]:
         """Return what every buffer here holds, and its cap (consensus I8)."""
         return (Size("fetched blocks", len(self._queue), QUEUED_BLOCKS_MAX),)
+
+    def awaits(self, peer: Peer, message: BlockRange) -> bool:
+        """Say whether an answer may be to what was asked here."""
+        if self._asked is None or self._asked[0] != peer:
+            return False
+        blocks = message.blocks
+        return not blocks or decode(Header, blocks[0].header).height == self._store.tip.height + 1
 
     def on_claim(self, peer: Peer, height: int) -> None:
         """A peer says how far it is."""
@@ -132,7 +149,7 @@ class Sync:
                 )
             )
         self._queue.extend(found[: QUEUED_BLOCKS_MAX - len(self._queue)])
-        self._timers.set(SYNC, self._timers.mono_ms())
+        self._timers.set(self._alarm, self._timers.mono_ms())
 
     def fire(self) -> None:
         """Apply one block, then come back for the next; ask for more when the queue runs dry."""
@@ -150,9 +167,10 @@ class Sync:
             else:
                 self._apply(block)
         if self._queue:
-            self._timers.set(SYNC, now)
+            done = self._timers.mono_ms()
+            self._timers.set(self._alarm, now if self._until is None else done + done - now)
         elif self._asked is not None:  # another's blocks woke us; whom we asked has its time still
-            self._timers.set(SYNC, self._asked[1])
+            self._timers.set(self._alarm, self._asked[1])
         else:
             self._ask()
 
@@ -190,9 +208,9 @@ class Sync:
 
         So a peer that answers slowly or with little holds up its own turns only.
         """
-        if self._asked is not None or self._queue:
-            return
         tip = self._store.tip.height
+        if self.paused or self._asked is not None or self._queue or tip == self._until:
+            return
         linked = self._links.peers()
         ahead = [
             (self._merit(peer), -claim, peer)
@@ -205,5 +223,8 @@ class Sync:
         self._turns[peer] = self._turns.get(peer, 0) + 1
         until = self._timers.mono_ms() + ANSWER_MS
         self._asked = (peer, until)
-        self._links.send(peer, RangeRequest(tip + 1, tip + RANGE_BLOCKS))
-        self._timers.set(SYNC, until)
+        last = tip + RANGE_BLOCKS
+        self._links.send(
+            peer, RangeRequest(tip + 1, last if self._until is None else min(last, self._until))
+        )
+        self._timers.set(self._alarm, until)

@@ -19,6 +19,7 @@ class LoopTimers:
         self._fire = fire
         self._loop = asyncio.get_running_loop()
         self._alarms: dict[str, asyncio.TimerHandle] = {}
+        self._closed = False
 
     def mono_ms(self) -> int:
         """Return the monotonic clock in ms."""
@@ -34,6 +35,8 @@ class LoopTimers:
         An alarm in the past fires in the next turn of the loop.
         """
         self.cancel(name)
+        if self._closed:
+            return
         wait_ms = max(0, at_mono_ms - self.mono_ms())
         self._alarms[name] = self._loop.call_later(
             wait_ms / _MS_PER_S, self._ring, name, at_mono_ms
@@ -44,6 +47,12 @@ class LoopTimers:
         alarm = self._alarms.pop(name, None)
         if alarm is not None:
             alarm.cancel()
+
+    def close(self) -> None:
+        """Let nothing ring any more: the loop may go on with another node on the same home."""
+        self._closed = True
+        for name in list(self._alarms):
+            self.cancel(name)
 
     def _ring(self, name: str, at_mono_ms: int) -> None:
         if self.mono_ms() < at_mono_ms:  # loops round to their own clock

@@ -56,7 +56,8 @@ class Live:
 
         def on_ready(node: Node, at: Addresses) -> None:
             self.node, self.at = node, at
-            ready.set_result(None)
+            if not ready.done():
+                ready.set_result(None)
 
         from node.home import Home
 

@@ -20,7 +20,7 @@ CHECKOUT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))
 PACKAGES: list[str] = PROJECT["tool"]["importlinter"]["root_packages"]
 # Synchronous, behind the ports (architecture D10); named in pyproject.toml as soon as they exist.
-SYNCHRONOUS = ("ports", "runtime", "mempool", "sync")
+SYNCHRONOUS = ("ports", "runtime", "mempool", "sync", "join", "snapshots", "snapshot_make")
 
 
 def _subclasses(kind: type[Record]) -> Iterator[type[Record]]:

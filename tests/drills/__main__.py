@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.drills.floods import flood
 from tests.drills.kills import perturb, storm
 from tests.drills.play import Drill, Row, play
-from tests.drills.scenarios import DRILLS
+from tests.drills.scenarios import DRILLS, LONG_DRILLS
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -55,11 +55,13 @@ def _choose(asked: argparse.Namespace) -> list[Drill]:
         return [Drill("U10", title, act, asked.nodes, proxied=True)]
     if asked.flood:
         return [Drill("F35", "a validator and outsiders flood", flood(asked.flood), asked.nodes)]
-    known = {drill.id for drill in DRILLS}
+    known = {drill.id for drill in (*DRILLS, *LONG_DRILLS)}
     wanted = set(asked.ids)
     if wanted - known:
         sys.exit(f"no drill {', '.join(sorted(wanted - known))}; there are {', '.join(known)}")
-    return [drill for drill in DRILLS if not wanted or drill.id in wanted]
+    if not wanted:
+        return list(DRILLS)
+    return [drill for drill in (*DRILLS, *LONG_DRILLS) if drill.id in wanted]
 
 
 def _show(rows: list[Row]) -> None:

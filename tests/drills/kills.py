@@ -19,7 +19,7 @@ def kill_one(ground: Ground) -> None:
         ground.wait_block()
         ground.wait_paid()
         ground.start(name)
-        ground.wait_level(name)
+        ground.wait_signing(name)  # until then it counts as away (D10)
     ground.tell(f"SIGKILL and restart of each of {len(ground.names)} nodes in turn")
 
 
@@ -28,9 +28,9 @@ def die_at(ground: Ground, where: str) -> None:
     needed, spare = ground.names[0], ground.names[-1]
     guarded = []
     for count in (1, 2, 3, 4):
-        ground.stop([needed])
         if ground.network.is_running(ground.network.node(spare)):
-            ground.kill_at_once([spare])
+            ground.kill_at_once([spare])  # first: so that nothing is decided without the other
+        ground.stop([needed])
         ground.network.extra = {needed: [where, str(count)]}
         ground.network.spawn(needed)
         entry = ground.network.node(needed)
@@ -120,7 +120,7 @@ def perturb(rounds: int, told: Callable[[str], None]) -> Callable[[Ground], None
         for number in range(rounds):
             name = draw.choice(ground.names)
             kinds[number % len(kinds)](ground, name)
-            ground.wait_level(name)
+            ground.wait_signing(name)  # until then it counts as away (D10)
             ground.wait_paid(1)
             if (number + 1) % (2 * len(kinds)) == 0:
                 told(f"{number + 1} rounds, {len(ground.load.acked)} payments")

@@ -3,7 +3,7 @@
 import time
 import traceback
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,13 +13,17 @@ from testnet.bench import plan_bench
 from testnet.create import create_network
 from tests.drills.bank import ACCOUNTS, Crowd, History, Load, read_history
 from tests.drills.ground import ENOUGH, Altered, Ground
+from tests.drills.lengthen import BLOCK_MS, lengthen
 from tests.drills.proxy import Proxies
+
+QUIET_S = 700  # between a chain that was made and the drill: its payments count in no quota (B3)
 
 
 class Drill(NamedTuple):
     """A scenario: what it is called, what it does, and on how many nodes.
 
     `late` nodes are not started with the others. With `proxied` every link goes through proxies.
+    The others begin with a chain of `blocks`, made beforehand.
     """
 
     id: str
@@ -28,6 +32,7 @@ class Drill(NamedTuple):
     nodes: int = 4
     late: tuple[str, ...] = ()
     proxied: bool = False
+    blocks: int = 0
 
 
 class Row(NamedTuple):
@@ -50,7 +55,8 @@ class Row(NamedTuple):
 def play(drill: Drill, folder: Path) -> Row:
     """Play a drill in a new folder and say how it went; every process is gone afterwards."""
     began = time.monotonic()
-    at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    age = timedelta(milliseconds=drill.blocks * BLOCK_MS, seconds=QUIET_S if drill.blocks else 0)
+    at = (datetime.now(UTC) - age).strftime("%Y-%m-%dT%H:%M:%S.000Z")
     plan = plan_bench(drill.nodes, ACCOUNTS, at)
     proxies = Proxies(drill.nodes) if drill.proxied else None
     made = create_network(
@@ -70,6 +76,11 @@ def play(drill: Drill, folder: Path) -> Row:
     try:
         if proxies is not None:
             proxies.start({entry.name: entry.p2p for entry in network.file.nodes}, network)
+        if drill.blocks:
+            homes = {entry.name: Path(entry.home) for entry in network.file.nodes}
+            standing = [home for name, home in homes.items() if name not in drill.late]
+            seeds = plan.crowd_seeds()
+            lengthen(made.genesis(), tuple(homes.values()), standing, seeds, drill.blocks)
         ground.start(*(name for name in ground.names if name not in drill.late))
         ground.wait_ready()
         with load:

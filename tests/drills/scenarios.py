@@ -1,6 +1,6 @@
 """The drills by the ids of consensus section 16 and reliability section 8."""
 
-from tests.drills import damage, floods, kills, outages
+from tests.drills import damage, floods, joins, kills, outages
 from tests.drills.play import Drill
 
 DRILLS = (
@@ -24,6 +24,7 @@ DRILLS = (
     Drill("F35", "a validator and outsiders flood", floods.flood(floods.FLOOD_S)),
     Drill("F39", "far behind, then near", outages.far_behind),
     Drill("F39-late", "joins from the first block", outages.start_late, late=("v4",)),
+    Drill("F41", "join by a snapshot, one bad copy", joins.join_by_snapshot, late=("v4",)),
     Drill("F48-1", "a single validator", outages.few, nodes=1),
     Drill("F48-2", "two validators", outages.few, nodes=2),
     Drill("F48-3", "three validators", outages.few, nodes=3),
@@ -31,4 +32,9 @@ DRILLS = (
     Drill("kill", "each node killed in turn", kills.kill_one),
     Drill("pause", "nodes held by SIGSTOP", outages.pause),
     Drill("restart", "each node restarted in turn", outages.restart_each),
+)
+
+# Played by name only: they take minutes.
+LONG_DRILLS = (
+    Drill("F39-10000", "10,000 blocks behind", joins.far_behind, late=("v4",), blocks=joins.LONG),
 )

@@ -2,7 +2,7 @@
 
 Of each state must hold, with nobody there to help:
 
-- the node starts, or says why not; without a reason nothing is refused;
+- the node starts; only where a sector is torn in itself it may refuse instead, and says why;
 - each payment that was called final before the cut is there, where it was;
 - the guard holds each signature that was handed out, and goes on above it (I4, D2);
 - it signs on: one more payment becomes final.
@@ -84,7 +84,10 @@ def try_states(
         except Broken as error:
             wrong.append(f"{kind}, {profile}, state {number}, {crash.story}: {error}")
         except (StorageError, GuardDamaged) as error:
-            refused[str(error).replace(str(folder), "")] += 1
+            why = str(error).replace(str(folder), "")
+            refused[why] += 1
+            if crash.whole_sectors:  # no disk does worse: a start without peers is owed (Y22, F30)
+                wrong.append(f"{kind}, {profile}, state {number}, {crash.story}: refused: {why}")
         else:
             promised += sum(one.startswith("final/") for one in kept)
             ahead += is_ahead

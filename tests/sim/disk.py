@@ -73,6 +73,9 @@ class SimDisk(Disk):
     def read(self, file: int) -> bytes:
         return bytes(self._open[file].now)
 
+    def read_at(self, file: int, size: int, at: int) -> bytes:
+        return bytes(self._open[file].now[at : at + size])
+
     def write(self, file: int, data: bytes, at: int) -> None:
         self._point("disk.write")
         opened = self._open[file]

@@ -40,8 +40,11 @@ from node.head_file import (
     read_heads,
 )
 from node.intake import Verdict
+from node.join import JoinedBySnapshot, Place
 from node.messages import CertificateNote
 from node.runtime import Halted, Runtime, TooOld
+from node.snapshot_files import SnapshotFiles
+from node.snapshots import Setup
 from node.store_memory import MemoryStore
 from node.sync import Fetched
 from node.wire import HEAD_BYTES, KINDS, decode_record, encode_frame
@@ -155,8 +158,8 @@ class SimVerifier:
 class SimStore(MemoryStore):
     """A store whose every write may be the last thing its process does, and whose bytes rot."""
 
-    def __init__(self, node: SimNode) -> None:
-        super().__init__(node.pairs)
+    def __init__(self, node: SimNode, pairs: dict[bytes, bytes] | None = None) -> None:
+        super().__init__(node.pairs if pairs is None else pairs)
         self._node = node
 
     def get(self, key: bytes) -> bytes | None:
@@ -189,9 +192,9 @@ class SimStore(MemoryStore):
 class SimRuntime(Runtime):
     """The production runtime, with a place to crash before and after every effect (J7, J10)."""
 
-    def __init__(self, node: SimNode, *parts: Any, joins: bool) -> None:
+    def __init__(self, node: SimNode, *parts: Any, joins: bool, snapshots: Setup | None) -> None:
         self._node = node
-        super().__init__(*parts, joins=joins)
+        super().__init__(*parts, joins=joins, snapshots=snapshots)
 
     def _perform_one(self, effect: events.Effect) -> events.Event | None:
         self._node.point(f"before {type(effect).__name__}", of_effect=True)
@@ -255,6 +258,8 @@ class SimNode:
         self.chain = world.chain
         self.fork: Fork | None = None  # the report it stopped with (F28)
         self.stopped: str | None = None  # why the program ended itself, for good
+        self.joining: dict[bytes, bytes] = {}  # the store that a snapshot is put into
+        self.joined: dict[bytes, bytes] | None = None  # the same, once it is proved and named
         create_chain(MemoryStore(self.pairs), world.genesis)
         tip = ChainStore(MemoryStore(self.pairs)).tip
         create_guard(
@@ -317,11 +322,17 @@ class SimNode:
         if self.rotten:
             self.wipe()  # Y21, Y23: what cannot be proved is set aside
             world.seen.add("a damaged store was fetched again")
+        if self.joined is not None:  # as `finish_join` of node/store.py
+            self.pairs.clear()
+            self.pairs.update(self.joined)
+            self.joined = None
+            world.seen.add("joined by a snapshot")
         cuts = self.disk.cuts
         chain_store = ChainStore(SimStore(self))
         tip = chain_store.tip
         guard = self._open_guard()
-        heads, silent_until = self._open_heads(tip, guard)
+        joined = 0 if chain_store.joined is None else chain_store.joined.height
+        heads, silent_until = self._open_heads(tip, guard, joined)
         if self.disk.cuts > cuts:
             world.seen.add("a torn tail was cut")
         self.silent_until = silent_until
@@ -337,11 +348,29 @@ class SimNode:
             world.verify,
             self.key,
             joins=isinstance(guard, LostGuard),
+            snapshots=self._make_setup(),
         )
         self.runtime.on_applied.append(lambda applied: world.checks.on_applied(self, applied))
         self.armed = True
         self.runtime.start()
         world.trace(self, f"start at {tip.height}")
+
+    def _make_setup(self) -> Setup | None:
+        """Give the runtime a place for snapshots, where this world has them."""
+        if not self.world.snapshot_every:
+            return None
+
+        def begin() -> SimStore:
+            self.joining = {}
+            return SimStore(self, self.joining)
+
+        def keep() -> None:
+            self.point("store.keep")
+            self.joined = self.joining
+
+        files = SnapshotFiles(self.root / "snapshots", self.disk)
+        place = Place(begin, keep, lambda _size: True)
+        return Setup(self.world.genesis, files, self.world.snapshot_every, place, lambda: True)
 
     def _open_guard(self) -> GuardFile | LostGuard | None:
         """D8, D10: with a damaged guard a node follows; with none it passes the join barrier."""
@@ -357,7 +386,9 @@ class SimNode:
             self.world.seen.add("a damaged guard was refused")
             return None
 
-    def _open_heads(self, tip: Tip, guard: GuardFile | LostGuard | None) -> tuple[HeadFile, int]:
+    def _open_heads(
+        self, tip: Tip, guard: GuardFile | LostGuard | None, joined: int
+    ) -> tuple[HeadFile, int]:
         """Open the head file; return it with the height up to which acked blocks may be missing."""
         signed = guard.height if isinstance(guard, GuardFile) else 0
         path, binding = (
@@ -382,7 +413,7 @@ class SimNode:
             self.world.seen.add("a damaged head file was made anew")
             return made, silent_until
         durable = read_heads(self.disk.durable(path)).heads
-        verdict = judge_head(tip.height, tip.block_id, durable)
+        verdict = judge_head(tip.height, tip.block_id, durable, joined)
         is_short = verdict is HeadVerdict.LOST and self.wiped
         assert is_short or verdict is HeadVerdict.OK, f"{self.name}: acked blocks are missing (J17)"
         self.wiped = is_short  # until it has fetched back what it lost
@@ -468,8 +499,10 @@ class World:
         faults: Callable[[Random, int], Faults] = Swarm,
         params: dict[str, Any] | None = None,
         lines: list[str] | None = None,
+        snapshot_every: int = 0,
     ) -> None:
         self.seed = seed
+        self.snapshot_every = snapshot_every
         draw = Random(f"{seed}/draw")
         count = nodes if nodes is not None else draw.choice((1, 2, 3, 4, 4, 4, 5, 7))
         self.network = Random(f"{seed}/network")
@@ -612,7 +645,7 @@ class World:
             assert node is not None
             node.fork = error.fork
             node.crash()
-        except Crashed:
+        except (Crashed, JoinedBySnapshot):
             assert node is not None
             self._end(node)
         except StoreFailed as error:

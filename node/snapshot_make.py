@@ -1,0 +1,95 @@
+"""Making a snapshot beside all other work: a view of one moment, read a chunk a turn (S7).
+
+The view is taken when a fixed height is applied and costs nothing. Writing begins with the block
+after it, which holds the certificate that everybody puts into it (`node/snapshot.py`). A node that
+is behind makes none, and one that restarts meanwhile leaves the height to the others.
+"""
+
+from collections.abc import Callable, Iterator
+
+from chain.codec import encode
+from chain.crypto import sha256
+from chain.validators import CommitCertificate
+from node.chainstore import HEADER, ChainStore, Tip
+from node.messages import CHUNK_BYTES
+from node.ports import Snapshot, Timers
+from node.snapshot import CHUNKS_MAX, Manifest, Shelf, cut_chunks, find_first, read_manifest
+
+MAKE = "snapshot"  # alarm: write the next chunk
+SYNC_CHUNKS = 16  # 4 MiB between two syncs: some 10 ms each
+
+
+class SnapshotMaker:
+    """Guards the view and the file of the snapshot that is being made."""
+
+    def __init__(
+        self,
+        store: ChainStore,
+        timers: Timers,
+        files: Shelf,
+        every: int,
+        may_begin: Callable[[], bool],
+    ) -> None:
+        self._store = store
+        self._timers = timers
+        self._files = files
+        self._every = every
+        self._may_begin = may_begin  # this node is level with its peers, and there is room
+        self._view: Snapshot | None = None
+        self._tip: Tip | None = None
+        self._job: Iterator[None] | None = None
+
+    def on_block(self) -> None:
+        """A block was applied: begin, or take the view to begin with."""
+        tip = self._store.tip
+        if self._job is not None:
+            return
+        if self._tip is not None and self._view is not None:
+            block = self._store.block(tip.height)
+            assert block is not None, "it was applied just now"
+            assert block.body.last_commit is not None, "only block 1 has none"
+            self._job = self._write(self._view, self._tip, block.body.last_commit)
+            self._timers.set(MAKE, self._timers.mono_ms())
+        elif tip.height % self._every == 0 and self._may_begin():
+            self._view, self._tip = self._store.store.snapshot(), tip
+
+    def fire(self) -> None:
+        """Write the next chunk."""
+        assert self._job is not None, "the alarm is set with it"
+        try:
+            next(self._job)
+        except StopIteration:
+            self._end()
+        else:
+            self._timers.set(MAKE, self._timers.mono_ms())
+
+    def close(self) -> None:
+        """The node stops: what is half made is made by the others."""
+        self._end()
+
+    def _end(self) -> None:
+        self._files.drop()
+        if self._view is not None:
+            self._view.close()
+        self._view = self._tip = self._job = None
+
+    def _write(self, view: Snapshot, tip: Tip, certificate: CommitCertificate) -> Iterator[None]:
+        first = find_first(view, tip.height)
+        self._files.begin()
+        hashes: list[bytes] = []
+        size = 0
+        for chunk in cut_chunks(view, first, tip.height):
+            if len(hashes) == CHUNKS_MAX:
+                return  # larger than anybody takes: a node that begins anew replays
+            self._files.append(chunk)
+            hashes.append(sha256(chunk))
+            size += len(chunk)
+            if len(hashes) % SYNC_CHUNKS == 0:
+                self._files.sync()
+            yield
+        assert size > (len(hashes) - 1) * CHUNK_BYTES, "all chunks but the last are full"
+        header = view.get(HEADER + tip.height.to_bytes(8, "big"))
+        assert header is not None, "the view stands at this block"
+        manifest = Manifest(header, encode(certificate), tip.frontier, first, size, tuple(hashes))
+        raw = encode(manifest)
+        self._files.keep(read_manifest(raw), raw)

@@ -33,6 +33,10 @@ class NotTrusted(Malformed):
     """Too little of the trusted set signed a block, or too long after it: a nearer one is next."""
 
 
+class NotShown(Malformed):
+    """The source that was followed shows another block than the one that it was followed to."""
+
+
 class Trusted(msgspec.Struct, frozen=True):
     """The newest header that is known to be final, and who may certify the one after it."""
 
@@ -240,23 +244,37 @@ def follow_to(trusted: Trusted, height: int, fetch: Fetch, now_ms: int, verify: 
 def find_fork(
     trusted: Trusted, height: int, ours: Fetch, theirs: Fetch, now_ms: int, verify: Verify
 ) -> Fork | None:
-    """Hold the chain of a second source against ours, which was followed up to `height`.
+    """Hold the chain of a second source against ours, which was followed up to `height` or more.
 
     Return None where both show one block there. Else, if both blocks are certified, the fork: at
     the first height that differs, or at `height` where a source does not show the way down to it.
-    Raise `Malformed` where theirs is not certified: then nothing but that source is wrong.
+    Raise `Malformed` where theirs is not certified: then nothing but that source is wrong. Raise
+    `NotShown` where ours is not: `height` may lie between blocks that were followed.
     """
     if height <= trusted.height:
         return None
     first, second = _fetch(ours, height), _fetch(theirs, height)
     if first.block_id == second.block_id:
         return None
-    shown = {height: second}
-    follow_to(trusted, height, lambda at: shown.get(at) or theirs(at), now_ms, verify)
+    _follow_shown(trusted, second, theirs, now_ms, verify)
+    try:
+        _follow_shown(trusted, first, ours, now_ms, verify)
+    except Malformed as error:
+        raise NotShown(str(error)) from error
     try:
         return _find_first(trusted, height, ours, theirs, now_ms, verify)
     except Malformed:
         return Fork(first, second)
+
+
+def _follow_shown(
+    trusted: Trusted, block: LightBlock, fetch: Fetch, now_ms: int, verify: Verify
+) -> None:
+    """Raise `Malformed` unless `block` itself is certified, and not another one at its height."""
+    height = block.header.height
+    follow_to(
+        trusted, height, lambda at: block if at == height else _fetch(fetch, at), now_ms, verify
+    )
 
 
 def _find_first(

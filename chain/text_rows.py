@@ -55,10 +55,11 @@ _CLIENT = (
     _row(1002, "", 0, 3, NEVER,
         Text("instelling ongeldig",
             "De instellingen kloppen niet[: {errors}].",
-            "Verbeter ze en probeer het opnieuw."),
+            "Verbeter ze en probeer het opnieuw.[ {made_again} mag u weghalen: het wordt opnieuw"
+            " gemaakt.]"),
         Text("configuration invalid",
             "The settings are not right[: {errors}].",
-            "Correct them and try again.")),
+            "Correct them and try again.[ You may remove {made_again}: it is made again.]")),
     _row(1003, "", 0, 3, NEVER,
         Text("sleutel ontbreekt",
             "De sleutel is er niet[: {name}].",
@@ -1116,10 +1117,14 @@ _NODE = (
     _row(5003, "", 0, 8, NEVER,
         Text("nodes spreken elkaar tegen",
             "Twee bewijzen spreken elkaar tegen[ bij blok {height}][: {file}].",
-            "Bewaar beide bestanden en waarschuw het bestuur en de accountant."),
+            "Bewaar beide bewijzen en waarschuw het bestuur en de accountant.[ Tot zij zeggen welke"
+            " keten de echte is, wordt hier niets meer geloofd. Bewaar {file} daarna elders, en"
+            " haal ook {head} weg als dat van de andere keten is.]"),
         Text("roots conflict",
             "Two proofs contradict each other[ at block {height}][: {file}].",
-            "Keep both files and warn the board and the auditor.")),
+            "Keep both proofs and warn the board and the auditor.[ Until they say which chain is"
+            " the real one, nothing is believed here. Then keep {file} elsewhere, and remove"
+            " {head} too if that is of the other chain.]")),
     _row(5004, "", 0, 8, NEVER,
         Text("regel van de boeken geschonden",
             "De boeken van de keten kloppen niet[: {invariant}].",

@@ -30,8 +30,7 @@ WAIT_MS_DEFAULT = 10_000
 UNREACHABLE, TLS_FAILED, NO_ANSWER, INTERNAL = 3001, 3002, 3003, 9001
 BUSY = 3004
 OK, BAD_REQUEST = 200, 400
-PATIENCE = 20  # times that a node may say "too fast" about one thing before we give up
-PATIENCE_S_MAX = 60.0
+PATIENCE_S_MAX = 60.0  # so long a node may say "too fast" about one thing before we give up
 
 Tree = dict[str, Any]
 Sign = Callable[[str, str, bytes | None], dict[str, str]]  # method, route, body -> headers
@@ -73,17 +72,27 @@ class Event(NamedTuple):
     data: Tree
 
 
-def ask_patiently(question: Callable[[], T], sleep: Callable[[float], None] = time.sleep) -> T:
-    """Ask until the node has time: its limits are per address, and a long way asks a lot."""
-    for _ in range(PATIENCE):
+def ask_patiently(
+    question: Callable[[], T],
+    sleep: Callable[[float], None] = time.sleep,
+    patience_s: float = PATIENCE_S_MAX,
+) -> T:
+    """Ask until the node has time: its limits are per address, and a long way asks a lot.
+
+    A node that says for longer than `patience_s` that it has none is busy: `Problem` 3004.
+    """
+    waited_s = 0.0
+    while True:
         try:
             return question()
         except Problem as problem:
-            if problem.number != BUSY:
+            if problem.number != BUSY or waited_s >= patience_s:
                 raise
-            wait_s = problem.params.get("retry_after_s")
-            sleep(min(float(wait_s), PATIENCE_S_MAX) if isinstance(wait_s, int) else 1.0)
-    raise Problem(BUSY, retry_after_s=int(PATIENCE_S_MAX))
+            told = problem.params.get("retry_after_s")
+            wait_s = told if isinstance(told, int) and told > 0 else 1
+            wait_s = min(wait_s, patience_s - waited_s)
+            sleep(wait_s)
+            waited_s += wait_s
 
 
 def make_sign(

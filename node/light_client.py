@@ -8,7 +8,7 @@ as a file lies there nothing is followed: which one is right is for people to sa
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -28,7 +28,7 @@ from chain.strict_json import canonical_json, parse_json
 from chain.terminal import Terminal
 from chain.texts import Problem
 from chain.validators import CommitCertificate, Validator, ValidatorSet, validator_set
-from node.client import Client, Unreachable, ask_patiently
+from node.client import PATIENCE_S_MAX, Client, ask_patiently
 
 POLICY, HEAD, FORKS = "policy.json", "light.json", "forks"
 HEAD_BYTES_MAX = 64 * 1024  # a header, and a certificate of 100 signatures, in base64
@@ -37,10 +37,12 @@ FRESH_MS = 600_000  # a head this young is not moved on for nothing: every comma
 STRIDE = 500  # blocks followed one by one before they are kept, so that Ctrl-C loses few
 SECOND_S_MAX = 3.0  # a second source that hangs must not keep a payment waiting
 PROOF_WRONG, CONFLICT, NOT_FOUND, BAD_FILE = 5001, 5003, 3007, 1002
+NOT_NOW = frozenset({3001, 3002, 3003, 3004, 4002, 4003, 4004, 9001})  # another node may answer
 
 Save = Callable[[Path, bytes], None]  # puts a file in the home, whole or not at all
 Eras = list[tuple[int, ValidatorSet]]  # first height of each, and its set
 _MEMBERS: Any = tuple[SetMember, ...]
+T = TypeVar("T")
 
 
 class Followed(msgspec.Struct, frozen=True):
@@ -59,9 +61,13 @@ class Followed(msgspec.Struct, frozen=True):
 class Shown:
     """A chain as one node shows it. What the node does not have, or garbles, is `Malformed`."""
 
-    def __init__(self, client: Client, name: str, policy: Policy) -> None:
+    def __init__(
+        self, client: Client, name: str, policy: Policy, patience_s: float = PATIENCE_S_MAX
+    ) -> None:
+        """`patience_s`: how long the node may say that it has no time for a question."""
         self.client = client
         self.name = name
+        self._patience_s = patience_s
         self._digest = policy.chain_digest
         self._sets = {known.validators_hash: known for known in map(era_set, policy.eras)}
 
@@ -78,7 +84,7 @@ class Shown:
 
     def read_eras(self) -> Eras:
         """Return the eras that the node claims, and know their sets from now on."""
-        policy = read_policy(ask_patiently(self.client.policy))
+        policy = read_policy(self._ask(self.client.policy))
         if policy.chain_digest != self._digest:
             raise Malformed("the policy of the node is of another chain")
         eras = [(era.from_height, era_set(era)) for era in policy.eras]
@@ -88,7 +94,7 @@ class Shown:
     def read_names(self, policy: Policy) -> dict[bytes, str]:
         """Return the names of the validators of now by their keys, as the state proves them."""
         key = VALIDATOR_SETS.key(SET_NOW)
-        text = ask_patiently(lambda: self.client.state_proof(key_text(key)))
+        text = self._ask(lambda: self.client.state_proof(key_text(key)))
         verdict = verify_state_proof(text, policy)
         if not verdict.ok or verdict.key_bytes != key or verdict.value is None:
             raise Malformed(f"the names of the validators are not proven: {verdict.detail}")
@@ -97,14 +103,14 @@ class Shown:
 
     def read_genesis(self) -> Trusted:
         """Return the parent of block 1."""
-        genesis = load_genesis(ask_patiently(self.client.genesis))
+        genesis = load_genesis(self._ask(self.client.genesis))
         if genesis.digest.hex() != self._digest:
             raise Malformed("the genesis of the node is of another chain")
         return light.trust_genesis(genesis)
 
     def _read(self, ref: int | str) -> LightBlock:
         try:
-            header_bytes, certificate_bytes = ask_patiently(lambda: self.client.certified(ref))
+            header_bytes, certificate_bytes = self._ask(lambda: self.client.certified(ref))
         except Problem as problem:
             if problem.number != NOT_FOUND:
                 raise
@@ -119,6 +125,9 @@ class Shown:
         except KeyError as error:
             raise Malformed(f"the node does not name the validators of block {ref}") from error
         return LightBlock(header, certificate, signers, coming)
+
+    def _ask(self, question: Callable[[], T]) -> T:
+        return ask_patiently(question, patience_s=self._patience_s)
 
 
 class _Absent(Malformed):
@@ -136,31 +145,43 @@ def follow_home(
     eager: bool = False,
     on_stride: Callable[[int, int], None] = lambda _height, _last: None,
 ) -> Followed:
-    """Follow the chain of the first node that answers, and hold it against the next one (S9).
+    """Follow the chain of the first node that shows more, and hold it against the next one (S9).
 
-    `eager` moves the head on also where nothing changed and it is young. `on_stride` hears of each
-    part of a long way: its height and the last one. Nodes that cannot be reached change nothing.
-    Raise `Problem` 5001 where a node shows what the trusted validators did not certify, and 5003
-    where two certified blocks contradict each other; both are then kept in a file.
+    A node without news is not the last word: it may stand still, or hold something back. `eager`
+    moves the head on also where nothing changed and it is young. `on_stride` hears of each part of
+    a long way: its height and the last one. Nodes that cannot be reached change nothing. Raise
+    `Problem` 5001 where a node shows what the trusted validators did not certify, and 5003 where
+    two certified blocks contradict each other; both are then kept in a file.
     """
     refuse_known_fork(home)
     head = load_head(home, policy)
+    urls = tuple(dict.fromkeys(urls))  # a node is no second source for itself
+    known: Followed | None = None  # what a node without news left as it was
+    doubts: list[str] = []
     for place, url in enumerate(urls):
-        client = Client([url], timeout_s=timeout_s)
-        source = Shown(client, url, policy)
+        patience_s = timeout_s if known is None else min(timeout_s, SECOND_S_MAX)
+        client = Client([url], timeout_s=patience_s)
+        source = Shown(client, url, policy, PATIENCE_S_MAX if known is None else patience_s)
         try:
             tip = source.read_tip()
             if tip is None or (not eager and _is_settled(tip, head, policy, now_ms)):
                 break
-            run = _Run(home, policy, source, now_ms, save, on_stride)
-            return run.follow(head, tip, urls[place + 1 :])
-        except Unreachable:
-            continue
+            run = _Run(home, policy, head, source, now_ms, save, on_stride)
+            followed = run.follow(tip, urls[place + 1 :])
+            if followed is not None:
+                return msgspec.structs.replace(followed, doubts=(*doubts, *followed.doubts))
+            known = known or Followed(policy, run.floor or None)
         except Malformed as error:
-            raise Problem(PROOF_WRONG, cause=f"{url}: {error}") from error
+            if known is None:
+                raise Problem(PROOF_WRONG, cause=f"{url}: {error}") from error
+            doubts.append(f"{url}: {error}")
+        except Problem as problem:
+            if problem.number not in NOT_NOW:
+                raise
         finally:
             client.close()
-    return Followed(policy, None if head is None else head.header.height)
+    known = known or Followed(policy, None if head is None else head.header.height)
+    return msgspec.structs.replace(known, doubts=tuple(doubts))
 
 
 def follow_for(
@@ -210,11 +231,18 @@ def trust_shown(policy: Policy, block: LightBlock) -> Trusted:
 
 
 def refuse_known_fork(home: Path) -> None:
-    """Raise `Problem` 5003 while a fork lies in the home: it is never resolved by itself."""
+    """Raise `Problem` 5003 while a fork lies in the home: it is never resolved by itself.
+
+    What begins with a dot is of a write that a crash cut short, or of a file browser.
+    """
     folder = home / FORKS
-    kept = sorted(folder.iterdir()) if folder.is_dir() else []
+    kept = sorted(path for path in folder.iterdir() if path.name[0] != ".") if folder.is_dir() else []
     if kept:
-        raise Problem(CONFLICT, file=str(kept[0]))
+        raise _conflict(home, kept[0])
+
+
+def _conflict(home: Path, kept: Path, **known: int) -> Problem:
+    return Problem(CONFLICT, **known, file=str(kept), head=str(home / HEAD))
 
 
 def load_head(home: Path, policy: Policy) -> LightBlock | None:
@@ -237,7 +265,7 @@ def load_head(home: Path, policy: Policy) -> LightBlock | None:
     except FileNotFoundError:
         return None
     except (Malformed, OSError) as error:
-        raise Problem(BAD_FILE, errors=[f"{path}: {error}"]) from error
+        raise Problem(BAD_FILE, errors=[f"{path}: {error}"], made_again=str(path)) from error
     return head
 
 
@@ -248,26 +276,33 @@ class _Run:
         self,
         home: Path,
         policy: Policy,
+        head: LightBlock | None,
         source: Shown,
         now_ms: int,
         save: Save,
         on_stride: Callable[[int, int], None],
     ) -> None:
         self._home = home
+        self._head = head
         self._policy = policy
         self._source = source
         self._now_ms = now_ms
         self._save = save
         self._on_stride = on_stride
 
-    def follow(self, head: LightBlock | None, tip: LightBlock, others: Sequence[str]) -> Followed:
-        top, floor = tip.header.height, self._policy.eras[-1].from_height - 1
-        if head is not None:
-            floor = max(floor, head.header.height)
-            if top >= head.header.height:
-                self._hold_to(head)
-        if top <= floor:  # a node that is behind has nothing to tell
-            return Followed(self._policy, floor or None)
+    @property
+    def floor(self) -> int:
+        """The height up to which everything is known: of the head, or where the pin begins."""
+        begun = self._policy.eras[-1].from_height - 1
+        return begun if self._head is None else max(begun, self._head.header.height)
+
+    def follow(self, tip: LightBlock, others: Sequence[str]) -> Followed | None:
+        """Follow up to `tip`; None where that is no news. `others` may be a second source."""
+        head, top = self._head, tip.header.height
+        if head is not None and top >= head.header.height:
+            self._hold_to(head)
+        if top <= self.floor:
+            return None
         start = self._start(head, tip)
         trusted, known = start, _set_at(self._policy, start.height + 1)
         changed = False
@@ -341,13 +376,15 @@ class _Run:
         doubts: list[str] = []
         for url in others:
             client = Client([url], timeout_s=SECOND_S_MAX)
-            second = Shown(client, url, self._policy)
+            second = Shown(client, url, self._policy, SECOND_S_MAX)
             try:
                 tip = second.read_tip()
                 height = min(top, 0 if tip is None else tip.header.height)
                 if height <= start.height:
                     continue  # it is behind, and may well be right
                 fork = light.find_fork(start, height, self._source, second, self._now_ms, verify)
+            except light.NotShown:
+                raise  # it is our own source that shows what nobody certified
             except Malformed as error:
                 doubts.append(f"{url}: {error}")
                 continue
@@ -372,7 +409,7 @@ class _Run:
             "blocks": [_block_tree(fork.first, first), _block_tree(fork.second, second)],
         }
         self._save(path, canonical_json(tree) + b"\n")
-        raise Problem(CONFLICT, height=fork.height, file=str(path))
+        raise _conflict(self._home, path, height=fork.height)
 
     def _keep(self, trusted: Trusted) -> None:
         """Keep the policy and then the head, which needs the policy to be read."""

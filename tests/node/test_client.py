@@ -8,14 +8,16 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
 from chain.codec import encode
 from chain.crypto import sha256
 from chain.errors import Malformed
+from chain.texts import Problem
 from node import client as client_module
-from node.client import Client, ClientProblem, Event, NoAnswer, Unreachable
+from node.client import Client, ClientProblem, Event, NoAnswer, Unreachable, ask_patiently
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
 
@@ -294,3 +296,19 @@ def test_a_line_without_end_ends_the_stream(monkeypatch: pytest.MonkeyPatch) -> 
     said = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\ndata: " + b"x" * 200 + b"\n\n"
     with server([said]) as node, pytest.raises(Malformed):
         list(Client([node.url]).stream("tx"))
+
+
+@pytest.mark.parametrize("told", [-5, 0, 7, 10**400, True, "soon", None])
+def test_a_node_decides_only_within_bounds_how_long_we_wait(told: Any) -> None:
+    """What a node says is from outside: it ends no program and holds up no payment for ever."""
+    waits: list[float] = []
+
+    def question() -> None:
+        raise Problem(3004, retry_after_s=told)
+
+    with pytest.raises(Problem) as busy:
+        ask_patiently(question, waits.append, patience_s=20)
+
+    assert busy.value.number == 3004
+    assert sum(waits) == 20
+    assert min(waits) > 0

@@ -16,7 +16,7 @@ from chain.codec import decode, encode
 from chain.light import TRUST_PERIOD_MS
 from chain.policy import Policy, build_policy, era_set, read_policy, write_policy
 from chain.records import Header, block_id
-from chain.texts import Problem
+from chain.texts import Problem, remedy
 from chain.validators import (
     CommitCertificate,
     Validator,
@@ -360,7 +360,8 @@ def test_f47_two_certificates_for_one_height_are_kept_and_never_resolved(
     problem = refused(tmp_path, first, second, number=5003)
 
     path = tmp_path / FORKS / f"{TOP + 1}.json"
-    assert problem.params == {"height": TOP + 1, "file": str(path)}
+    head = str(tmp_path / HEAD)
+    assert problem.params == {"height": TOP + 1, "file": str(path), "head": head}
     kept = json.loads(path.read_text())
     assert (kept["format"], kept["height"]) == ("wijk/fork/1", TOP + 1)
     assert len(kept["signed_both"]) >= 2  # f + 1 of four
@@ -375,7 +376,7 @@ def test_f47_two_certificates_for_one_height_are_kept_and_never_resolved(
         assert block["source"] == source.url
     assert kept["blocks"][0]["block_id"] != kept["blocks"][1]["block_id"]
     again = refused(tmp_path, first, number=5003)  # one source alone does not heal it
-    assert again.params == {"file": str(path)}
+    assert again.params == {"file": str(path), "head": head}
 
 
 def test_f47_a_node_that_left_the_chain_of_the_head_is_a_fork(
@@ -391,3 +392,97 @@ def test_f47_a_node_that_left_the_chain_of_the_head_is_a_fork(
     kept = json.loads((tmp_path / FORKS / f"{TOP + 3}.json").read_text())
     assert [block["source"] for block in kept["blocks"]] == [HEAD, second.url]
     assert head_height(tmp_path) == TOP + 3
+
+
+def test_f47_a_first_source_cannot_make_up_a_fork(tmp_path: Path, serving: ExitStack) -> None:
+    """Both blocks of a fork are certified: it names people who signed both, and stops the home.
+
+    The source that is followed shows a block that nobody signed where the second one stands.
+    """
+    liar, second = (serving.enter_context(serve(chain)) for chain in (CHAIN, cut(CHAIN, TOP - 1)))
+    raw = liar.store.raw_block(TOP - 1)
+    assert raw is not None
+    header, body, certificate, _ = raw
+    forged = encode(msgspec.structs.replace(decode(Header, header), state_root=bytes(32)))
+    liar.lies[f"/v1/blocks/{TOP - 1}"] = (200, encode([forged, body, certificate, None]))
+
+    problem = refused(tmp_path, liar, second)
+
+    assert liar.url in str(problem.params["cause"])
+    assert not (tmp_path / FORKS).exists()
+
+
+def test_a_node_is_no_second_source_for_itself(tmp_path: Path, node: SmallNode) -> None:
+    assert follow(tmp_path, node, node).compared is None
+
+
+def test_s9_a_node_that_stands_still_does_not_hide_what_another_one_shows(
+    tmp_path: Path, serving: ExitStack
+) -> None:
+    """The first node is behind, or holds a change back: the next one is asked."""
+    frozen, late = (serving.enter_context(serve(chain)) for chain in (cut(CHAIN, NEW - 2), CHAIN))
+    follow(tmp_path, frozen)
+
+    followed = follow(tmp_path, frozen, late)
+
+    assert followed.height == head_height(tmp_path) == TOP
+    assert spans(followed.policy) == [(1, NEW - 1), (NEW, None)]
+
+
+def test_s9_a_liar_after_a_node_without_news_is_a_doubt(
+    tmp_path: Path, serving: ExitStack
+) -> None:
+    still, liar = (serving.enter_context(serve(CHAIN)) for _ in range(2))
+    follow(tmp_path, still)
+    liar.lies["/v1/blocks/latest"] = (200, b"\xc0")
+
+    followed = follow(tmp_path, still, liar)
+
+    assert followed.height == TOP
+    assert len(followed.doubts) == 1
+    assert liar.url in followed.doubts[0]
+
+
+@pytest.mark.parametrize("code", ["WIJK-4002", "WIJK-4004", "WIJK-9001"])
+def test_a_node_that_cannot_answer_now_leaves_it_to_the_next(
+    tmp_path: Path, serving: ExitStack, code: str
+) -> None:
+    """A node whose past is still coming has no old block: that stops no payment."""
+    busy, second = (serving.enter_context(serve(CHAIN)) for _ in range(2))
+    busy.lies["/v1/genesis"] = (503, json.dumps({"code": code, "params": {}}).encode())
+
+    assert follow(tmp_path, busy, second).height == TOP
+
+
+def test_what_a_crash_left_in_the_folder_of_forks_is_no_fork(
+    tmp_path: Path, node: SmallNode
+) -> None:
+    (tmp_path / FORKS).mkdir()
+    (tmp_path / FORKS / ".7.json.0a1b2c3d.new").write_text("{")
+
+    assert follow(tmp_path, node).height == TOP
+
+
+@pytest.mark.parametrize("lang", ["nl", "en"])
+def test_a_fork_says_what_ends_it(tmp_path: Path, node: SmallNode, lang: str) -> None:
+    """consensus E6: people decide, and then they have to know which file holds them up."""
+    (tmp_path / FORKS).mkdir()
+    path = tmp_path / FORKS / "7.json"
+    path.write_text("{}")
+
+    problem = refused(tmp_path, node, number=5003)
+
+    said = remedy(5003, problem.params, "nl" if lang == "nl" else "en")
+    assert str(path) in said
+    assert HEAD in said
+
+
+@pytest.mark.parametrize("lang", ["nl", "en"])
+def test_a_head_that_is_none_says_that_it_may_go(
+    tmp_path: Path, node: SmallNode, lang: str
+) -> None:
+    (tmp_path / HEAD).write_text("{}")
+
+    problem = refused(tmp_path, node, number=1002)
+
+    assert str(tmp_path / HEAD) in remedy(1002, problem.params, "nl" if lang == "nl" else "en")

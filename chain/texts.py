@@ -54,6 +54,7 @@ _UNKNOWN = Row(
 # Refusals after which it is not right to say that nothing was changed: it was, once.
 _DONE_BEFORE = frozenset({2006})
 _NODE_RANGE = range(3000, 5000)  # what a node answers, or that it does not
+_PROOFS = range(5001, 5004)  # proof wrong, too few signatures, roots conflict
 _MONEY_REASONS = ("coin.", "trade.", "policy.", "tx.amount")
 
 
@@ -177,11 +178,13 @@ def text_error(
     lang: Lang,
     *,
     nothing_sent: bool = True,
+    tx: str | None = None,
     tries: Iterable[str] = (),
 ) -> str:
     """Return the three lines for stderr (interfaces 1.5): what happened, why, what now.
 
-    `tries` are commands that would help; without them the third line is the remedy.
+    `tries` are commands that would help; without them the third line is the remedy. `tx` is the
+    order that this is about: one that was sent and is not proven must not be paid again.
     """
     dutch = lang == DUTCH
     row = _row(number)
@@ -190,10 +193,24 @@ def text_error(
         said += f" {_nothing_moved(row, dutch=dutch)}"
     elif nothing_sent and number in _NODE_RANGE:
         said += " Er is niets verstuurd." if dutch else " Nothing was sent."
+    unproven = tx is not None and not nothing_sent and number in _PROOFS
+    if unproven:
+        said += (
+            " De opdracht is wel verstuurd. Of zij is uitgevoerd, is niet bewezen."
+            if dutch
+            else " The order was sent, though. Whether it was carried out is not proven."
+        )
     commands = ("   of   " if dutch else "   or   ").join(_plain(one) for one in tries)
     now = remedy(number, params, lang)
     if commands:
         now = f"Probeer: {commands}" if dutch else f"Try: {commands}"
+    elif unproven:
+        wait = f"wijk tx wait {_plain(str(tx))}"
+        now = (
+            f"Betaal niet opnieuw. Vraag de uitkomst op: {wait}. {now}"
+            if dutch
+            else f"Do not pay again. Ask for the outcome: {wait}. {now}"
+        )
     more = "meer" if dutch else "more"
     return "\n".join(
         (

@@ -19,6 +19,7 @@ from wallet.outbox import Sent, find, keep, settle
 from wallet.receipts import store_receipt
 from wallet.terminal import EXIT_DRAFT
 from wallet.times import time_text
+from wallet.trust import follow_again
 
 if TYPE_CHECKING:
     from chain.policy import Policy
@@ -33,6 +34,7 @@ _UNANSWERED = (3001, 3003, 3004, 4001, 4002, 4003, 4004, 9001)  # another node, 
 _NO_ANSWER = 3003
 _NOT_FOUND = 3007
 _EXPIRED = 2004
+_TOO_FEW = 5002
 
 Failure = tuple[int, Mapping[str, Any], int | None]  # WIJK code, its values, exit code
 
@@ -108,7 +110,7 @@ def conclude(
         place["log_index"] = read_receipt(receipt).index  # this one the receipt proves
     except (Malformed, KeyError, TypeError) as error:
         raise Problem(5001, nothing_sent=False, tx=sent.tx, reason="unreadable") from error
-    code = check_receipt(receipt, sent.tx, policy)
+    code = _check_over_change(terminal, receipt, sent.tx, policy)
     path = store_receipt(terminal.home, sent.tx, receipt, receipt_file)
     settle(terminal.home, sent.tx)
     done = code == 0
@@ -187,6 +189,25 @@ def check_receipt(receipt: str, tx: str, policy: "Policy") -> int:
         have, need = verdict.signatures.valid, verdict.signatures.needed
         raise Problem(5002, nothing_sent=False, tx=tx, have=have, need=need)
     raise Problem(5001, nothing_sent=False, tx=tx, reason=verdict.reason or "tx")
+
+
+def _check_over_change(terminal: "Terminal", receipt: str, tx: str, policy: "Policy") -> int:
+    """Return as `check_receipt` does; the validators may have changed while `tx` was under way.
+
+    The order is sent, whatever following finds (consensus S9): every `Problem` says so.
+    """
+    try:
+        return check_receipt(receipt, tx, policy)
+    except Problem as problem:
+        if problem.number != _TOO_FEW:
+            raise
+        try:
+            newer = follow_again(terminal)
+        except Problem as why:
+            raise Problem(why.number, nothing_sent=False, tx=tx, **why.params) from why
+        if newer is None or newer == policy:
+            raise
+    return check_receipt(receipt, tx, newer)
 
 
 def _is_over(terminal: "Terminal", sent: Sent) -> bool:

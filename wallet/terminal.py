@@ -284,7 +284,9 @@ class Terminal:
 
         if self.output == "text":
             tries = self.tries.get(number, ())
-            said = text_error(number, params, self.lang, nothing_sent=nothing_sent, tries=tries)
+            said = text_error(
+                number, params, self.lang, nothing_sent=nothing_sent, tx=tx, tries=tries
+            )
             click.echo(said, err=True)
         else:
             tree = problem(

@@ -41,17 +41,29 @@ def trusted_policy(terminal: "Terminal") -> Policy:
     node shows must not be trusted.
     """
     if terminal.policy is None:
-        followed = follow_for(
-            terminal,
-            terminal.home,
-            read_home_policy(terminal.home) or _pin(terminal),
-            terminal.settings.nodes,
-            now_ms=now_s() * 1000,
-            save=replace,
-            timeout_s=min(terminal.settings.timeout_ms / 1000, READ_S_MAX),
-        )
-        terminal.policy = followed.policy
+        terminal.policy = _follow(terminal, read_home_policy(terminal.home) or _pin(terminal))
     return terminal.policy
+
+
+def follow_again(terminal: "Terminal") -> Policy | None:
+    """Return the policy of the home, followed up to this moment; None where it pins none yet."""
+    known = read_home_policy(terminal.home)
+    if known is None:
+        return None
+    terminal.policy = _follow(terminal, known)
+    return terminal.policy
+
+
+def _follow(terminal: "Terminal", known: Policy) -> Policy:
+    return follow_for(
+        terminal,
+        terminal.home,
+        known,
+        terminal.settings.nodes,
+        now_ms=now_s() * 1000,
+        save=replace,
+        timeout_s=min(terminal.settings.timeout_ms / 1000, READ_S_MAX),
+    ).policy
 
 
 def _pin(terminal: "Terminal") -> Policy:

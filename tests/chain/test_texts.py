@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chain.errors import Code
-from chain.money_text import money
+from chain.money_text import Lang, money
 from chain.text_rows import ROWS, WORDS
 from chain.texts import (
     Problem,
@@ -246,3 +246,18 @@ def test_a_problem_is_an_exception_with_its_number_and_values() -> None:
 def test_money_is_shown_as_interfaces_0_says(cents: int, dutch: str, english: str) -> None:
     assert money(cents, "nl") == dutch
     assert money(cents, "en") == english
+
+
+@pytest.mark.parametrize("number", [5001, 5002, 5003])
+@pytest.mark.parametrize(("lang", "said"), [("nl", "Betaal niet opnieuw"), ("en", "not pay again")])
+def test_an_order_that_was_sent_and_is_not_proven_says_so(
+    number: int, lang: Lang, said: str
+) -> None:
+    """interfaces 1.7: who is not told that it was sent pays twice."""
+    tx = "ab" * 32
+    told = text_error(number, {}, lang, nothing_sent=False, tx=tx)
+
+    assert said in told
+    assert f"wijk tx wait {tx}" in told
+    assert said not in text_error(number, {}, lang, nothing_sent=False)
+    assert len(told.splitlines()) == 3

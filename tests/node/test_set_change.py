@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from chain.address import account_text
 from chain.codec import encode
 from chain.contract import Table
 from chain.crypto import sha256, sign
 from chain.genesis import Genesis
 from chain.keyspaces import NO_END_S
-from chain.policy import era_set
+from chain.policy import era_set, write_policy
+from chain.proof import verify_receipt
 from chain.records import TX_CONTEXT, Envelope, KeySignature, encode_body
 from chain.validators import signer_keys
+from cli import wijk
 from contracts import CONTRACTS
 from contracts.wijk import NodeKeys, Ready, RegisterRole, node_proof_bytes, ready_proof_bytes
 from node.light_client import follow_home
 from node.peers import OBSERVERS_PER_WIJK, find_own_name, find_peers
 from tests.contracts.test_set_change import is_ready
-from tests.federation import Ledger, board, key, seed
+from tests.federation import Ledger, account, board, key, seed
 from tests.live import (
     READY_S,
     Live,
+    Payer,
     ask,
     get_free_ports,
     live_network,
@@ -33,10 +39,15 @@ from tests.live import (
     make_live_genesis,
     until,
 )
+from wallet.files import write_new
+from wallet.outbox import Sent, keep, pending
+from wallet.send import send
+from wallet.terminal import Terminal
 from wallet.trust import policy_of
 
 NAMES = ("node-new", "transport-new")
 EPOCH_S = 2
+PURSES = {"delfshaven/anna": 100, "delfshaven/chaima": 0}
 
 
 class StateOnly:
@@ -147,7 +158,7 @@ async def by_board(live: Live, call: Any) -> None:
 async def test_v1_v6_another_node_takes_the_place_of_one(tmp_path: Path) -> None:
     """It is let in, catches up, joins at the border, and signs; the old one is cut off."""
     params = {"epoch_s": EPOCH_S}
-    async with live_network(tmp_path, 4, params=params, balances={"delfshaven/anna": 100}) as nodes:
+    async with live_network(tmp_path, 4, params=params, balances=PURSES) as nodes:
         old, others = nodes[0], nodes[1:]
         genesis, helper = old.genesis, others[0]
         tip = helper.node.store.tip
@@ -180,6 +191,9 @@ async def test_v1_v6_another_node_takes_the_place_of_one(tmp_path: Path) -> None
             assert not old.node.signing
             assert set(helper.node.links.peers()) >= {key("node-new")}
             await a_home_follows(tmp_path, genesis, helper, others[1], first)
+            await others[2].end()  # now no block is without the vote of the newcomer
+            await until(lambda: len(helper.node.touch().online) == 3)
+            await ask(a_payment_over_the_change, tmp_path / "client", genesis, old, helper)
         finally:
             await new.end()
 
@@ -240,6 +254,43 @@ async def a_home_follows(
     assert era_set(last) == source.node.store.eras[-1][1]
     assert followed.compared == second.at.api
     assert followed.doubts == ()
+
+
+def a_payment_over_the_change(home: Path, genesis: Genesis, old: Live, helper: Live) -> None:
+    """The validators change between the look at them and the receipt: money moves once (S9).
+
+    The first node of the profile is the one that was replaced, and stands still.
+    """
+    pinned, late = policy_of(genesis), home.with_name("late")
+    for folder in (home, late):
+        write_new(folder / "policy.json", write_policy(pinned).encode())
+        nodes = json.dumps([old.at.api, helper.at.api])
+        write_new(folder / "config.toml", f"[profiles.default]\nnodes = {nodes}\n".encode())
+    terminal = Terminal()
+    terminal.given |= {"home": home}
+    paid = Payer(genesis, "anna").pay("chaima", 7, expires=int(time.time()) + 300)
+    sent = Sent(paid, None, None, None)
+    before = cents_of("chaima", helper)
+
+    result = send(terminal, pinned, sent)
+
+    assert (result.failure, result.tx["status"], result.tx["verified"]) == (None, "final", True)
+    assert pending(home) == []
+    receipt = (home / "receipts" / f"{sent.tx}.tlog-proof").read_text()
+    assert verify_receipt(receipt, pinned).reason == "quorum"
+
+    keep(late, sent)  # as if the program had ended before the receipt was judged
+    told = CliRunner().invoke(wijk, ["tx", "wait", sent.tx, "--home", str(late), "-o", "json"])
+
+    assert told.exit_code == 0, told.stderr
+    assert json.loads(told.stdout)["replayed"] is True
+    assert pending(late) == []
+    assert cents_of("chaima", helper) == before + 7
+
+
+def cents_of(who: str, live: Live) -> int:
+    told = live.client.account(account_text(account(who)))
+    return int(told["balances"][0]["available_cents"])
 
 
 def here(live: Live) -> tuple[bytes, int]:

@@ -74,12 +74,15 @@ def agreement_lines(agreement: Mapping[str, Any], lang: Lang) -> list[str]:
     full = agreement["full_block"]
     if full is not None and full["estimate_ms"] > full["limit_ms"]:  # consensus T14
         txs, takes_ms, may_ms = full["txs"], full["estimate_ms"], full["limit_ms"]
+        fit = max(1, txs * may_ms // takes_ms)
         lines.append(
-            f"  te traag voor volle blokken: {txs} opdrachten kosten {takes_ms} ms, "
-            f"het mag {may_ms} ms zijn"
+            f"  deze machine is te traag voor volle blokken: {txs} opdrachten kosten {takes_ms} ms, "
+            f"het mag {may_ms} ms zijn. Neem een snellere machine, of laat de besturen samen "
+            f"max_block_txs op {fit} zetten"
             if dutch
-            else f"  too slow for full blocks: {txs} transactions take {takes_ms} ms, "
-            f"it may be {may_ms} ms"
+            else f"  this machine is too slow for full blocks: {txs} transactions take {takes_ms} "
+            f"ms, it may be {may_ms} ms. Get a faster machine, or let the boards together set "
+            f"max_block_txs to {fit}"
         )
     if agreement["silence"] is not None:
         lines.append(f"  {agreement['silence']['text']}")

@@ -6,7 +6,7 @@ vote. Names are those that the chain gives to validators, never bare keys (conse
 
 from collections.abc import Iterable
 
-from chain.keyspaces import LEADERS
+from chain.keyspaces import FEDERATION_WIJKEN, LEADERS, ROLES, VALIDATOR
 from chain.money_text import Lang
 from chain.sanctions import get_suspended_keys
 from chain.texts import Problem, problem
@@ -126,10 +126,11 @@ def cause_json(touch: Touch, cause: Problem | None, lang: Lang) -> Json | None:
 def agreement_json(node: Node, touch: Touch, lang: Lang) -> Json:
     """Return what `status` says of the height that is being decided (consensus C8)."""
     status = node.runtime.replica.status()
-    names = {member.key: member.name for member in touch.members}
+    members = {member.key: member.name for member in touch.members}
+    left = find_names_of_left(node)
 
     def name(key: bytes) -> str:
-        return names.get(key, key.hex())  # of a set that the newest block has not in force yet
+        return members.get(key) or left.get(key) or key.hex()
 
     def sorted_names(keys: Iterable[bytes]) -> list[str]:
         return sorted(name(key) for key in keys)
@@ -163,6 +164,24 @@ def agreement_json(node: Node, touch: Touch, lang: Lang) -> Json:
         if silence is None
         else {"reason": silence, "text": silence_text(silence, lang)},
     }
+
+
+def find_names_of_left(node: Node) -> dict[bytes, str]:
+    """Return names by key of suspended validators: the set forgets those that it has removed (E4).
+
+    Genesis named the first ones; of the others the wijk is known whose board named them.
+    """
+    state = node.state()
+    if not get_suspended_keys(state):
+        return {}
+    names = {
+        role.node[0]: slug
+        for slug in FEDERATION_WIJKEN.get(state) or ()
+        for role in ROLES.get(state, slug, VALIDATOR) or ()
+        if role.node
+    }
+    first = {bytes.fromhex(one.public_key): one.name for one in node.genesis.doc.validators}
+    return names | first
 
 
 def silence_text(silence: str, lang: Lang) -> str:

@@ -86,6 +86,8 @@ def test_t14_a_person_reads_it_in_status_only_where_it_is_too_slow(lang: str, sa
         )
 
     assert said in lines(slow)
+    assert "max_block_txs" in lines(slow)  # and what a board can do about it
+    assert " 3984" in lines(slow)
     assert said not in lines(fast)
     assert said not in lines(None)
 

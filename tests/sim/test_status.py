@@ -15,6 +15,7 @@ from node.meters import Meters
 from node.standing import NO_LINK, QUIET, Node
 from node.status import SILENCES, silence_text, status_json
 from node.views import time_text
+from tests.sim.test_evidence import LIES, set_keys
 from tests.sim.test_scenarios import MINUTE, SECOND, leader, make_world, pay, start, stop
 from tests.sim.world import SimLinks, SimTimers, World, people
 
@@ -210,3 +211,15 @@ def test_what_a_node_sent_of_the_missing_is_shown_with_care() -> None:
         said = message(4001, {"missing": ["noord"], "away": away}, "nl")
         assert "\x1b" not in said
     assert "Weg: noord." in message(4001, {"missing": ["noord"]}, "nl")
+
+
+def test_c8_a_liar_that_left_the_set_is_still_named(folder: Path) -> None:
+    """consensus E4: it is suspended until its board says otherwise; nobody knows it by its key."""
+    world = make_world(5)
+    liar = world.nodes[1]
+    liar.lie = LIES["b"](liar)
+    pay(world, count=11, every=4 * SECOND)
+    assert liar.key not in set_keys(world)
+    view = see(world, world.nodes[0], folder)
+
+    assert ask(view)["consensus"]["suspended"] == [liar.name]

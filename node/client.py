@@ -89,8 +89,8 @@ def ask_patiently(
             if problem.number != BUSY or waited_s >= patience_s:
                 raise
             told = problem.params.get("retry_after_s")
-            wait_s = told if isinstance(told, int) and told > 0 else 1
-            wait_s = min(wait_s, patience_s - waited_s)
+            asked_s = told if isinstance(told, int) and told > 0 else 1
+            wait_s = min(asked_s, patience_s - waited_s)
             sleep(wait_s)
             waited_s += wait_s
 

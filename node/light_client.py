@@ -99,7 +99,10 @@ class Shown:
         if not verdict.ok or verdict.key_bytes != key or verdict.value is None:
             raise Malformed(f"the names of the validators are not proven: {verdict.detail}")
         members: tuple[SetMember, ...] = decode(_MEMBERS, verdict.value)
-        return {member.key: member.name for member in members}
+        names = {member.key: member.name for member in members}
+        if not names.keys() >= set(era_set(policy.eras[-1]).keys):
+            raise Malformed("the names of the validators are not proven: the proof is of before")
+        return names
 
     def read_genesis(self) -> Trusted:
         """Return the parent of block 1."""
@@ -236,13 +239,11 @@ def refuse_known_fork(home: Path) -> None:
     What begins with a dot is of a write that a crash cut short, or of a file browser.
     """
     folder = home / FORKS
-    kept = sorted(path for path in folder.iterdir() if path.name[0] != ".") if folder.is_dir() else []
+    kept = (
+        sorted(path for path in folder.iterdir() if path.name[0] != ".") if folder.is_dir() else []
+    )
     if kept:
-        raise _conflict(home, kept[0])
-
-
-def _conflict(home: Path, kept: Path, **known: int) -> Problem:
-    return Problem(CONFLICT, **known, file=str(kept), head=str(home / HEAD))
+        raise Problem(CONFLICT, file=str(kept[0]), head=str(home / HEAD))
 
 
 def load_head(home: Path, policy: Policy) -> LightBlock | None:
@@ -409,7 +410,7 @@ class _Run:
             "blocks": [_block_tree(fork.first, first), _block_tree(fork.second, second)],
         }
         self._save(path, canonical_json(tree) + b"\n")
-        raise _conflict(self._home, path, height=fork.height)
+        raise Problem(CONFLICT, height=fork.height, file=str(path), head=str(self._home / HEAD))
 
     def _keep(self, trusted: Trusted) -> None:
         """Keep the policy and then the head, which needs the policy to be read."""

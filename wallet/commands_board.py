@@ -102,27 +102,62 @@ def propose_add(terminal: Terminal, file: Path, names: tuple[str, ...], *, dry_r
     finish(terminal, result, change, done, "wijk board list")
 
 
-@board.command("propose-remove", help="Wat als een node weggaat // What if a node leaves")
+@board.command(
+    "propose-remove", help="Stel voor dat een wijk vertrekt // Propose that a wijk leaves"
+)
 @click.argument("key", metavar="KEY")
-@click.option("--dry-run", is_flag=True, required=True, help="alleen laten zien // only show")
+@click.option("--key", "names", metavar="KEY", multiple=True, help=_KEY)
+@click.option("--dry-run", is_flag=True, help="alleen laten zien // only show")
 @click.pass_obj
-def propose_remove(terminal: Terminal, key: str, *, dry_run: bool) -> None:
-    """Show the quorum before and after a validator, by key or name, has left."""
-    from chain.texts import Problem
+def propose_remove(terminal: Terminal, key: str, names: tuple[str, ...], *, dry_run: bool) -> None:
+    """Put the removal of the wijk of a validator, by key or name, to the boards (economy E36).
 
-    found = terminal.client.validators()
-    one = next((row for row in found["items"] if key in (row["public_key"], row["name"])), None)
+    A validator leaves with its wijk; the quorum before and after is shown first.
+    """
+    from chain.codec import encode
+    from chain.texts import Problem
+    from contracts.wijk import FedPropose, Remove
+    from wallet.finish import finish
+    from wallet.order import send_call
+
+    items = terminal.client.validators()["items"]
+    one = next((row for row in items if key in (row["public_key"], row["name"])), None)
     if one is None:
         raise Problem(3007, what=key)
-    total = len(found["items"])
+    wijk = str(one["wijk"])
+    left = sum(row["wijk"] != wijk for row in items)
     change = {
-        "wijk": one["wijk"],
+        "wijk": wijk,
         "name": one["name"],
         "public_key": one["public_key"],
-        **_before_and_after(total, total - 1),
+        **_before_and_after(len(items), left),
     }
     _say(terminal, change)
-    terminal.show({"dry_run": dry_run, **change}, [])
+    if dry_run:
+        terminal.show({"dry_run": True, **change}, [])
+        return
+    said = (
+        f"Voorstellen dat wijk {wijk} vertrekt: daarna wisselt en verrekent zij alleen nog.",
+        f"Propose that wijk {wijk} leaves: from then on it only redeems and settles.",
+    )
+    call = FedPropose(encode(Remove(wijk, 0)))  # 0: from the first border of an epoch on
+    result = send_call(terminal, call, names, "propose-remove", said)
+    matter = result.tx["tx"]  # the first object of an order has its id (economy B11)
+    vote = f'{{"type":"wijk.fed_endorse","id":"{matter}","yes":1}}'
+    done = [
+        terminal.text(
+            f"Voorgesteld: {matter}. Er is nog niets besloten: twee derde van de besturen moet"
+            " voor zijn.",
+            f"Proposed: {matter}. Nothing is decided yet: two thirds of the boards must be in"
+            " favour.",
+        ),
+        terminal.text(
+            "Elk bestuur, ook dat van u, zet dit in stem.json en doet wijk tx build stem.json:",
+            "Each board, yours too, puts this in stem.json and runs wijk tx build stem.json:",
+        ),
+        f"  {vote}",
+    ]
+    finish(terminal, result, change, done, f"wijk tx show {matter}")
 
 
 # --------------------------------------------------------------------------------------- inside

@@ -13,6 +13,8 @@ import pytest
 
 from chain.checkpoint import from_base64
 from chain.codec import decode, encode
+from chain.key_text import key_text
+from chain.keyspaces import SET_NOW, VALIDATOR_SETS
 from chain.light import TRUST_PERIOD_MS
 from chain.policy import Policy, build_policy, era_set, read_policy, write_policy
 from chain.records import Header, block_id
@@ -36,6 +38,8 @@ FIRST = validator_set(
     Validator(doc.name, bytes.fromhex(doc.public_key)) for doc in CHAIN.genesis.doc.validators
 )
 PIN = build_policy(CHAIN.chain.chain_id, CHAIN.chain.digest, [(1, None, FIRST)])
+
+NAMES_KEY = VALIDATOR_SETS.key(SET_NOW)
 
 
 def save(path: Path, data: bytes) -> None:
@@ -429,9 +433,7 @@ def test_s9_a_node_that_stands_still_does_not_hide_what_another_one_shows(
     assert spans(followed.policy) == [(1, NEW - 1), (NEW, None)]
 
 
-def test_s9_a_liar_after_a_node_without_news_is_a_doubt(
-    tmp_path: Path, serving: ExitStack
-) -> None:
+def test_s9_a_liar_after_a_node_without_news_is_a_doubt(tmp_path: Path, serving: ExitStack) -> None:
     still, liar = (serving.enter_context(serve(CHAIN)) for _ in range(2))
     follow(tmp_path, still)
     liar.lies["/v1/blocks/latest"] = (200, b"\xc0")
@@ -486,3 +488,22 @@ def test_a_head_that_is_none_says_that_it_may_go(
     problem = refused(tmp_path, node, number=1002)
 
     assert str(tmp_path / HEAD) in remedy(1002, problem.params, "nl" if lang == "nl" else "en")
+
+
+def test_f47_names_proven_before_the_change_do_not_name_a_newcomer(
+    tmp_path: Path, serving: ExitStack
+) -> None:
+    """A true proof of an old block says nothing of a newcomer: then its name is a node's word."""
+    old, node = (serving.enter_context(serve(chain)) for chain in (cut(CHAIN, NEW - 2), CHAIN))
+    second = node.store.eras[1][1]
+    key = federation.key("node-new")
+    lied = validator_set(
+        Validator("burgemeester" if one.key == key else one.name, one.key)
+        for one in second.validators
+    )
+    claim(node, (1, NEW - 1, FIRST), (NEW, None, lied))
+    node.lies["/v1/proofs/state"] = old.answer(f"/v1/proofs/state?key={key_text(NAMES_KEY)}")
+
+    problem = refused(tmp_path, node)
+
+    assert "are not proven" in str(problem.params["cause"])

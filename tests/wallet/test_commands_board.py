@@ -130,6 +130,45 @@ def test_what_happens_when_a_validator_leaves(home: Path) -> None:
     assert run("propose-remove", "v9", "--dry-run").exit_code == 12
 
 
+def test_a_wijk_leaves_when_the_boards_say_so(
+    home: Path, network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """economy E36: to propose is not to endorse, and the text tells a board how to do that."""
+    monkeypatch.chdir(tmp_path)
+    told = run("propose-remove", "v2", *BOARD, "--yes", "--lang", "en")
+    assert told.exit_code == 0, told.stderr
+    assert "it only redeems and settles" in told.stderr
+    assert "then: 3 nodes" in told.stderr
+    assert "two thirds of the boards must be in favour" in told.stdout
+    vote = told.stdout.splitlines()[-1].strip()
+
+    node = ["--node", network.file.nodes[1].api, "-o", "json"]
+    shown = CliRunner().invoke(wijk, ["query", "tx", json.loads(vote)["id"], *node])
+    call = json.loads(shown.stdout)["call"]
+    assert (call["type"], call["call"]["type"]) == ("wijk.fed_propose", "wijk.remove")
+    assert (call["call"]["wijk_id"], call["call"]["from_epoch"]) == ("w2", 0)
+    (tmp_path / "stem.json").write_text(vote)
+    lines = [
+        ["build", "stem.json", *BOARD],
+        *(["sign", "stem.draft.json", *key, "--yes"] for key in (BOARD[:2], BOARD[2:])),
+        ["send", "stem.draft.json", "--yes"],
+    ]
+    for line in lines:
+        done = CliRunner().invoke(wijk, ["tx", *line])
+        assert done.exit_code == 0, (line, done.stderr)
+
+
+def test_a_proposal_to_leave_that_others_must_sign_is_a_draft(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    told = run("propose-remove", "v2", "--key", "board-w1-a", "--yes", "-o", "json")
+
+    assert told.exit_code == 11, told.stderr
+    assert json.loads(told.stdout)["status"] == "draft"
+
+
 def test_the_board_is_listed(home: Path) -> None:
     assert [one["name"] for one in ask("list")["items"]] == ["v1", "v2", "v3", "v4"]
 

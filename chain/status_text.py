@@ -76,8 +76,8 @@ def agreement_lines(agreement: Mapping[str, Any], lang: Lang) -> list[str]:
         txs, takes_ms, may_ms = full["txs"], full["estimate_ms"], full["limit_ms"]
         fit = max(1, txs * may_ms // takes_ms)
         lines.append(
-            f"  deze machine is te traag voor volle blokken: {txs} opdrachten kosten {takes_ms} ms, "
-            f"het mag {may_ms} ms zijn. Neem een snellere machine, of laat de besturen samen "
+            f"  deze machine is te traag voor volle blokken: {txs} opdrachten kosten {takes_ms} "
+            f"ms, het mag {may_ms} ms zijn. Neem een snellere machine, of laat de besturen samen "
             f"max_block_txs op {fit} zetten"
             if dutch
             else f"  this machine is too slow for full blocks: {txs} transactions take {takes_ms} "

@@ -14,9 +14,11 @@ from msgspec.structs import replace
 from audit.home import open_home
 from chain import light
 from chain.codec import encode
+from chain.contract import Table
 from chain.crypto import sha256, sign, verify
 from chain.errors import Malformed
 from chain.texts import Problem
+from contracts import CONTRACTS
 from node import snapshot, snapshot_files
 from node.backup import make_backup
 from node.chainstore import (
@@ -35,6 +37,7 @@ from node.guard_file import open_guard
 from node.history_store import PastStore, clean_past, finish_past
 from node.home import Home
 from node.recovery import open_chain, prove_chain
+from node.rollback import roll_back
 from node.setup import init_home
 from node.snapshot import (
     CHUNKS_MAX,
@@ -509,6 +512,10 @@ def test_a_node_whose_past_is_coming_says_so(home: Home) -> None:
     assert why in str(told.value.params)
     with pytest.raises(StorageError, match=why):
         make_backup(home, "2026-01-01T00:00:00.000Z")
+    chain = CHAIN.genesis.chain(Table(CONTRACTS))
+    with pytest.raises(Malformed, match=why):
+        roll_back(home, CHAIN.genesis, chain, key(NAME), 1, lambda _height: None)
+    assert start(home) == (AT, AT)
 
     store = ChainStore(open_store(home.store, kind_of(home)))
     fill(store, CHAIN)

@@ -198,6 +198,30 @@ def test_only_blocks_of_the_replay_window_are_in_it() -> None:
         build(MemoryStore({}), chain, replace(offer, manifest=late), chunks)
 
 
+def cut(chain: MadeChain, height: int, first: int, change: bytes = b"") -> None:
+    """Build from a snapshot that its maker cut otherwise, all hashes right."""
+    store = store_at(chain, height)
+    if change:
+        store.store.write([(STATE + change, b"x")])
+    chunks = list(cut_chunks(store.store, first, height))
+    sizes = {"size": sum(map(len, chunks)), "chunks": tuple(map(sha256, chunks))}
+    honest = make(chain, height)[0]
+    forged = read_manifest(encode(replace(honest.manifest, first=first, **sizes)))
+    build(MemoryStore({}), chain, forged, chunks)
+
+
+def test_j64_a_forged_state_root_is_refused() -> None:
+    """reliability J64, consensus S7: whatever the hashes say."""
+    with pytest.raises(Malformed, match="state of a snapshot"):
+        cut(CHAIN, AT, 1, b"more money")
+
+
+def test_b1_a_replay_window_that_is_cut_short_is_refused() -> None:
+    """consensus B1, S8: else a transaction could be played twice."""
+    with pytest.raises(Malformed, match="reach back"):
+        cut(CHAIN, AT, 2)
+
+
 @given(cuts=st.lists(st.integers(0, 40_000), max_size=20))
 def test_a_stream_reads_the_same_however_it_is_cut(cuts: list[int]) -> None:
     offer, _, chunks = make()

@@ -35,7 +35,8 @@ def list_(terminal: Terminal) -> None:
     quorum, spare = found["quorum"], found["can_lose"]
     lines = [
         terminal.text(
-            f"{len(found['items'])} nodes; {quorum} zijn genoeg, {spare} mogen uitvallen",
+            f"{len(found['items'])} nodes; {quorum} zijn genoeg, "
+            f"{spare} {'mag' if spare == 1 else 'mogen'} uitvallen",
             f"{len(found['items'])} validators; {quorum} are enough, {spare} may fail",
         ),
         *(f"  {one['name']} ({one['wijk']}) {one['public_key']}" for one in found["items"]),
@@ -280,11 +281,11 @@ def _say(terminal: Terminal, change: dict[str, Any]) -> None:
     if change.get("replaces"):
         terminal.say(f"  in plaats van {change['replaces']}", f"  in place of {change['replaces']}")
     terminal.say(
-        f"  nu: {before['total']} nodes, {before['quorum']} nodig, {before['can_lose']} mogen weg",
+        f"  nu: {before['total']} nodes, {before['quorum']} nodig, kwijt mag {before['can_lose']}",
         f"  now: {before['total']} nodes, {before['quorum']} needed, {before['can_lose']} may fail",
     )
     terminal.say(
-        f"  dan: {after['total']} nodes, {after['quorum']} nodig, {after['can_lose']} mogen weg",
+        f"  dan: {after['total']} nodes, {after['quorum']} nodig, kwijt mag {after['can_lose']}",
         f"  then: {after['total']} nodes, {after['quorum']} needed, {after['can_lose']} may fail",
     )
     if after["total"] < SET_MIN <= before["total"]:

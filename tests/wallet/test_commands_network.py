@@ -129,6 +129,7 @@ def test_a_payment_inside_the_wijk_ends_with_a_verified_receipt(home: Path) -> N
     assert receipt["ok"] is True
     assert receipt["payment"]["memo_matches"] is True
     assert not list((home / "outbox").iterdir())
+    assert "zeker na" in run("status").stdout
 
 
 def test_a_payment_across_uses_trade_pay_at_par(home: Path) -> None:

@@ -73,12 +73,18 @@ def fail_unproven(terminal: Terminal, verdict: "ReceiptVerdict") -> NoReturn:
 
 
 def load_policy(terminal: Terminal, path: Path | None) -> "Policy":
-    """Return the policy in a file, by default that of the home; else `Problem` 1002."""
+    """Return the policy in a file, by default that of the home; else `Problem` 1002.
+
+    That of a home which keeps a fork is trusted no more: `Problem` 5003 (consensus S9).
+    """
     from chain.errors import Malformed
     from chain.policy import POLICY_BYTES_MAX, read_policy
     from chain.texts import Problem
+    from node.light_client import refuse_known_fork
     from wallet.files import read_plain
 
+    if path is None:
+        refuse_known_fork(terminal.home)
     chosen = terminal.home / "policy.json" if path is None else path
     try:
         return read_policy(read_plain(chosen, POLICY_BYTES_MAX))

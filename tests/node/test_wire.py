@@ -305,11 +305,12 @@ def test_votes_go_first_and_each_kind_keeps_its_order() -> None:
 def test_a_status_goes_behind_what_its_sender_says_in_the_same_breath() -> None:
     """consensus D10: the gate of a peer counts it, and must know of its own lost words first."""
     outflow = Outflow(0.0)
-    kinds = [SignedPrepare, SignedCommit, SignedRoundChange, ProvenRoundChange, SignedProposal]
-    for kind in (Status, *kinds):
+    votes = (SignedPrepare, SignedCommit, SignedRoundChange, ProvenRoundChange, SignedProposal)
+    kinds: tuple[type[Record], ...] = (Status, *votes)
+    for kind in kinds:
         outflow.put(BY_RECORD[kind], kind.__name__.encode())
     taken = outflow.take(1_000, 0.0)
-    assert sorted(taken) == sorted(kind.__name__.encode() for kind in (Status, *kinds))
+    assert sorted(taken) == sorted(kind.__name__.encode() for kind in kinds)
     assert taken[-1] == b"Status"
 
 

@@ -22,16 +22,7 @@ TORN_BYTES_MAX = 256 << 10  # of an edit, which names some 30 tables in 600 byte
 _HEADER_BYTES = 7
 _WHOLE, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
 _LOG_NUMBER, _NEW_TABLE = 2, 7  # tags of an edit's fields
-_FIELDS = {
-    1: "b",
-    2: "n",
-    3: "n",
-    4: "n",
-    5: "nb",
-    6: "nn",
-    7: "nnnbb",
-    9: "n",
-}  # n(umber), b(ytes)
+_FIELDS = {1: "b", 2: "n", 3: "n", 4: "n", 5: "nb", 6: "nn", 7: "nnnbb", 9: "n"}  # number, bytes
 _CURRENT = re.compile(rb"(MANIFEST-[0-9]+)\n")
 _CRC_MASK = 0xA282EAD8  # LevelDB stores no plain checksum: data may hold checksums itself
 
@@ -58,10 +49,11 @@ def cut_unfinished_edit(folder: Path, disk: Disk) -> None:
     Raises `StoreDamaged` where no power cut can have made it so: another record follows, or the log
     that the list before names is gone. That a table of that list is gone LevelDB itself notices.
     """
+    current = folder / "CURRENT"
     with failing(f"read {folder}"):
-        named = _CURRENT.fullmatch((folder / "CURRENT").read_bytes())
+        named = _CURRENT.fullmatch(current.read_bytes()) if disk.exists(current) else None
         if named is None or not disk.exists(path := folder / named[1].decode()):
-            return  # that is another damage, and LevelDB says which
+            return  # that is another damage, and opening the store says which
         data = path.read_bytes()
     found = read_records(data)
     if found.end < len(data):
@@ -118,7 +110,9 @@ def read_edit(edit: bytes) -> Edit:
             elif tag == _NEW_TABLE:
                 tables.append(numbers[1])  # after its level
     except (KeyError, IndexError):
-        raise StoreDamaged("the manifest holds an edit that cannot be read") from None
+        at = -1
+    if at != len(edit):
+        raise StoreDamaged("the manifest holds an edit that cannot be read")
     return Edit(log, tuple(tables))
 
 

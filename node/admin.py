@@ -137,6 +137,7 @@ class AdminRoutes:
                 "signing": node.signing,
                 "silence": node.silence,
                 "guard": _guard_json(node),
+                "past_blocks": node.past_blocks(),
                 "peers": _peers_json(node),
             }
         )

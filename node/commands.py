@@ -240,7 +240,19 @@ def _lines(terminal: Terminal, found: dict[str, Any]) -> list[str]:
         ),
         *missing_lines(validators["missing"], terminal.lang),
         *agreement_lines(found["consensus"], terminal.lang),
+        *_past_lines(terminal, found["past_blocks"]),
         *(f"  {peer['name']} {peer['address']} {peer['rtt_ms']} ms" for peer in found["peers"]),
+    ]
+
+
+def _past_lines(terminal: Terminal, blocks: int) -> list[str]:
+    if blocks == 0:
+        return []
+    return [
+        terminal.text(
+            f"Begonnen met een momentopname; er komen nog {blocks} oude blokken.",
+            f"Began with a snapshot; {blocks} old blocks are still to come.",
+        )
     ]
 
 

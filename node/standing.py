@@ -242,8 +242,12 @@ class Node:
 
     def past_missing(self) -> Problem:
         """Return what to answer who asks for a past that is still coming (consensus S8)."""
+        return Problem(4002, behind_blocks=max(1, self.past_blocks()))
+
+    def past_blocks(self) -> int:
+        """Return how many blocks up to the snapshot of this node are still to come (S8)."""
         past = None if self.runtime.snapshots is None else self.runtime.snapshots.past()
-        return Problem(4002, behind_blocks=1 if past is None else max(1, past[1] - past[0]))
+        return 0 if past is None else past[1] - past[0]
 
     def refusal(self) -> Problem | None:
         """Return why no new transaction can be taken now, or None (interfaces 1.5, 2.2)."""

@@ -457,6 +457,7 @@ SHAPES["node status"] = {
     "signing": "bool",
     "silence": Maybe("text"),
     "guard": Maybe({"height": "int", "round": "int", "step": "text"}),
+    "past_blocks": "int",
     "peers": [
         {
             "name": "text",

@@ -6,10 +6,12 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
 
 import node.main
 from chain.address import account_text
 from chain.crypto import sha256
+from cli import wijk
 from node.client import ClientProblem
 from node.snapshots import Snapshots
 from tests.federation import account
@@ -89,6 +91,9 @@ async def test_a_node_that_joined_tells_the_truth_until_its_past_is_here(
             assert told.value.number == BEHIND, (call, words)
             assert told.value.tree["params"]["behind_blocks"] == 2 * EVERY
         assert (await ask(client.tx, old[0]))["status"] == "unknown"
+        status = ["node", "status", "--home", str(late.root), "--lang", "en", "-o", "text"]
+        said = (await ask(CliRunner().invoke, wijk, status)).stdout
+        assert f"Began with a snapshot; {2 * EVERY} old blocks are still to come." in said
 
         assert (await ask(client.tx, new, prove=True))["status"] == "final"
         assert (await ask(client.receipt, new)).startswith("c2sp.org/tlog-proof")
@@ -105,6 +110,7 @@ async def test_a_node_that_joined_tells_the_truth_until_its_past_is_here(
         for call, words in refused:
             if words != ("00" * 32,):
                 await ask(call, *words)
+        assert "snapshot" not in (await ask(CliRunner().invoke, wijk, status)).stdout
         assert await ask(client.history, ANNA) == await ask(first.client.history, ANNA)
         assert (await ask(client.block, 1)) == (await ask(first.client.block, 1))
         assert (await ask(client.tx, old[0]))["status"] == "final"

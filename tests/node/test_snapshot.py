@@ -14,9 +14,11 @@ from msgspec.structs import replace
 from audit.home import open_home
 from chain import light
 from chain.codec import encode
+from chain.contract import Table
 from chain.crypto import sha256, sign, verify
 from chain.errors import Malformed
 from chain.texts import Problem
+from contracts import CONTRACTS
 from node import snapshot, snapshot_files
 from node.backup import make_backup
 from node.chainstore import (
@@ -35,6 +37,7 @@ from node.guard_file import open_guard
 from node.history_store import PastStore, clean_past, finish_past
 from node.home import Home
 from node.recovery import open_chain, prove_chain
+from node.rollback import roll_back
 from node.setup import init_home
 from node.snapshot import (
     CHUNKS_MAX,
@@ -196,6 +199,30 @@ def test_only_blocks_of_the_replay_window_are_in_it() -> None:
     late = replace(offer.manifest, first=height)
     with pytest.raises(Malformed, match="does not belong"):
         build(MemoryStore({}), chain, replace(offer, manifest=late), chunks)
+
+
+def cut(chain: MadeChain, height: int, first: int, change: bytes = b"") -> None:
+    """Build from a snapshot that its maker cut otherwise, all hashes right."""
+    store = store_at(chain, height)
+    if change:
+        store.store.write([(STATE + change, b"x")])
+    chunks = list(cut_chunks(store.store, first, height))
+    sizes = {"size": sum(map(len, chunks)), "chunks": tuple(map(sha256, chunks))}
+    honest = make(chain, height)[0]
+    forged = read_manifest(encode(replace(honest.manifest, first=first, **sizes)))
+    build(MemoryStore({}), chain, forged, chunks)
+
+
+def test_j64_a_forged_state_root_is_refused() -> None:
+    """reliability J64, consensus S7: whatever the hashes say."""
+    with pytest.raises(Malformed, match="state of a snapshot"):
+        cut(CHAIN, AT, 1, b"more money")
+
+
+def test_b1_a_replay_window_that_is_cut_short_is_refused() -> None:
+    """consensus B1, S8: else a transaction could be played twice."""
+    with pytest.raises(Malformed, match="reach back"):
+        cut(CHAIN, AT, 2)
 
 
 @given(cuts=st.lists(st.integers(0, 40_000), max_size=20))
@@ -485,6 +512,10 @@ def test_a_node_whose_past_is_coming_says_so(home: Home) -> None:
     assert why in str(told.value.params)
     with pytest.raises(StorageError, match=why):
         make_backup(home, "2026-01-01T00:00:00.000Z")
+    chain = CHAIN.genesis.chain(Table(CONTRACTS))
+    with pytest.raises(Malformed, match=why):
+        roll_back(home, CHAIN.genesis, chain, key(NAME), 1, lambda _height: None)
+    assert start(home) == (AT, AT)
 
     store = ChainStore(open_store(home.store, kind_of(home)))
     fill(store, CHAIN)

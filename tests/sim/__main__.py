@@ -24,6 +24,7 @@ from tests.sim.flood import (
     compute_growth,
 )
 from tests.sim.history import play
+from tests.sim.shrink import NOTHING, shrink, write_test
 from tests.sim.world import World
 
 
@@ -34,6 +35,8 @@ def main() -> int:
     replay = commands.add_parser("replay", help="play one seed; without SEED a fresh one")
     replay.add_argument("seed", type=int, nargs="?")
     replay.add_argument("--trace", action="store_true", help="print every event")
+    smaller = commands.add_parser("shrink", help="make a failing history smaller, and say of what")
+    smaller.add_argument("seed", type=int)
     soak = commands.add_parser("soak", help="play fresh seeds until one fails or N are done")
     soak.add_argument("count", type=int, nargs="?", default=0)
     soak.add_argument("--first", type=int, help="the first seed; default: fresh")
@@ -43,6 +46,8 @@ def main() -> int:
     flood = commands.add_parser("flood", help="one validator floods another for an hour")
     flood.add_argument("minutes", type=int, nargs="?", default=60)
     arguments = parser.parse_args()
+    if arguments.command == "shrink":
+        return _shrink(arguments.seed)
     if arguments.command == "flood":
         return _flood(arguments.minutes)
     if arguments.command == "replay":
@@ -80,6 +85,18 @@ def _replay(seed: int | None, *, trace: bool) -> int:
     return 0
 
 
+def _shrink(seed: int) -> int:
+    found = shrink(seed, lambda text: print(text, flush=True))
+    if found is None:
+        print(f"seed {seed} does not fail at commit {_commit()}")
+        return 0
+    case, failure = found
+    print(failure)
+    print(f"left: {', '.join(name for name in NOTHING if name not in case.without) or 'nothing'}")
+    print(f"keep it in SHRUNK of tests/sim/test_shrink.py:\n{write_test(case)}")
+    return 1
+
+
 def _flood(minutes: int) -> int:
     samples: list[Sample] = []
     total = WARM_MINUTES + minutes
@@ -104,7 +121,9 @@ def _soak(count: int, first: int | None) -> int:
         try:
             play(seed + done)
         except BaseException:
-            print(f"\nFAILED at commit {commit}: make sim SEED={seed + done}", flush=True)
+            failed = seed + done
+            print(f"\nFAILED at commit {commit}: make sim SEED={failed}", flush=True)
+            print(f"make it smaller: python -m tests.sim shrink {failed}", flush=True)
             raise
         done += 1
         if done % 50 == 0:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from chain.set_change import VALIDATORS_MIN
 from chain.validators import faulty
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from random import Random
 
 HOUR_MS = 3_600_000
+CHANGES_SHARE = 0.2  # of the histories of four nodes and more
 PARTS = ("sound", "disk", "disk", "twin", "liar")
 DISK_FAULTS = ("fails", "rots", "wiped", "old copy", "head lost", "guard rots", "full")
 
@@ -48,6 +50,8 @@ class Faults:
         self.parts: dict[int, str] = {}
         self.disk_faults: dict[int, tuple[str, ...]] = {}
         self.wild_skews: dict[int, int] = {}
+        self.rotates_ms: int | None = None  # when a board takes another node
+        self.upgrades_ms: int | None = None  # when the federation names a height for version 2
 
     def calm(self) -> None:
         """Let nothing go wrong by itself any more; liars lie on, and copies stay copies."""
@@ -85,6 +89,13 @@ class Swarm(Faults):
         self.pauses = some(4, 0.4)
         self._draw_parts(chance)
         self._draw_clocks(chance, some)
+
+    def draw_changes(self, chance: Random) -> None:
+        """From a stream of its own: changes of the set and upgrades, where one may be away (V3)."""
+        if self.nodes >= VALIDATORS_MIN and chance.random() < CHANGES_SHARE:
+            self.rotates_ms = chance.randrange(500, 8_000)
+        if self.nodes >= VALIDATORS_MIN and chance.random() < CHANGES_SHARE:
+            self.upgrades_ms = chance.randrange(500, 8_000)
 
     def _draw_parts(self, chance: Random) -> None:
         """Each of at most f victims plays one part."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
+from random import Random
 from typing import TYPE_CHECKING, Any
 
+from tests.sim.changes import VERSION, Rotation, Upgrade, give_new_program
 from tests.sim.faults import HOUR_MS, Swarm
 from tests.sim.world import SimNode, World, approve, node_start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+CHANGE_MS = 20_000  # so much longer is a history in which people decide something
 HEAL_MS = 120_000  # I9: within this much virtual time after healing every node has caught up
 KINDS = ("halves", "halves", "ring", "bridge", "one")
 
@@ -23,6 +26,8 @@ def play(seed: int, **options: Any) -> World:
         node.skew_ms = script.randrange(-faults.skew_ms, faults.skew_ms + 1)
         world.at(script.randrange(0, 200), None, f"first start {node.name}", node_start(node))
     length = script.randrange(10_000, 40_000)
+    if faults.rotates_ms is not None or faults.upgrades_ms is not None:
+        length += CHANGE_MS
     for _ in range(faults.payments):
         world.at(script.randrange(500, length), None, "pay", world.pay)
     for _ in range(faults.crashes):
@@ -40,6 +45,7 @@ def play(seed: int, **options: Any) -> World:
     _script_network(world, length)
     _script_clocks(world, length)
     _script_disks(world, length)
+    _script_changes(world)
     world.run(length)
     heal(world)
     return world
@@ -59,6 +65,10 @@ def heal(world: World) -> None:
             node.runtime.saves_space = False
         if node.rotten and node.runtime is not None:
             node.crash()  # a start proves the whole store, and finds what rotted unread (Y21)
+        if world.faults.upgrades_ms is not None and VERSION not in node.chain.versions:
+            if node.runtime is not None:
+                node.crash()
+            give_new_program(node)
         world.later(1, None, "start", node_start(node))
     world.partition(())
     world.later(500, None, "connect", world.connect)
@@ -149,6 +159,20 @@ def _script_disks(world: World, length: int) -> None:
                     world.at(when, None, what, _flip(world, node, kind))
                 case _:
                     world.at(when, None, what, _fill(node))
+
+
+def _rotate(world: World) -> None:
+    Rotation(world)
+
+
+def _script_changes(world: World) -> None:
+    """V1 to V8 while all else goes wrong: another node for one, and an upgrade at a height."""
+    faults = world.faults
+    if faults.rotates_ms is not None:
+        world.at(faults.rotates_ms, None, "rotation", partial(_rotate, world))
+    if faults.upgrades_ms is not None:
+        late = Random(f"{world.seed}/late").choice(world.nodes)
+        Upgrade(world, late, faults.upgrades_ms)
 
 
 def _turn(world: World, peer: SimNode, key: bytes) -> Callable[[], None]:

@@ -39,6 +39,7 @@ from tests.consensus.twins import Twins, make_random
 from tests.contracts import test_set_change as rules
 from tests.federation import Ledger
 from tests.node import test_exchange as exchange
+from tests.node import test_snapshot as snapshots
 from tests.sim import test_evidence as sim_evidence
 from tests.sim import test_foreign_key as sim_foreign
 from tests.sim import test_fork as sim_fork
@@ -501,6 +502,19 @@ PLANTS = [
     Plant("E6 parent", RUNTIME + "_apply_fetched",
           "certificate = self._find_other_parent(block) or block.certificate",
           "certificate = block.certificate", law(fork, "more heights")),
+    # ------------------------------------------------------------------------------ S: snapshots
+    Plant("J64", "node.snapshot_build:Builder.finish",
+          "if self._root != self._offer.header.state_root:", "if False:",
+          law(snapshots.test_j64_a_forged_state_root_is_refused)),
+    Plant("S7 certificate", "node.snapshot:check_offer",
+          "check_final(trusted, offer.header, offer.certificate, verify)", "pass",
+          law(snapshots.test_s7_a_certificate_is_judged_by_the_set_that_genesis_leads_to)),
+    Plant("S8 window", "node.snapshot_build:Builder._check_blocks",
+          "if not reaches and (first != 1 or expected != self._genesis.digest):", "if False:",
+          law(snapshots.test_b1_a_replay_window_that_is_cut_short_is_refused)),
+    Plant("S8 past", "node.history_store:finish_past",
+          'batch += past.store.scan(ERA, ERA + b"\\xff" * 9)', "pass",
+          law(snapshots.test_s8_a_snapshot_is_all_that_execution_needs, snapshots.CHAIN)),
     # --------------------------------------------------------------------------------- B: bounds
     Plant("B3", "node.candidates:Candidates.want",
           "if digest(body) == compact.header.body_hash:", "if True:", swarm),
@@ -527,7 +541,6 @@ PLANTS = [
 
 # Parts that are not built yet. Each plant comes with its part.
 WAITING = {
-    "J64": "snapshots (S7)",
     "J72": "trades that can be refunded",
     "J73": "ballots",
 }

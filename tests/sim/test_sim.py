@@ -23,6 +23,7 @@ SOMETIMES = {
     "a disk was nearly full",
     "a failed write ended a process",
     "a leader proposed two blocks",
+    "a node without the upgrade stopped before it",
     "a liar lost its link",
     "a prepared block was carried",
     "a round change lied",
@@ -32,12 +33,15 @@ SOMETIMES = {
     "alarm clock-skew",
     "alarm key-in-use-elsewhere",
     "an old copy of a store was put back",
+    "an upgrade began",
+    "another node took the place of one",
     "caught up by sync",
     "decided after round 0",
     "decided by a certificate",
     "decided from a past round",
     "evidence on the chain",
     "own words said again after a restart",
+    "the set changed during a partition",
     "two round changes in a row",
 }
 

@@ -66,6 +66,7 @@ if TYPE_CHECKING:
 KIND_OF_CODE = {kind.code: kind for kind in KINDS}
 START_MS = federation.START_S * 1000
 PEOPLE = 6
+UPGRADE_BLOCKS_MIN = 3  # histories are short
 
 
 class SimTimers:
@@ -511,6 +512,8 @@ class World:
         wipe = Random(f"{seed}/wipe")
         if faults is Faults and count >= 4:
             self.faults.wipe = wipe.random() < 0.2
+        if isinstance(self.faults, Swarm):
+            self.faults.draw_changes(Random(f"{seed}/changes"))
         self.disk_chance = Random(f"{seed}/broken")
         self.weather = Weather(self.faults, self.network, Random(f"{seed}/weather"))
         self.seen: set[str] = set()  # what happened at all (J27, H9)
@@ -522,6 +525,8 @@ class World:
         self._hash = sha256()
         self.events = 0
         self.lines = lines
+        if self.faults.upgrades_ms is not None:
+            params = {"upgrade_blocks": UPGRADE_BLOCKS_MIN, **(params or {})}
         self.genesis = make_genesis(count, params)
         self.chain = self.genesis.chain(Table(CONTRACTS))
         self._seeds = {

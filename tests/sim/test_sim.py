@@ -60,6 +60,8 @@ def test_seeds_keep_every_invariant_and_make_progress_after_healing(part: int) -
         (869_887_783, Faults),
         # A guard that closed more than the open height was taken for one that did not (D10).
         (1_478, Swarm),
+        # A node without the upgrade was killed after it began, and could not start (V8).
+        (2_026_120_266, Swarm),
     ],
 )
 def test_a_seed_that_once_failed_never_fails_again(seed: int, faults: type[Faults]) -> None:

@@ -812,6 +812,10 @@ def node_start(node: SimNode) -> Callable[[], None]:
                 node.crash()
                 node.world.later(500, None, "restart", node_start(node))
                 return
+            except TooOld as error:  # V8: it stays down until somebody gives it the new program
+                node.stopped = str(error)
+                node.crash()
+                return
             node.world.connect()
 
     return start

@@ -13,6 +13,7 @@ from chain.crypto import sha256
 from chain.errors import Malformed
 from chain.evidence import (
     EVIDENCE_BYTES_MAX,
+    EVIDENCE_MAX,
     Conviction,
     check_evidence,
     decode_evidence,
@@ -63,6 +64,9 @@ HOURS: Keyspace[tuple[tuple[int, int], ...]] = Keyspace(
 PAST_SETS: Keyspace[tuple[PastSet, ...]] = Keyspace("sets", tuple[PastSet, ...], 0)
 EVIDENCE: Keyspace[Seen] = Keyspace("evidence", Seen, 2)
 SUSPENDED_KEYS: Keyspace[tuple[Suspended, ...]] = Keyspace("suspended", tuple[Suspended, ...], 0)
+# `lifted/<key>`: the block in which its board last ended a suspension. What the key did before it
+# is decided, also what nobody has shown yet.
+LIFTED: Keyspace[int] = Keyspace("lifted", Uint, 1)
 
 
 def get_suspended(state: State) -> tuple[Suspended, ...]:
@@ -109,6 +113,8 @@ def judge(
         raise Malformed("evidence that is too old, or of a height to come")
     if EVIDENCE.get(state, found.key, found.height) is not None:
         raise Malformed("evidence that is on the chain already")
+    if is_lifted(state, found):
+        raise Malformed("evidence of before its board has decided")
     check_evidence(evidence, chain, _set_at(state, found.height), verify)
     return found
 
@@ -143,7 +149,7 @@ def choose_evidence(
     offered: Sequence[bytes],
     verify: Verify,
 ) -> tuple[bytes, ...]:
-    """Return what a proposer includes of `offered`, in order, up to the cap of E3.
+    """Return what a proposer includes of `offered`, in order, up to the caps of E3 and M8.
 
     What is invalid now is left out, and so is what convicts a key that is suspended already.
     """
@@ -151,7 +157,7 @@ def choose_evidence(
     aside = set(get_suspended_keys(state))
     size = 0
     for raw in offered:
-        if size + len(raw) > EVIDENCE_BYTES_MAX:
+        if size + len(raw) > EVIDENCE_BYTES_MAX or len(chosen) == EVIDENCE_MAX:
             continue
         try:
             found = judge(state, chain, height, time_s, raw, verify)
@@ -170,12 +176,22 @@ def check_amount(evidence: Sequence[bytes]) -> None:
         raise Malformed("more evidence than a block may hold")
 
 
-def lift(state: State, key: bytes) -> None:
-    """End the suspension of `key`: the board of its wijk has decided (E4)."""
+def is_lifted(state: State, found: Conviction) -> bool:
+    """Say whether the board of its wijk has ended a suspension of this key since (E4)."""
+    return found.height < (LIFTED.get(state, found.key) or 0)
+
+
+def lift(state: State, key: bytes, height: int) -> None:
+    """End the suspension of `key` in block `height`: the board of its wijk has decided (E4).
+
+    So no evidence of lower heights suspends the key again. Where it is not suspended nothing is
+    decided: a board cannot clear its node of what is not on the chain yet.
+    """
     rows = get_suspended(state)
     kept = tuple(one for one in rows if one.key != key)
     if kept != rows:
         SUSPENDED_KEYS.put(state, kept or None)
+        LIFTED.put(state, height, key)
 
 
 def _suspend(state: State, suspended: Suspended) -> None:

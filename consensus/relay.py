@@ -100,6 +100,17 @@ def compute_own_words(at: OpenHeight, peer: bytes, status: Status) -> list[Signe
     return [one for one in words if one is not None]
 
 
+def compute_latest_words(at: OpenHeight, peer: bytes) -> list[SignedMessage]:
+    """Return the newest message of each kind that is held of the peer's own key (D10).
+
+    A link is new where a process is. If its disk is an old image, nothing but these can tell it
+    that it signed at this height, and it must know before its start gate opens.
+    """
+    candidate = at.candidates.get(peer)
+    proposal = [] if candidate is None else [candidate.message]
+    return [*proposal, *at.witness.newest(peer)]
+
+
 def with_proof(
     changes: RoundChanges, message: SignedRoundChange
 ) -> SignedRoundChange | ProvenRoundChange:

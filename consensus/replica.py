@@ -66,7 +66,13 @@ from consensus.messages import (
 )
 from consensus.open_height import BlockState, Candidate, KnownBlock, OpenHeight
 from consensus.peers import Peers
-from consensus.relay import compute_lacking, compute_own_words, compute_status, with_proof
+from consensus.relay import (
+    compute_lacking,
+    compute_latest_words,
+    compute_own_words,
+    compute_status,
+    with_proof,
+)
 from consensus.restart import commit_of, compute_own_messages, lacks_records
 from consensus.round_change import (
     FRESH_AT_ROUND_0,
@@ -229,6 +235,8 @@ class Replica:
                 self._open.work = event.pending
             case ev.LinkUp():
                 self._peers.link(event.peer)
+                for words in compute_latest_words(self._open, event.peer):
+                    self._do(ev.Send(words, (event.peer,)))  # before the status, for its gate
                 self._resend((event.peer,))
             case ev.LinkDown():
                 self._peers.unlink(event.peer, self._mono_ms)
@@ -473,16 +481,19 @@ class Replica:
             raise Malformed("a wrong signature")
 
     def _meet_own(self, at: OpenHeight, said: Testimony) -> None:
-        """D14: a signature of the own key, where it has signed, that the guard does not hold.
+        """D14: a signature of the own key that the guard does not hold, though it stands there.
 
         Below a join barrier, and at a height that an approval opened, these are the words of the
         disk that was lost (D10, D12). So they may be while this node has signed nothing since its
-        start: its disk may be an image of this very height, and it joins as after any loss.
+        start: its disk may be an image of this very height, or of the end of the one before, and
+        it joins as after any loss.
         """
         where, signed = position(said.record), signed_bytes(self._chain, said.record)
         is_open = at is self._open
-        if not at.signed or at.is_reopened or at.may_have_signed(where, signed):
+        if at.is_reopened or at.may_have_signed(where, signed):
             return
+        if not at.signed and (self._has_spoken or at.height <= self._spoken.height):
+            return  # D14 is about heights in the guard; what it closed or took over says nothing
         if self._is_closed if is_open else at.height <= self._closed_to:
             return
         self._check_signature(said)

@@ -8,13 +8,14 @@ signature comes in, and votes out of certificates that were checked as a whole (
 
 from chain.evidence import BareProposal, Testimony, find_conflict
 from chain.records import Header
-from chain.signed import Prepare, SignedCommit, SignedPrepare
+from chain.signed import Prepare, SignedCommit, SignedPrepare, SignedRoundChange
 from chain.validators import PreparedCertificate, ValidatorSet, signer_keys
 from consensus.messages import SignedMessage, SignedProposal
 
 ROUNDS_KEPT = 8  # consensus B9, as of commits
 
 Pair = tuple[Testimony, Testimony]
+SignedVote = SignedPrepare | SignedCommit | SignedRoundChange
 
 
 class Witness:
@@ -58,6 +59,12 @@ class Witness:
             for _, said in sorted(rounds.items())
         ]
         return tuple(dict.fromkeys((*firsts, *self._caught)))
+
+    def newest(self, key: bytes) -> list[SignedVote]:
+        """Return the vote of the highest round of each kind that is kept of this key."""
+        kinds = self._said.get(key, {}).values()
+        newest = [rounds[max(rounds)] for rounds in kinds]
+        return [one for one in newest if not isinstance(one, BareProposal)]
 
     def caught(self) -> tuple[Testimony, ...]:
         """Return the messages that contradict each other."""

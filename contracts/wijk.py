@@ -438,7 +438,7 @@ def register_role(ctx: Context, call: RegisterRole) -> None:
     version = RoleVersion(from_epoch, call.account, call.until, node)
     ROLES.put(ctx.state, (*kept, version), owner, call.role)
     if call.node is not None:
-        lift(ctx.state, call.node.validator)  # consensus E4: the board wants this node to vote
+        lift(ctx.state, call.node.validator, ctx.height)  # consensus E4: it shall vote again
     ctx.emit("wijk.RoleSet", owner, call.role, call.account, from_epoch, call.until)
 
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from chain.errors import Malformed
 from chain.file_signature import FileSignature, check_file
-from chain.keyspaces import ACCOUNTS, WIJKEN
+from chain.keyspaces import ACCOUNTS, SET_LAST, SET_NEXT, SET_NOW, WIJKEN
+from chain.set_change import get_members
 from chain.state import State
 from chain.strict_json import canonical_json
 
@@ -26,6 +27,15 @@ def make_approval(genesis_digest: bytes, key: bytes, wijk: str, height: int) -> 
             "height": height,
         }
     )
+
+
+def find_wijk(state: State, key: bytes) -> str | None:
+    """Return the wijk whose node has this validator key, by the newest set that holds it."""
+    for which in (SET_NEXT, SET_NOW, SET_LAST):
+        for member in get_members(state, which):
+            if member.key == key:
+                return member.wijk
+    return None
 
 
 def check_approval(

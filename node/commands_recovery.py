@@ -305,18 +305,20 @@ def _override(terminal: Terminal, node: Stopped, height: int, signatures: tuple[
     """Open one height for this key, with the approval of its board (D12)."""
     from chain.errors import Malformed
     from consensus.guard import Binding
-    from node.approval import check_approval, make_approval
+    from node.approval import check_approval, find_wijk, make_approval
     from node.guard_state import open_by_approval
     from node.home import replace_file
     from node.recovery import choose_instance
 
-    approval = make_approval(node.genesis.digest, node.key, node.wijk, height)
+    with _open_state(terminal, node) as (_, state):
+        wijk = find_wijk(state, node.key) or node.wijk  # genesis does not know who joined later
+    approval = make_approval(node.genesis.digest, node.key, wijk, height)
     if not signatures:
         path = node.home.root / f"rejoin-{height}.json"
         replace_file(path, approval)
         said = terminal.text(
-            f"Laat het bestuur van {node.wijk} {path} tekenen, ieder met: wijk keys sign",
-            f"Let the board of {node.wijk} sign {path}, each with: wijk keys sign",
+            f"Laat het bestuur van {wijk} {path} tekenen, ieder met: wijk keys sign",
+            f"Let the board of {wijk} sign {path}, each with: wijk keys sign",
         )
         terminal.show({"approval": str(path), "height": height}, [said])
         return
@@ -329,7 +331,7 @@ def _override(terminal: Terminal, node: Stopped, height: int, signatures: tuple[
             )
             terminal.fail(1001, {"cause": cause})
         try:
-            check_approval(state, node.wijk, approval, made)
+            check_approval(state, wijk, approval, made)
         except Malformed as error:
             terminal.fail(1001, {"cause": str(error)})
     terminal.say(
@@ -338,7 +340,7 @@ def _override(terminal: Terminal, node: Stopped, height: int, signatures: tuple[
         f"WARNING: if a lost disk has signed at height {height}, this key signs twice now. That can"
         " cost this wijk its vote, and split the chain where it happens to more.",
     )
-    type_name(terminal, node.wijk)
+    type_name(terminal, wijk)
     binding = Binding(node.key, node.genesis.digest, choose_instance(node.home.head))
     _note(node, {"command": "node rejoin", "override_height": height, "signatures": len(made)})
     with guard_faults(terminal):

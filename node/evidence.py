@@ -23,7 +23,7 @@ from chain.evidence import (
     get_conviction,
 )
 from chain.records import Header
-from chain.sanctions import EVIDENCE, EVIDENCE_AGE_S, get_suspended_keys
+from chain.sanctions import EVIDENCE, EVIDENCE_AGE_S, get_suspended_keys, is_lifted
 from chain.signed import ChainName
 from chain.state import State
 from chain.validators import VALIDATORS_MAX, Verify
@@ -181,6 +181,8 @@ class EvidencePool:
         """Say whether evidence may still go into a block, and would change something (E3, E4)."""
         state = State(self._store.read_state)
         if found.key in get_suspended_keys(state) or self._is_old(found.height):
+            return False
+        if is_lifted(state, found):
             return False
         return EVIDENCE.get(state, found.key, found.height) is None
 

@@ -92,7 +92,6 @@ class Kind(NamedTuple):
 KINDS = (
     Kind(1, "hello", Hello, 4 * KIB, None, Lane.VOTES),
     Kind(2, "bye", Bye, 64, None, Lane.VOTES),
-    Kind(16, "status", Status, 16 * KIB, 2, Lane.VOTES, latest_only=True),
     Kind(17, "prepare", SignedPrepare, KIB, 64, Lane.VOTES),
     Kind(18, "commit", SignedCommit, KIB, 64, Lane.VOTES),
     Kind(19, "round_change", SignedRoundChange, KIB, 64, Lane.VOTES),
@@ -101,6 +100,8 @@ KINDS = (
     Kind(22, "commit_certificate", CommitCertificate, 16 * KIB, 8, Lane.VOTES),
     Kind(23, "certificate_note", CertificateNote, 32 * KIB, 8, Lane.VOTES),
     Kind(24, "proposal", SignedProposal, 512 * KIB, 4, Lane.VOTES),
+    # After them: what a peer's start gate counts comes behind what its own key said (D9, D10).
+    Kind(16, "status", Status, 16 * KIB, 2, Lane.VOTES, latest_only=True),
     Kind(32, "body_request", BodyRequest, 64, 20, Lane.BLOCKS),
     Kind(33, "body_answer", BodyAnswer, 257 * KIB, None, Lane.BLOCKS, answers=BodyRequest),
     Kind(34, "tx_request", TxRequest, 64 * KIB, 20, Lane.BLOCKS),

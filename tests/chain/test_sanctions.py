@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from chain.codec import encode
-from chain.crypto import sha256, sign
+from chain.codec import decode, encode
+from chain.crypto import sha256, sign, verify
 from chain.errors import Malformed
-from chain.evidence import EVIDENCE_BYTES_MAX, TwoPrepares
+from chain.evidence import EVIDENCE_BYTES_MAX, EVIDENCE_MAX, TwoPrepares
 from chain.execute import Preamble, apply_block, propose
 from chain.keyspaces import LEADERS, SET_LAST, SET_NEXT, SET_NOW, SetMember
 from chain.leaders import Leaders, Sidelined, advance, get_order, pin, start_leaders
+from chain.records import BlockBody
 from chain.sanctions import (
     EVIDENCE,
     EVIDENCE_AGE_S,
@@ -111,7 +112,7 @@ def test_e4_lifting_the_suspension_lets_it_lead_again(ledger: Ledger) -> None:
     run(ledger, make_evidence(ledger, NODES[2], 1))
     run(ledger)
     state = state_of(ledger)
-    lift(state, liar)
+    lift(state, liar, 3)
     ledger._put(ledger.state, state.changes())
     assert get_suspended(state_of(ledger)) == ()
 
@@ -186,8 +187,6 @@ def test_v2_evidence_is_judged_by_the_set_of_its_height(ledger: Ledger) -> None:
         PAST_SETS.put(state, (PastSet(1, keys),))
         name = ChainName(ledger.chain.digest, ledger.chain.chain_id)
         raw = make_evidence(ledger, "gone", 1)
-        from chain.crypto import verify
-
         if fits:
             apply_evidence(state, name, 2, ledger.time_s, [raw], verify)
             assert [one.key for one in get_suspended(state)] == [stranger]
@@ -240,6 +239,56 @@ def test_e3_a_proposer_chooses_up_to_64_kib(ledger: Ledger) -> None:
     raw = make_evidence(ledger, NODES[1], 1)
 
     assert choose_evidence(state, name, 2, ledger.time_s, [huge, raw], judge_by_name) == (raw,)
+
+
+def test_e3_a_proposer_chooses_no_more_pieces_than_a_body_can_hold(ledger: Ledger) -> None:
+    """consensus E3: small pieces against many keys of the window fit 64 KiB, and not 64 places."""
+    run(ledger)
+    state = state_of(ledger)
+    names = [f"gone-{number}" for number in range(EVIDENCE_MAX + 1)]
+    PAST_SETS.put(state, (PastSet(1, tuple(sorted(key(f"node-{name}") for name in names))),))
+    offered = [make_evidence(ledger, name, 1) for name in names]
+    assert sum(map(len, offered)) < EVIDENCE_BYTES_MAX
+    name = ChainName(ledger.chain.digest, ledger.chain.chain_id)
+
+    chosen = choose_evidence(state, name, 2, ledger.time_s, offered, verify)
+
+    assert chosen == tuple(offered[:EVIDENCE_MAX])
+    assert decode(BlockBody, encode(BlockBody(None, chosen, ()))).evidence == chosen
+
+
+def test_e4_a_lift_covers_what_was_done_before_it(ledger: Ledger) -> None:
+    """consensus E4: only the board lifts a suspension, so an old misdeed does not undo that."""
+    liar = key(f"node-{NODES[2]}")
+    run(ledger, make_evidence(ledger, NODES[2], 1))
+    for _ in range(3):
+        run(ledger)
+    state = state_of(ledger)
+    lift(state, liar, 4)  # a transaction of block 4
+    ledger._put(ledger.state, state.changes())
+
+    for height in (2, 3):
+        old = make_evidence(ledger, NODES[2], height)
+        offer = Preamble(key(f"node-{NODES[0]}"), None, (old,))
+        time_ms = (ledger.time_s + 1) * 1000
+        assert propose(ledger.base, ledger.chain, time_ms, offer, []).evidence == ()
+        with pytest.raises(Malformed, match="board has decided"):
+            run(ledger, old)
+    assert get_suspended(state_of(ledger)) == ()
+
+    run(ledger, make_evidence(ledger, NODES[2], 4))
+    assert [one.key for one in get_suspended(state_of(ledger))] == [liar]
+
+
+def test_e4_a_lift_of_no_suspension_covers_nothing(ledger: Ledger) -> None:
+    """consensus E4: a board that names its node again has decided about nothing yet."""
+    run(ledger)
+    state = state_of(ledger)
+    lift(state, key(f"node-{NODES[2]}"), 2)
+    assert state.changes() == {}
+
+    run(ledger, make_evidence(ledger, NODES[2], 1))
+    assert len(get_suspended(state_of(ledger))) == 1
 
 
 # E4 with the limits of V3 and V4: who leaves the set, and when.

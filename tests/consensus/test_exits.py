@@ -96,7 +96,9 @@ def _fresh() -> None:
 def _carried() -> None:
     desk = Desk("B", timing=SLOW).watch()
     block = desk.block("b1")
-    desk.hear("C", ProvenRoundChange(desk.changes("C", 1, (0, block))[0], desk.proof(0, block)))
+    desk.hear(
+        "C", ProvenRoundChange(desk.changes("C", 1, (0, block))[0], desk.proof(0, block, "ACD"))
+    )
     desk.hear("D", *desk.changes("D", 1))
     desk.fire(Timer.RESEND)
     assert desk.did(ev.Fetch)

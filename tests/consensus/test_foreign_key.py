@@ -247,6 +247,61 @@ def test_d10_an_image_of_this_very_height_joins_again_and_does_not_stop() -> Non
         assert desk.said(RoundChange)
 
 
+def test_d10_an_image_of_the_end_of_a_height_joins_again_once_it_meets_its_words() -> None:
+    """consensus D10, F25: G = A, and the guard holds nothing of the height it signed at."""
+    for early in (True, False):
+        desk = Desk()
+        desk.slots = [Slot(Position(7, 0, Step.COMMIT), b"of height 7", bytes(range(64)))]
+        image = list(desk.slots)
+        lost = make_commit(key("D"), 8, 0, desk.block("b1").block_id)
+        desk.start()
+        if early:
+            desk.hear("A", lost)
+        desk.meet()
+        desk.hear("A", lost)
+
+        assert desk.slots == [*image, closing(end_of(8))]
+        assert desk.replica.status().silence is Silence.BARRIER
+        desk.hear("A", desk.proposal(desk.block("b1")), *desk.changes("ABC", 1))
+        assert desk.did(ev.SignAndSend) == []
+        close_height(desk, "ABD")
+        assert desk.replica.status().silence is None
+        desk.hear("A", *desk.changes("ABC", 1))
+        assert desk.said(RoundChange)
+
+
+def test_d10_a_lost_store_meets_the_votes_of_its_sound_guard_and_joins_no_barrier() -> None:
+    """consensus D10, F24: at heights up to the guard's it was this guard that let them be said."""
+    desk = Desk()
+    desk.slots = [Slot(Position(9, 0, Step.COMMIT), b"of height 9", bytes(range(64)))]
+    desk.start(acked=9)
+    for _ in range(2):
+        close_height(desk, "ABD")
+    desk.meet()
+
+    assert alarms(desk) == []
+    assert desk.replica.status().silence is None
+
+
+def test_d10_a_new_link_shows_the_peers_own_words_before_the_status() -> None:
+    """consensus D10, D9: a start gate that opens on this status has seen them."""
+    desk = prepared()
+    old, new = (make_commit(key("B"), 8, at, desk.block("b2").block_id) for at in (0, 1))
+    change = desk.changes("B", 1)[0]
+    desk.hear("C", old, new, change)
+
+    desk.tell(ev.LinkUp(key("B"), *desk.now))
+
+    sent = sent_to(desk, "B")
+    assert sent[:2] == [new, change]
+    assert isinstance(sent[2], Status)
+    assert old not in sent
+    desk.tell(ev.LinkUp(key("A"), *desk.now))
+    first, second = sent_to(desk, "A")[:2]
+    assert isinstance(first, SignedProposal)
+    assert isinstance(second, Status)
+
+
 def test_d14_a_forged_signature_of_the_own_key_is_the_fault_of_who_sent_it() -> None:
     desk = prepared()
     real = make_prepare(key("D"), 8, 0, desk.block("b2").block_id)

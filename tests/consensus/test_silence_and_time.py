@@ -428,13 +428,24 @@ def test_d14_own_messages_that_come_back_are_no_alarm() -> None:
     assert desk.replica.status().silence is None
 
 
-def test_d14_where_the_guard_has_not_been_no_alarm_is_raised() -> None:
-    """consensus D14: a height that the guard does not hold proves nothing."""
+def test_d14_where_the_guard_has_not_been_no_other_machine_is_suspected() -> None:
+    """consensus D14, D10: a height that the guard does not hold proves an old disk at most."""
     desk = Desk().watch()
     desk.hear("A", make_round_change(key("D"), 8, 4))
 
-    assert desk.did(ev.Alarm) == []
+    assert [one.text for one in desk.did(ev.Alarm)] == ["join-barrier"]
+    assert desk.replica.status().silence is Silence.BARRIER
     assert desk.round == 0
+
+
+def test_d14_where_the_guard_has_not_been_but_this_process_has_nothing_is_proved() -> None:
+    """consensus D14: another machine is a height ahead; what it signs here will tell."""
+    desk = committed()
+    desk.new_height()
+    desk.hear("A", make_round_change(key("D"), 9, 4))
+
+    assert desk.did(ev.Alarm) == []
+    assert desk.replica.status().silence is None
 
 
 def test_d14_a_forged_own_message_is_a_fault_of_the_link() -> None:
@@ -580,11 +591,9 @@ def test_t6_a_new_link_is_told_everything_at_once() -> None:
     desk.tell(ev.LinkUp(key("B"), *desk.now))
 
     assert {one.to for one in desk.did(ev.Send)} == {(key("B"),)}
-    assert [type(one).__name__ for one in sent(desk)] == [
-        "Status",
-        "SignedPrepare",
-        "SignedCommit",
-    ]
+    its_own, *rest = sent(desk)
+    assert its_own == make_prepare(key("B"), 8, 0, desk.block("b1").block_id)  # D10
+    assert [type(one).__name__ for one in rest] == ["Status", "SignedPrepare", "SignedCommit"]
 
 
 def test_t7_a_change_of_height_or_round_is_told_at_once() -> None:

@@ -33,7 +33,7 @@ from chain.keyspaces import (
 )
 from chain.params import FEDERATION
 from chain.records import Outcome
-from chain.sanctions import SUSPENDED_KEYS, Suspended, get_suspended
+from chain.sanctions import LIFTED, SUSPENDED_KEYS, Suspended, get_suspended
 from chain.state import State
 from contracts.accounts import Propose
 from contracts.coin import Leg, RedeemRequest, SetMinter, Transfer
@@ -635,10 +635,9 @@ def node(ledger: Ledger, name: str = "delfshaven", transport: str | None = None)
 
 
 @pytest.mark.parametrize("names_it", [True, False])
-def test_e4_a_board_that_registers_its_node_again_lifts_the_suspension(
-    ledger: Ledger, names_it: bool
-) -> None:
+def test_e4_a_board_that_registers_its_node_again_lifts_the_suspension(names_it: bool) -> None:
     """consensus E4: a new operator alone, without the node, lifts nothing; nor do other wijken."""
+    ledger = Ledger(wijken=1, validators=4, balances={"delfshaven/anna": 10_000})  # V3: it stays in
     rows = tuple(Suspended(key(f"node-{name}"), 1, "b", 1, bytes(32)) for name in NODES)
     run = ledger.run()
     SUSPENDED_KEYS.put(run.state, rows)
@@ -647,8 +646,10 @@ def test_e4_a_board_that_registers_its_node_again_lifts_the_suspension(
 
     assert_done(ledger.by_board("delfshaven", call))
 
-    left = get_suspended(State(ledger.base.read))
-    assert left == (rows[1:] if names_it else rows)
+    state = State(ledger.base.read)
+    assert get_suspended(state) == (rows[1:] if names_it else rows)
+    assert LIFTED.get(state, rows[0].key) == (ledger.base.height if names_it else None)
+    assert LIFTED.get(state, rows[1].key) is None
 
 
 def test_wijk_register_role_validator_keeps_the_node_it_has(ledger: Ledger) -> None:

@@ -10,15 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner, Result
+from msgspec.structs import replace
 
 from chain.crypto import public_key, sign
 from chain.file_signature import encode_signature, sign_file
+from chain.keyspaces import SET_NEXT, VALIDATOR_SETS
+from chain.set_change import get_members
+from chain.state import State
 from cli import wijk
 from consensus.guard import Position, Step, end_of, opening, read_guard
+from node.chainstore import STATE, ChainStore
 from node.guard_file import GuardFile, open_guard
 from node.home import Home, lock_home
 from node.setup import init_home
-from node.store import open_store
+from node.store import choose_kind, open_store
 from tests.federation import Ledger, seed
 from tests.live import live_network, until
 from tests.node.test_chainstore import BALANCES
@@ -218,6 +223,32 @@ def test_the_board_opens_the_open_height(home: Home, genesis: Genesis) -> None:
     aside = home.root / "guard.bin.damaged-1"
     assert read_guard(aside.read_bytes(), KEY, genesis.digest).position == end_of(BLOCKS + 1)
     assert log_of(home)[-1]["override_height"] == BLOCKS + 1
+
+
+@pytest.mark.usefixtures("person")
+def test_the_board_of_a_wijk_that_joined_later_is_asked_by_the_chain(
+    home: Home, genesis: Genesis
+) -> None:
+    """consensus D12: of a key that genesis does not place, the set in the state says the wijk."""
+    store = open_store(home.store, choose_kind("auto", home.store))
+    state = State(ChainStore(store).read_state)
+    members = get_members(state, SET_NEXT)
+    moved = tuple(replace(one, wijk="delfshaven") if one.key == KEY else one for one in members)
+    VALIDATOR_SETS.put(state, moved, SET_NEXT)
+    store.write([(STATE + at, raw) for at, raw in state.changes().items()])
+    store.close()
+    guard = guard_of(home, genesis)
+    guard.raise_to(BLOCKS + 1)
+    guard.close()
+    words = approve(home, BLOCKS + 1, "delfshaven-board-a", "delfshaven-board-b")
+    asked = json.loads((home.root / f"rejoin-{BLOCKS + 1}.json").read_bytes())
+    height = str(BLOCKS + 1)
+
+    told = run(home, "node", "rejoin", "--override-height", height, *words, says="delfshaven\n")
+
+    assert asked["wijk"] == "delfshaven"
+    assert shown(told)["guard"] == "opened"
+    assert position_of(home, genesis) == opening(BLOCKS + 1).position
 
 
 @pytest.mark.usefixtures("person")

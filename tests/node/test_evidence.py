@@ -13,11 +13,13 @@ from chain.crypto import sha256, sign, verify
 from chain.errors import Malformed
 from chain.evidence import Conviction, Evidence, TwoPrepares, get_commits, get_conviction
 from chain.records import Header
-from chain.sanctions import EVIDENCE_AGE_S
+from chain.sanctions import EVIDENCE_AGE_S, LIFTED
 from chain.signed import ChainName, Commit, Prepare, SignedCommit, SignedPrepare, signed_bytes
+from chain.state import State
 from chain.validators import CommitCertificate
 from consensus.events import Accuse, Retain
 from node import evidence
+from node.chainstore import STATE
 from node.evidence import EvidencePool
 from node.fork import compute_fork
 from node.home import Home
@@ -128,6 +130,21 @@ def test_e3_evidence_of_a_height_to_come_is_nobodys_fault(desk: Desk) -> None:
     assert desk.pool.offer() == ()
 
     desk.pool.on_note(EvidenceNote(desk.evidence(4)))  # the open height
+    assert len(desk.pool.offer()) == 1
+
+
+def test_e4_evidence_of_before_a_lift_is_not_kept_and_nobodys_fault(desk: Desk) -> None:
+    """consensus E4: a block that holds it is invalid, and a peer may not know of the lift yet."""
+    desk.pool.on_note(EvidenceNote(desk.evidence(2)))
+    state = State(desk.chain.store.read_state)
+    LIFTED.put(state, 3, key(LIAR))
+    desk.chain.store.store.write([(STATE + at, raw) for at, raw in state.changes().items()])
+
+    desk.pool.on_block()
+    assert desk.pool.offer() == ()
+    desk.pool.on_note(EvidenceNote(desk.evidence(2)))
+    assert desk.pool.offer() == ()
+    desk.pool.on_note(EvidenceNote(desk.evidence(3)))
     assert len(desk.pool.offer()) == 1
 
 

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from chain.codec import Record, encode
 from chain.errors import Malformed
 from chain.validators import CommitCertificate
-from consensus.messages import SignedCommit, SignedPrepare, SignedProposal, Status
+from consensus.messages import (
+    ProvenRoundChange,
+    SignedCommit,
+    SignedPrepare,
+    SignedProposal,
+    SignedRoundChange,
+    Status,
+)
 from node.flow import (
     BURST_IN_S,
     BYTES_PER_S,
@@ -293,6 +300,18 @@ def test_votes_go_first_and_each_kind_keeps_its_order() -> None:
     assert outflow.take(100, 0.0) == [b"v1", b"v2", b"r1", b"t1"]  # one batch is not looked into
     assert outflow.bytes == 0
     assert outflow.wait(0.0) is None
+
+
+def test_a_status_goes_behind_what_its_sender_says_in_the_same_breath() -> None:
+    """consensus D10: the gate of a peer counts it, and must know of its own lost words first."""
+    outflow = Outflow(0.0)
+    votes = (SignedPrepare, SignedCommit, SignedRoundChange, ProvenRoundChange, SignedProposal)
+    kinds: tuple[type[Record], ...] = (Status, *votes)
+    for kind in kinds:
+        outflow.put(BY_RECORD[kind], kind.__name__.encode())
+    taken = outflow.take(1_000, 0.0)
+    assert sorted(taken) == sorted(kind.__name__.encode() for kind in kinds)
+    assert taken[-1] == b"Status"
 
 
 def test_a_frame_over_the_rate_waits_and_holds_up_no_other_kind() -> None:

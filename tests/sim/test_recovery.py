@@ -235,6 +235,36 @@ def test_f25_an_old_disk_image_never_signs_at_or_below_what_was_attested() -> No
     assert len(set(heights(world))) == 1
 
 
+def test_f25_an_image_of_just_before_the_vote_does_not_vote_again() -> None:
+    """consensus F25, D10: no height tells that it is old, so the others show what it said."""
+    world = make_world(4)
+    pay(world, count=3, every=500)
+    old = world.nodes[2]
+    stop(old)
+    image = old.save_image()
+    start(world, old)
+    stop(world.nodes[3])
+    world.run(world.now + 3 * SECOND)
+    tip = max(heights(world))
+    world.pay()
+    while guard_slots(old, world)[-1][0] <= tip:
+        world.run(world.now + 1)
+    world.run(world.now + 4)
+    stop(old)
+    assert heights(world) == [tip, tip]
+    old.restore_image(image)
+    before = guard_slots(old, world)
+    start(world, old)
+    world.run(world.now + 5 * SECOND)
+
+    assert guard_slots(old, world) == [*before, (tip + 1, Step.END)]
+    assert silence(old) is Silence.BARRIER
+    start(world, world.nodes[3])
+    pay(world, count=4, every=2 * SECOND)
+    assert max(signed_heights(world, old)) > tip + 1
+    assert len(set(heights(world))) == 1
+
+
 def test_d10_a_crash_before_the_gate_is_no_way_round_the_barrier() -> None:
     """consensus D10, ADR 0045: the old image fetches the chain, and stops before q - 1 spoke."""
     world = make_world(4)

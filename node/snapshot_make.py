@@ -5,6 +5,7 @@ after it, which holds the certificate that everybody puts into it (`node/snapsho
 is behind makes none, and one that restarts meanwhile leaves the height to the others.
 """
 
+import logging
 from collections.abc import Callable, Iterator
 
 from chain.codec import encode
@@ -14,6 +15,8 @@ from node.chainstore import HEADER, ChainStore, Tip
 from node.messages import CHUNK_BYTES
 from node.ports import Snapshot, Timers
 from node.snapshot import CHUNKS_MAX, Manifest, Shelf, cut_chunks, find_first, read_manifest
+
+_log = logging.getLogger("wijk.node")
 
 MAKE = "snapshot"  # alarm: write the next chunk
 SYNC_CHUNKS = 16  # 4 MiB between two syncs: some 10 ms each
@@ -80,7 +83,8 @@ class SnapshotMaker:
         size = 0
         for chunk in cut_chunks(view, first, tip.height):
             if len(hashes) == CHUNKS_MAX:
-                return  # larger than anybody takes: a node that begins anew replays
+                _log.warning("snapshot.too_large", extra={"why": f"block {tip.height}"})
+                return  # nobody takes more: a node that begins anew replays
             self._files.append(chunk)
             hashes.append(sha256(chunk))
             size += len(chunk)

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from node.disk import DISK, FOLDER_MODE, Disk, StorageError, StoreDamaged, failing
+from node.manifest import cut_unfinished_edit
 from node.ports import Store
 from node.store_pairs import KEY_END
 from node.store_sqlite import FILE as SQLITE_FILE
@@ -69,14 +70,14 @@ def verify_store(store: Store) -> int:
 def recover_torn_tail(
     folder: Path, kind: str, is_sound: Callable[[Store], bool], disk: Disk = DISK
 ) -> Store:
-    """Open a store that a power cut left with half a batch at its end (reliability Y22).
+    """Open a store that a power cut left with half a batch, or half an edit (reliability Y22).
 
     LevelDB refuses such a store, and dropping what it cannot read could drop anything. So a copy
-    is opened forgivingly and has to prove itself: every pair read with its checksum, and
-    `is_sound`, which compares head, links and roots. Only then does the copy take the place of
-    the original, which is removed last. A crash at any point leaves a state that `open_store` and
-    this function go on from. Raises `StoreDamaged`, with the folder untouched, where there is no
-    proof. Needs room on the disk for a second store.
+    loses the unfinished edit of its manifest (ADR 0055), is opened forgivingly and has to prove
+    itself: every pair read with its checksum, and `is_sound`, which compares head, links and roots.
+    Only then does the copy take the place of the original, which is removed last. A crash at any
+    point leaves a state that `open_store` and this function go on from. Raises `StoreDamaged`, with
+    the folder untouched, where there is no proof. Needs room on the disk for a second store.
     """
     if kind != LEVELDB:
         raise StoreDamaged(f"{folder}: SQLite cuts a torn tail itself; this damage is another")
@@ -85,6 +86,7 @@ def recover_torn_tail(
     with failing(f"copy {folder}"):
         shutil.copytree(folder, mended)
     try:
+        cut_unfinished_edit(mended, disk)
         for forgiving in (True, False):  # once it is mended, the strict way has to accept it too
             store = _open_leveldb(mended, disk, forgiving=forgiving)
             try:

@@ -1,7 +1,8 @@
 """Record what LevelDB really asks of the disk: `python -m tests.record_leveldb` (reliability Y33).
 
-Needs `strace`. Writes `tests/vectors/leveldb-calls.json`; `tests/node/test_store_power.py` rebuilds
-from it every state that a power cut can leave. Record again when plyvel or LevelDB changes.
+Needs `strace`. Writes `tests/vectors/leveldb-calls.json`, lives of a store, and
+`leveldb-compaction-calls.json`, compactions of one life. `tests/node/test_store_power.py` rebuilds
+from them every state that a power cut can leave. Record again when plyvel or LevelDB changes.
 """
 
 import json
@@ -13,9 +14,12 @@ import tempfile
 from base64 import b64encode
 from pathlib import Path
 
-TARGET = Path(__file__).parent / "vectors" / "leveldb-calls.json"
+from tests.powercut.record import whole_calls
+
+VECTORS = Path(__file__).parent / "vectors"
 CALLS = "openat,write,pwrite64,fdatasync,fsync,rename,unlink,ftruncate"
 LIVES, BLOCKS = 3, 3  # how often the store is opened, and what each life writes
+COMPACTIONS = 3  # one after each BLOCKS blocks
 NOISE = ("LOCK", "LOG", "LOG.old")  # hold nothing of the store
 
 _STRING = r'"((?:\\x[0-9a-f]{2})*)"'
@@ -27,22 +31,27 @@ _UNLINK = re.compile(rf"unlink\({_STRING}\) = 0")
 
 
 def main() -> int:
-    """Play the part that is recorded, or record it."""
+    """Play the part that is recorded, or record both."""
     if len(sys.argv) > 1:
-        _play(Path(sys.argv[1]))
+        {"lives": _play_lives, "compactions": _play_compactions}[sys.argv[1]](Path(sys.argv[2]))
         return 0
-    with tempfile.TemporaryDirectory() as base:
-        folder, trace = Path(base) / "store", Path(base) / "trace"
-        words = ["strace", "-f", "-y", "-xx", "-s", "1000000", "-o", str(trace)]
-        words += ["-e", f"trace={CALLS}", sys.executable, "-m", "tests.record_leveldb", str(folder)]
-        subprocess.run(words, check=True)
-        ops = _read(trace.read_text(), folder)
-    TARGET.write_text("[\n" + ",\n".join(json.dumps(op) for op in ops) + "\n]\n")
-    print(f"{len(ops)} calls in {TARGET}")
+    _record("lives", VECTORS / "leveldb-calls.json")
+    _record("compactions", VECTORS / "leveldb-compaction-calls.json")
     return 0
 
 
-def _play(folder: Path) -> None:
+def _record(part: str, target: Path) -> None:
+    with tempfile.TemporaryDirectory() as base:
+        folder, trace = Path(base) / "store", Path(base) / "trace"
+        words = ["strace", "-f", "-y", "-xx", "-s", "1000000", "-o", str(trace)]
+        words += ["-e", f"trace={CALLS}", sys.executable, "-m", "tests.record_leveldb", part]
+        subprocess.run([*words, str(folder)], check=True)
+        ops = _read(trace.read_text(), folder)
+    target.write_text("[\n" + ",\n".join(json.dumps(op) for op in ops) + "\n]\n")
+    print(f"{len(ops)} calls in {target}")
+
+
+def _play_lives(folder: Path) -> None:
     from node.store_leveldb import create_leveldb, open_leveldb
     from tests.node.test_store_damage import write_chain
 
@@ -58,6 +67,24 @@ def _play(folder: Path) -> None:
             store = open_leveldb(folder)
 
 
+def _play_compactions(folder: Path) -> None:
+    from node.store_leveldb import create_leveldb
+    from node.store_pairs import KEY_END
+    from tests.node.test_store_damage import write_chain
+
+    folder.mkdir()
+    store = create_leveldb(folder)
+    _mark()
+    for compaction in range(COMPACTIONS):
+        for block in range(compaction * BLOCKS, (compaction + 1) * BLOCKS):
+            write_chain(store, block, block + 1)
+            _mark()
+        store._database.compact_range(
+            stop=KEY_END + b"\xff"
+        )  # what a background thread does when there is enough
+    store.close()
+
+
 def _mark() -> None:
     """Leave a promise in the trace: a look for a file that is not there."""
     assert not os.access("/no", os.R_OK)
@@ -70,7 +97,7 @@ def _mark() -> None:
 def _read(trace: str, folder: Path) -> list[list[str]]:
     """Return the calls on files of `folder`: kind, name, and data or new name."""
     ops: list[list[str]] = []
-    for line in trace.splitlines():
+    for line in whole_calls(trace.splitlines(keepends=True)):
         if found := _OPEN.search(line):
             path, flags, number = _text(found[1]), found[2], int(found[3])
             if path == "/no/promise":

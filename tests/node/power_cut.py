@@ -14,6 +14,7 @@ A file in a folder below has the name `folder/file`, and `sync_folder` then name
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from node.disk import Disk
@@ -205,17 +206,19 @@ def _tears(
     size = len(change.data)
     grown = max(len(data), change.at + size)
     yield "size kept, bytes lost", True, data.ljust(grown, b"\0")
-    for at in range(step, size, step):
-        whole = at % SECTOR == 0
+    sectors = list(
+        range(-change.at % SECTOR, size, SECTOR)
+    )  # begin here: on the disk, not in `data`
+    for at in sorted({*range(step, size, step), *sectors} - {0}):
         part = Op("write", change.file, change.at, change.data[:at])
         yield f"short at {at}", True, _changed(data, part)  # a size may be anything
-        yield f"torn at {at}", whole, _changed(data, part).ljust(grown, b"\0")
-    for _ in range(4 if size > SECTOR else 0):
+        yield f"torn at {at}", at in sectors, _changed(data, part).ljust(grown, b"\0")
+    edges = sorted({0, *sectors, size})
+    for _ in range(4 if len(edges) > 2 else 0):
         torn = bytearray(data.ljust(grown, b"\0"))
-        for at in range(0, size, SECTOR):
+        for begin, end in pairwise(edges):
             if chance.random() < 0.5:
-                part_bytes = change.data[at : at + SECTOR]
-                torn[change.at + at : change.at + at + len(part_bytes)] = part_bytes
+                torn[change.at + begin : change.at + end] = change.data[begin:end]
         yield "some sectors", True, bytes(torn)
 
 

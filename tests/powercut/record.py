@@ -68,7 +68,7 @@ def record(kind: str, lives: int, blocks: int) -> list[Op]:
         words += ["-e", f"trace={CALLS}", sys.executable, "-m", "tests.powercut.record"]
         subprocess.run([*words, str(root), str(lives), str(blocks)], check=True)
         with trace.open() as lines:
-            for line in _whole(lines):
+            for line in whole_calls(lines):
                 reader.read(line)
     return reader.ops
 
@@ -166,7 +166,7 @@ class _Reader:
             self.ops.append(Op("sync_folder", names=(folder,)))
 
 
-def _whole(lines: Iterable[str]) -> Iterator[str]:
+def whole_calls(lines: Iterable[str]) -> Iterator[str]:
     """Join calls that another thread came between; each counts when it ends."""
     begun: dict[str, str] = {}
     for line in lines:

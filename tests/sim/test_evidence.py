@@ -26,8 +26,11 @@ from consensus.messages import (
     seal,
     signed_bytes,
 )
+from node.chainstore import ChainStore, create_chain
+from node.rollback import _execute_again
+from node.store_memory import MemoryStore
 from node.wire import encode_frame
-from tests.sim.test_scenarios import SECOND, heights, make_world, pay, start, stop
+from tests.sim.test_scenarios import SECOND, Calm, heights, make_world, pay, start, stop
 from tests.sim.test_set_change import (
     appoint,
     assert_one_chain,
@@ -37,13 +40,14 @@ from tests.sim.test_set_change import (
     store_of,
     world_of,
 )
+from tests.sim.world import World, node_start
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chain.codec import Record
     from consensus.messages import Draft
-    from tests.sim.world import SimNode, World
+    from tests.sim.world import SimNode
 
 
 def sign(node: SimNode, draft: Draft) -> Record:
@@ -266,6 +270,30 @@ def test_e3_evidence_stands_once_in_the_state() -> None:
         assert [(one.kind, one.digest) for one in seen] == [
             ("b", sha256(evidence_on_chain(node)[0]))
         ]
+
+
+def test_s11_a_chain_with_evidence_is_executed_again_by_a_rollback() -> None:
+    """consensus S11, E3: what a block proves is part of what gives its roots."""
+    world = World(1, nodes=4, faults=Calm)
+    world.real_keys = True  # a rollback checks what it takes over as every node does
+    for node in world.nodes:
+        world.at(0, None, "start", node_start(node))
+    world.run(3 * SECOND)
+    liar = world.nodes[1]
+    liar.lie = prepare_twice(liar)
+    pay(world, count=6, every=SECOND)
+    honest = world.nodes[0]
+    assert evidence_on_chain(honest)
+    assert honest.runtime is not None
+    old, again = honest.runtime.store, MemoryStore({})
+    create_chain(again, world.genesis)
+    new = ChainStore(again)
+
+    for height in range(1, old.tip.height + 1):
+        _execute_again(old, new, world.chain, height)
+
+    assert new.tip == old.tip
+    assert suspended(honest).keys() == {one.key for one in get_suspended(State(new.read_state))}
 
 
 def set_keys(world: World) -> set[bytes]:

@@ -32,6 +32,7 @@ from chain.policy import build_policy, write_policy
 from chain.records import decode_tx
 from chain.state import State
 from chain.strict_json import parse_tree
+from chain.text_rules import is_slug
 from chain.texts import Problem, problem, remedy
 from node.api_auth import Readers, parties_of
 from node.api_request import (
@@ -182,7 +183,8 @@ class ReadRoutes:
         """GET /v1/board/{wijk}"""
         read_at(request, self._node.store)
         slug = request.match_info["wijk"]
-        return answer_json(_found(board_json(self._node.clock(), slug), slug))
+        board = board_json(self._node.clock(), slug) if is_slug(slug) else None
+        return answer_json(_found(board, slug))
 
     async def wijken(self, request: web.Request) -> web.StreamResponse:
         """GET /v1/wijken"""

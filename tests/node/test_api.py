@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import pytest
@@ -541,6 +542,10 @@ async def test_board_wijken_validators_limits_and_parameters(live: Live) -> None
     client = live.client
 
     board = await ask(client.get, "/v1/board/delfshaven")
+    for unknown in ("nergens", "x" * 300, "%00", "\u00e9" * 200):  # none is ever a key of the store
+        with pytest.raises(ClientProblem) as caught:
+            await ask(client.get, f"/v1/board/{quote(unknown)}")
+        assert caught.value.number == 3007
     wijken = await ask(client.get, "/v1/wijken")
     validators = await ask(client.validators)
     limits = await ask(client.get, f"/v1/accounts/{ANNA}/limits")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec import Raw
 
 from chain.errors import Malformed
+from node.snapshot import SNAPSHOT_EVERY_TEST
 from node.store_memory import MemoryStore
 from tests.flooder import TICK_MS, Flooder
 from tests.sim.disk import SimDisk
@@ -66,7 +67,7 @@ class Flood:
     """Four validators, of which the first floods the second as fast as it may."""
 
     def __init__(self, chance: Random) -> None:
-        self.world = FloodWorld(1, nodes=4, faults=Calm)
+        self.world = FloodWorld(1, nodes=4, faults=Calm, snapshot_every=SNAPSHOT_EVERY_TEST)
         for node in self.world.nodes:
             self.world.at(0, None, "start", node_start(node))
         self.world.run(3 * SECOND)

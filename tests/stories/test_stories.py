@@ -121,7 +121,8 @@ class Teller:
                 if not proven:
                     return change
                 assert claim is not None
-                return ProvenRoundChange(change, desk.proof(*claim))
+                others = "".join(one for one in desk.letters if one != desk.own)  # F18: not by it
+                return ProvenRoundChange(change, desk.proof(*claim, others))
             case "Proposal":
                 name, _, because = rest.partition(" because ")
                 block = self._block(name, desk.letters[round_ % len(desk.letters)])

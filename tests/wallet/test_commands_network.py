@@ -304,8 +304,9 @@ def test_search_finds_a_block_an_order_and_an_account(home: Path) -> None:
 
 
 def test_events_come_in_order_and_go_on_after_an_id(home: Path) -> None:
-    for amount in ("0,60", "0,61"):
-        ask("pay", "pay", "dev5", amount, "--from", "dev1", "--yes")
+    paid = [
+        ask("pay", "pay", "dev5", amount, "--from", "dev1", "--yes") for amount in ("0,60", "0,61")
+    ]
     first = json.loads(run("query", "events", "block", "--limit", "1", "--after", "0.0", "-o",
                            "jsonl").stdout)  # fmt: skip
     lines = run("query", "events", "tx", "--limit", "2", "--after", "0.0", "-o", "jsonl").stdout
@@ -315,8 +316,9 @@ def test_events_come_in_order_and_go_on_after_an_id(home: Path) -> None:
     ids = [tuple(map(int, json.loads(line)["id"].split("."))) for line in lines.splitlines()]
     assert len(ids) == 2
     assert ids == sorted(ids)
-    every = run("query", "events", "--limit", "2", "--after", "0.0").stdout
-    assert "Blok 1, opdrachten: 1, door v" in every
+    before = f"{paid[0]['height'] - 1}.9999"
+    every = run("query", "events", "--limit", "2", "--after", before).stdout
+    assert f"Blok {paid[0]['height']}, opdrachten: 1, door v" in every
     assert "coin.transfer € " in every or "trade.pay € " in every
     assert "cents" not in every
 

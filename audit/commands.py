@@ -75,7 +75,7 @@ def verify(terminal: Terminal, first: int, last: int | None, folder: Path | None
     from audit import verify as verifying
     from chain.errors import Malformed
     from chain.texts import Problem
-    from node.light_client import refuse_known_fork
+    from node.forks import refuse_known_fork
 
     if last is not None and last < first:
         raise Problem(1001, cause=f"--to {last} < --from {first}")

@@ -32,7 +32,7 @@ from chain.proof import (
     verify_state_proof,
 )
 from node.client import Client
-from node.light_client import FORKS
+from node.forks import FORKS
 
 CHECKPOINTS, PROOFS = "checkpoints", "proofs"  # folders of the client home
 

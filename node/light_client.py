@@ -29,14 +29,15 @@ from chain.terminal import Terminal
 from chain.texts import Problem
 from chain.validators import CommitCertificate, Validator, ValidatorSet, validator_set
 from node.client import PATIENCE_S_MAX, Client, ask_patiently
+from node.forks import CONFLICT, FORKS, HEAD, refuse_known_fork
 
-POLICY, HEAD, FORKS = "policy.json", "light.json", "forks"
+POLICY = "policy.json"
 HEAD_BYTES_MAX = 64 * 1024  # a header, and a certificate of 100 signatures, in base64
 HEAD_FORMAT, FORK_FORMAT = "wijk/light/1", "wijk/fork/1"
 FRESH_MS = 600_000  # a head this young is not moved on for nothing: every command asks
 STRIDE = 500  # blocks followed one by one before they are kept, so that Ctrl-C loses few
 SECOND_S_MAX = 3.0  # a second source that hangs must not keep a payment waiting
-PROOF_WRONG, CONFLICT, NOT_FOUND, BAD_FILE = 5001, 5003, 3007, 1002
+PROOF_WRONG, NOT_FOUND, BAD_FILE = 5001, 3007, 1002
 NOT_NOW = frozenset({3001, 3002, 3003, 3004, 4002, 4003, 4004, 9001})  # another node may answer
 
 Save = Callable[[Path, bytes], None]  # puts a file in the home, whole or not at all
@@ -231,19 +232,6 @@ def trust_shown(policy: Policy, block: LightBlock) -> Trusted:
     return light.trust_block(
         policy.chain_id, digest, block.header, block.certificate, signers, coming, verify
     )
-
-
-def refuse_known_fork(home: Path) -> None:
-    """Raise `Problem` 5003 while a fork lies in the home: it is never resolved by itself.
-
-    What begins with a dot is of a write that a crash cut short, or of a file browser.
-    """
-    folder = home / FORKS
-    kept = (
-        sorted(path for path in folder.iterdir() if path.name[0] != ".") if folder.is_dir() else []
-    )
-    if kept:
-        raise Problem(CONFLICT, file=str(kept[0]), head=str(home / HEAD))
 
 
 def load_head(home: Path, policy: Policy) -> LightBlock | None:

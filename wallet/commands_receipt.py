@@ -80,7 +80,7 @@ def load_policy(terminal: Terminal, path: Path | None) -> "Policy":
     from chain.errors import Malformed
     from chain.policy import POLICY_BYTES_MAX, read_policy
     from chain.texts import Problem
-    from node.light_client import refuse_known_fork
+    from node.forks import refuse_known_fork
     from wallet.files import read_plain
 
     if path is None:

@@ -16,7 +16,7 @@ import pytest
 
 from chain.codec import decode, encode
 from chain.records import Header
-from node.light_client import FORKS
+from node.forks import FORKS
 from tests.audit.made_chain import MadeChain, make_changed_chain, transfer
 from tests.audit.small_node import SmallNode, serve
 

@@ -26,7 +26,8 @@ from chain.validators import (
     check_commit_certificate,
     validator_set,
 )
-from node.light_client import FORKS, HEAD, POLICY, Followed, follow_home
+from node.forks import FORKS, HEAD
+from node.light_client import POLICY, Followed, follow_home
 from tests import federation
 from tests.audit.made_chain import MadeChain, make_chain, make_changed_chain, transfer
 from tests.audit.small_node import SmallNode, serve

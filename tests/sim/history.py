@@ -57,10 +57,10 @@ def heal(world: World) -> None:
     world.faults.calm()
     world.weather.heal()
     for node in world.nodes:
-        node.skew_ms = 0
         node.failing = 0.0
         node.paused_until = 0
         node.set_rate((1, 1))
+        node.skew_ms = world.now - node.mono_ms()  # also what a fast or slow clock has added up
         if node.runtime is not None:
             node.runtime.saves_space = False
         if node.rotten and node.runtime is not None:

@@ -64,6 +64,8 @@ def test_seeds_keep_every_invariant_and_make_progress_after_healing(part: int) -
         (2_026_120_266, Swarm),
         # A clock that had run fast stayed wrong after healing, beside a node in the join barrier.
         (2_026_160_156, Swarm),
+        # An approval let a node sign at the height of its lost disk, and evidence followed (D12).
+        (2_026_180_631, Swarm),
     ],
 )
 def test_a_seed_that_once_failed_never_fails_again(seed: int, faults: type[Faults]) -> None:

@@ -27,10 +27,8 @@ from chain.errors import Malformed
 from chain.execute import (
     Base,
     Executed,
-    Preamble,
-    apply_block,
-    check_header,
     check_results,
+    execute_block,
     get_set_after,
 )
 from chain.genesis import Genesis, make_base
@@ -143,11 +141,8 @@ class Replay:
         self.part = "certificates"
         self.walk.check(block)
         self.part = "state"
-        check_header(self.base, self.chain, header, block.body)
-        body, check = block.body, self._check_signatures
-        preamble = Preamble(header.creator, body.last_commit, body.evidence)
-        executed = apply_block(
-            self.base, self.chain, header.time_ms, preamble, txs, check, self._verify
+        executed = execute_block(
+            self.base, self.chain, header, block.body, txs, self._check_signatures, self._verify
         )
         log_is_so = (executed.frontier.size, executed.log_root) == (
             header.log_size,

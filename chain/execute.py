@@ -467,6 +467,26 @@ def check_header(base: Base, chain: Chain, header: Header, body: BlockBody) -> N
     check_amount(body.evidence)
 
 
+def execute_block(
+    base: Base,
+    chain: Chain,
+    header: Header,
+    body: BlockBody,
+    txs: Sequence[Tx],
+    check: CheckSignatures = check_signatures,
+    verify: Verify = verify,
+) -> Executed:
+    """Execute a whole block on `base`; raise `Malformed` where it does not fit there.
+
+    Its roots are compared by `check_results`: who finds others has to say what they are (S5).
+    """
+    check_header(base, chain, header, body)
+    if body.tx_ids != tuple(tx.id for tx in txs):
+        raise Malformed("transactions differ from the ids of the body")
+    preamble = Preamble(header.creator, body.last_commit, body.evidence)
+    return apply_block(base, chain, header.time_ms, preamble, txs, check, verify)
+
+
 def check_results(header: Header, executed: Executed, base: Base) -> None:
     """Raise `Malformed` unless the roots of `header` are those of our own execution (D6)."""
     coming = get_set_after(executed, base)

@@ -24,7 +24,7 @@ from chain.leaders import pin
 from chain.set_change import change_members, find_fault, get_members, is_under_way
 from chain.signed import ChainName
 from chain.state import Keyspace, State
-from chain.validators import Validator, ValidatorSet, Verify, validator_set
+from chain.validators import ValidatorSet, Verify, unnamed_set
 
 EVIDENCE_AGE_S = 7 * 86_400  # consensus E3, a constant of protocol version 1 (V7)
 HOUR_S = 3_600
@@ -242,9 +242,5 @@ def _set_at(state: State, height: int) -> ValidatorSet:
     """Return Set(height), of a height in the window and at most that of this block (V2)."""
     for past in PAST_SETS.get(state) or ():
         if height <= past.last:
-            return _make_set(past.keys)
-    return _make_set([member.key for member in get_members(state, SET_LAST)])
-
-
-def _make_set(keys: Sequence[bytes]) -> ValidatorSet:
-    return validator_set(Validator(key.hex(), key) for key in keys)
+            return unnamed_set(past.keys)
+    return unnamed_set([member.key for member in get_members(state, SET_LAST)])

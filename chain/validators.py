@@ -101,6 +101,11 @@ def validator_set(validators: Iterable[Validator]) -> ValidatorSet:
     return ValidatorSet(tuple(sorted(validators, key=lambda validator: validator.key)))
 
 
+def unnamed_set(keys: Iterable[bytes]) -> ValidatorSet:
+    """Return the set of these distinct `keys`, where nothing else counts (consensus Q4, M7)."""
+    return validator_set(Validator(key.hex(), key) for key in keys)
+
+
 class PreparedCertificate(Record, frozen=True, tag="wijk.pc.1"):
     """Prepares of a quorum for one block in one round (consensus M10)."""
 

@@ -16,9 +16,8 @@ from chain.execute import (
     BlockRun,
     Executed,
     Preamble,
-    apply_block,
-    check_header,
     check_results,
+    execute_block,
     get_limits,
     get_set,
     make_header,
@@ -237,13 +236,9 @@ class Candidates:
         Where only the roots differ it is `Differs`.
         """
         base = self._store.base() if base is None else base
-        check_header(base, self._chain, header, body)
-        if body.tx_ids != tuple(tx.id for tx in txs):
-            raise Malformed("transactions differ from the ids of the body")
         started_ms = self._timers.mono_ms()
-        preamble = Preamble(header.creator, body.last_commit, body.evidence)
-        executed = apply_block(
-            base, self._chain, header.time_ms, preamble, txs, self._intake.check, self._verify
+        executed = execute_block(
+            base, self._chain, header, body, txs, self._intake.check, self._verify
         )
         self.executed_ms = self._timers.mono_ms() - started_ms
         try:

@@ -145,24 +145,24 @@ class ChainStore:
 
     def header(self, height: int) -> Header | None:
         """Return the header at `height`, or None."""
-        raw = self.store.get(HEADER + _u64(height))
+        raw = self.store.get(HEADER + u64(height))
         return None if raw is None else decode(Header, raw)
 
     def certificate(self, height: int) -> CommitCertificate | None:
         """Return the commit certificate of `height`, or None (consensus S6: kept for ever)."""
-        raw = self.store.get(CERTIFICATE + _u64(height))
+        raw = self.store.get(CERTIFICATE + u64(height))
         return None if raw is None else decode(CommitCertificate, raw)
 
     def raw_block(self, height: int) -> tuple[bytes, bytes, bytes, Envelopes] | None:
         """Return header, body and certificate bytes, and the envelopes of a decided block."""
-        header = self.store.get(HEADER + _u64(height))
+        header = self.store.get(HEADER + u64(height))
         if header is None:
             return None
         return (
             header,
-            _known(self.store.get(BODY + _u64(height))),
-            _known(self.store.get(CERTIFICATE + _u64(height))),
-            decode(Envelopes, _known(self.store.get(ENVELOPES + _u64(height)))),
+            _known(self.store.get(BODY + u64(height))),
+            _known(self.store.get(CERTIFICATE + u64(height))),
+            decode(Envelopes, _known(self.store.get(ENVELOPES + u64(height)))),
         )
 
     def block(self, height: int) -> Block | None:
@@ -219,12 +219,12 @@ class ChainStore:
 
     def envelope(self, place: TxPlace) -> bytes:
         """Return the bytes of an included transaction."""
-        raw = _known(self.store.get(ENVELOPES + _u64(place.height)))
+        raw = _known(self.store.get(ENVELOPES + u64(place.height)))
         return decode(Envelopes, raw)[place.index]
 
     def outcomes(self, height: int) -> Outcomes:
         """Return the outcomes of a block in body order, postings and notices included."""
-        raw = self.store.get(OUTCOMES + _u64(height))
+        raw = self.store.get(OUTCOMES + u64(height))
         return () if raw is None else decode(Outcomes, raw)
 
     def history(
@@ -249,7 +249,7 @@ class ChainStore:
         """Make a decided block durable in one synced batch, and stand on it (consensus D3)."""
         height = header.height
         assert height == self.tip.height + 1, "blocks are applied in order"
-        at = _u64(height)
+        at = u64(height)
         tip = Tip(
             height,
             certificate.block_id,
@@ -278,7 +278,7 @@ class ChainStore:
         ]
         coming = executed.changes.get(VALIDATOR_SETS.key(SET_NOW))
         if coming is not None:
-            batch.append((ERA + _u64(height + 1), coming))
+            batch.append((ERA + u64(height + 1), coming))
         batch += [(STATE + key, value) for key, value in executed.changes.items()]
         batch += [(NODE + path, node) for path, node in executed.tree_nodes.items()]
         batch += [(log_key(*place), node) for place, node in executed.log_nodes]
@@ -324,7 +324,7 @@ class ChainStore:
         rows: list[Change] = []
         balances: dict[tuple[str, bytes], int] = {}
         for index, (tx, outcome) in enumerate(zip(txs, executed.outcomes, strict=True)):
-            place = _u64(height) + index.to_bytes(4, "big")
+            place = u64(height) + index.to_bytes(4, "big")
             kind = kind_of(call_name(tx.call))
             cross_wijk = int(kind == "trade")
             postings = outcome.postings
@@ -376,7 +376,7 @@ class ChainStore:
             time_s = header.time_ms // 1000
             if time_s <= newest_s - horizon_s:
                 break
-            raw = _known(self.store.get(ENVELOPES + _u64(height)))
+            raw = _known(self.store.get(ENVELOPES + u64(height)))
             blocks.append((time_s, [_included(envelope) for envelope in decode(Envelopes, raw)]))
             height -= 1
         for time_s, included in reversed(blocks):
@@ -391,7 +391,7 @@ def create_chain(store: Store, genesis: Genesis) -> None:
     batch: list[Change] = [(STATE + key, value) for key, value in genesis.state.items()]
     batch += [(NODE + path, node) for path, node in nodes.nodes.items()]
     batch += [(TIP, encode(tip)), (GENESIS, genesis.canonical)]
-    batch.append((ERA + _u64(1), genesis.state[VALIDATOR_SETS.key(SET_NOW)]))
+    batch.append((ERA + u64(1), genesis.state[VALIDATOR_SETS.key(SET_NOW)]))
     store.write(batch)
 
 
@@ -438,10 +438,11 @@ def _known(value: bytes | None) -> bytes:
     return value
 
 
-def _u64(number: int) -> bytes:
+def u64(number: int) -> bytes:
+    """Return a height as part of a key: big-endian, so that keys are in order of height."""
     return number.to_bytes(8, "big")
 
 
 def log_key(level: int, index: int) -> bytes:
     """Return the key of a full node of the log."""
-    return LOG + level.to_bytes(1, "big") + _u64(index)
+    return LOG + level.to_bytes(1, "big") + u64(index)

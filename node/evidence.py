@@ -28,7 +28,7 @@ from chain.signed import ChainName
 from chain.state import State
 from chain.validators import VALIDATORS_MAX, Verify
 from consensus import events
-from node.chainstore import ChainStore
+from node.chainstore import ChainStore, u64
 from node.messages import EvidenceNote
 from node.ports import Links, Peer, Size
 
@@ -141,7 +141,7 @@ class EvidencePool:
 
     def retain(self, effect: events.Retain) -> None:
         """Keep the messages of a height, and forget those that are older than the window (E5)."""
-        key = RETAINED + effect.height.to_bytes(8, "big")
+        key = RETAINED + u64(effect.height)
         raw = encode(Retained(effect.height, effect.said))
         self._sizes[key] = len(raw)
         changes: list[tuple[bytes, bytes | None]] = [(key, raw)]
@@ -156,7 +156,7 @@ class EvidencePool:
 
     def retained(self, height: int) -> tuple[Testimony, ...]:
         """Return what was kept of a height."""
-        raw = self._store.store.get(RETAINED + height.to_bytes(8, "big"))
+        raw = self._store.store.get(RETAINED + u64(height))
         return () if raw is None else decode(Retained, raw).said
 
     def _check(self, evidence: Evidence, found: Conviction) -> None:

@@ -9,7 +9,7 @@ at the snapshot all of it is the same, and the second state is deleted.
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from node.chainstore import ERA, JOINED, NODE, OPEN, STATE, TIP, ChainStore, Change
+from node.chainstore import ERA, JOINED, NODE, OPEN, STATE, TIP, ChainStore, Change, u64
 from node.ports import Snapshot, Store
 
 PAST = b"k"  # before the key of what has another value there
@@ -56,7 +56,7 @@ def finish_past(store: ChainStore, past: ChainStore) -> None:
     joined = store.joined
     assert joined is not None, "only a node that joined by a snapshot has a second state"
     assert past.tip.block_id == joined.block_id, "the past leads to the snapshot"
-    guessed = [ERA + height.to_bytes(8, "big") for height in (joined.height, joined.height + 1)]
+    guessed = [ERA + u64(height) for height in (joined.height, joined.height + 1)]
     batch: list[Change] = [(key, None) for key in guessed]
     batch += past.store.scan(ERA, ERA + b"\xff" * 9)
     batch += [(JOINED, None), (_place(TIP), None)]

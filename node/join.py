@@ -19,7 +19,7 @@ from chain.crypto import sha256
 from chain.errors import Malformed
 from chain.genesis import Genesis
 from chain.records import Header, block_id
-from chain.validators import CommitCertificate, Validator, ValidatorSet, Verify, validator_set
+from chain.validators import CommitCertificate, ValidatorSet, Verify, unnamed_set
 from node.messages import (
     HEADERS_MAX,
     ChunkAnswer,
@@ -423,4 +423,4 @@ def _named_set(keys: tuple[bytes, ...]) -> ValidatorSet:
     """Return a set of which only the keys are known; headers vouch for no more (M7)."""
     if len(set(keys)) != len(keys):
         raise Malformed("a set that names a key twice")
-    return validator_set(Validator(key.hex(), key) for key in keys)
+    return unnamed_set(keys)

@@ -14,13 +14,7 @@ from chain.codec import decode
 from chain.contract import Chain
 from chain.crypto import verify
 from chain.errors import Malformed
-from chain.execute import (
-    Preamble,
-    apply_block,
-    check_header,
-    check_results,
-    get_set,
-)
+from chain.execute import check_results, execute_block, get_set
 from chain.genesis import Genesis
 from chain.keyspaces import SET_NOW
 from chain.records import BlockBody, Header, block_id, decode_tx
@@ -109,11 +103,7 @@ def _execute_again(old: ChainStore, new: ChainStore, chain: Chain, height: int) 
         validators = get_set(new.read_state, SET_NOW)
         check_commit_certificate(certificate, validators, chain.chain_id, verify)
         base = new.base()
-        check_header(base, chain, header, body)
-        if body.tx_ids != tuple(tx.id for tx in txs):
-            raise Malformed("its transactions are others")
-        preamble = Preamble(header.creator, body.last_commit, body.evidence)
-        executed = apply_block(base, chain, header.time_ms, preamble, txs)
+        executed = execute_block(base, chain, header, body, txs)
         check_results(header, executed, base)
     except (Malformed, AssertionError) as error:  # what a block needs was written with it
         raise StoreDamaged(f"block {height} cannot be executed again: {error}") from error

@@ -26,7 +26,7 @@ from chain.errors import Malformed
 from chain.light import Trusted, check_final
 from chain.records import Header, block_id
 from chain.validators import CommitCertificate, Verify
-from node.chainstore import BODY, ENVELOPES, HEADER, STATE, get_horizon_s
+from node.chainstore import BODY, ENVELOPES, HEADER, STATE, get_horizon_s, u64
 from node.messages import (
     CERTIFICATE_BYTES_MAX,
     CHUNK_BYTES,
@@ -167,12 +167,12 @@ def cut_chunks(view: Snapshot, first: int, height: int) -> Iterator[bytes]:
 
 def _rows(view: Snapshot, first: int, height: int) -> Iterator[Pair]:
     for prefix in _BLOCK_ROWS:
-        yield from view.scan(prefix + _u64(first), prefix + _u64(height + 1))
+        yield from view.scan(prefix + u64(first), prefix + u64(height + 1))
     yield from view.scan(STATE, bytes([STATE[0] + 1]))
 
 
 def _time_s(view: Snapshot, height: int) -> int:
-    raw = view.get(HEADER + _u64(height))
+    raw = view.get(HEADER + u64(height))
     assert raw is not None, "the window of a tip is always held"
     return decode(Header, raw).time_ms // 1000
 
@@ -228,7 +228,3 @@ class PairReader:
             held = kind == STATE and bool(at)
         if not held:
             raise Malformed("a pair of a snapshot that does not belong there")
-
-
-def _u64(number: int) -> bytes:
-    return number.to_bytes(8, "big")

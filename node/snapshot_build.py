@@ -36,6 +36,7 @@ from node.chainstore import (
     create_chain,
     get_horizon_s,
     log_key,
+    u64,
 )
 from node.history_store import PastStore
 from node.ports import Store
@@ -110,8 +111,8 @@ class Builder:
                 decode_tx(envelope, msgspec.Raw)
             self._store.write(
                 [
-                    (CERTIFICATE + _u64(height), encode(certificate)),
-                    (HEIGHT_OF + expected, _u64(height)),
+                    (CERTIFICATE + u64(height), encode(certificate)),
+                    (HEIGHT_OF + expected, u64(height)),
                 ]
             )
             expected = header.parent_id
@@ -150,17 +151,13 @@ class Builder:
             members = self._store.get(STATE + VALIDATOR_SETS.key(which))
             if members is None:
                 raise Malformed("a state without validators")
-            batch.append((ERA + _u64(height), members))
+            batch.append((ERA + u64(height), members))
         places = log.full_nodes(0, header.log_size)
         batch += [(log_key(*place), root) for place, root in zip(places, frontier, strict=True)]
         return batch
 
     def _need(self, prefix: bytes, height: int) -> bytes:
-        raw = self._store.get(prefix + _u64(height))
+        raw = self._store.get(prefix + u64(height))
         if raw is None:
             raise Malformed(f"a snapshot without block {height}")
         return raw
-
-
-def _u64(number: int) -> bytes:
-    return number.to_bytes(8, "big")

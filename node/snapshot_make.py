@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from chain.codec import encode
 from chain.crypto import sha256
 from chain.validators import CommitCertificate
-from node.chainstore import HEADER, ChainStore, Tip
+from node.chainstore import HEADER, ChainStore, Tip, u64
 from node.messages import CHUNK_BYTES
 from node.ports import Snapshot, Timers
 from node.snapshot import CHUNKS_MAX, Manifest, Shelf, cut_chunks, find_first, read_manifest
@@ -92,7 +92,7 @@ class SnapshotMaker:
                 self._files.sync()
             yield
         assert size > (len(hashes) - 1) * CHUNK_BYTES, "all chunks but the last are full"
-        header = view.get(HEADER + tip.height.to_bytes(8, "big"))
+        header = view.get(HEADER + u64(tip.height))
         assert header is not None, "the view stands at this block"
         manifest = Manifest(header, encode(certificate), tip.frontier, first, size, tuple(hashes))
         raw = encode(manifest)

@@ -13,7 +13,7 @@ from chain.contract import Chain
 from chain.execute import Base, Executed
 from chain.genesis import Genesis
 from chain.validators import Verify
-from node.chainstore import CERTIFICATE, HEADER, ChainStore
+from node.chainstore import CERTIFICATE, HEADER, ChainStore, u64
 from node.history_store import PastStore, clean_past, finish_past
 from node.join import JOIN, Join, Place
 from node.messages import (
@@ -248,7 +248,7 @@ def find_headers(store: ChainStore, request: HeadersRequest) -> HeadersAnswer:
     if first < max(1, store.whole_from):
         return HeadersAnswer(())
     for height in range(first, last + 1):
-        at = height.to_bytes(8, "big")
+        at = u64(height)
         header, certificate = store.store.get(HEADER + at), store.store.get(CERTIFICATE + at)
         assert header is not None, "every height from `whole_from` on is held"
         assert certificate is not None, "with its certificate (S6)"

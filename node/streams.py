@@ -22,7 +22,7 @@ from chain.state import State
 from chain.texts import Problem
 from node.api_auth import Readers
 from node.api_request import NUMBER_MAX, Caps, parse_number, read_account
-from node.chainstore import ENVELOPES, Envelopes
+from node.chainstore import ENVELOPES, Envelopes, u64
 from node.http_server import Stream, read_language, read_network
 from node.runtime import Applied
 from node.standing import Node
@@ -191,7 +191,7 @@ class Streams:
 
     def _tx_events(self, height: int) -> Iterable[Event]:
         store, chain = self._node.store, self._node.chain
-        raw = store.store.get(ENVELOPES + height.to_bytes(8, "big"))
+        raw = store.store.get(ENVELOPES + u64(height))
         header = store.header(height)
         assert raw is not None, "every decided block is stored"
         assert header is not None, "every decided block has a header"

@@ -56,7 +56,7 @@ from chain.validators import (
     quorum,
     read_bitmap,
 )
-from node.chainstore import ENVELOPES, ChainStore, Envelopes, HistoryRow, TxPlace
+from node.chainstore import ENVELOPES, ChainStore, Envelopes, HistoryRow, TxPlace, u64
 
 _NO_SUPPLY = Supply(0, 0, 0, 0, 0, 0, 0, 0)
 
@@ -187,7 +187,7 @@ def block_txs_json(
     store: ChainStore, chain: Chain, height: int, start: int, limit: int, lang: str
 ) -> list[Json]:
     """Return `query tx` objects of a block from transaction `start` on."""
-    raw = store.store.get(ENVELOPES + height.to_bytes(8, "big"))
+    raw = store.store.get(ENVELOPES + u64(height))
     envelopes = decode(Envelopes, raw) if raw is not None else ()
     at = at_height(store, height)
     found = []

@@ -186,10 +186,10 @@ PLANTS = [
     Plant("J66", "consensus.timers:is_timely",
           "return time_ms - CLOCK_SLACK_MS <= wall_ms <= time_ms + delay_ms(round_) + "
           "CLOCK_SLACK_MS", "return True", swarm, "T10"),
-    Plant("J67", "node.candidates:Candidates.run",
-          "base, self._chain, header.time_ms, preamble, txs, self._intake.check, self._verify",
-          "base, self._chain, header.time_ms, preamble, sorted(txs, key=lambda tx: tx.id), "
-          "self._intake.check, self._verify", swarm, "I9"),
+    Plant("J67", "chain.execute:execute_block",
+          "return apply_block(base, chain, header.time_ms, preamble, txs, check, verify)",
+          "return apply_block(base, chain, header.time_ms, preamble, "
+          "sorted(txs, key=lambda tx: tx.id), check, verify)", swarm, "I9"),
     Plant("J68", "chain.codec:decode", "if _encoder.encode(value) == data:", "if True:",
           law(test_codec.test_padded_integers_and_lengths_are_malformed, Any, "cc05")),
     Plant("J71", REPLICA + "_leave_if_overdue", "self._leave_round()", "pass", liars, "I9"),
@@ -551,7 +551,7 @@ PLANTS = [
               test_liars.boast_and_owe)),
     Plant("S4", "node.sync:Sync._demote", "self._faults[peer] = self._faults.get(peer, 0) + 1",
           "pass", law(test_liars.test_s4_a_peer_that_served_bad_data_is_asked_last)),
-    Plant("S11", "node.rollback:_execute_again",
+    Plant("S11", "chain.execute:execute_block",
           "preamble = Preamble(header.creator, body.last_commit, body.evidence)",
           "preamble = Preamble(header.creator, body.last_commit, ())",
           law(sim_evidence.test_s11_a_chain_with_evidence_is_executed_again_by_a_rollback)),

@@ -31,7 +31,7 @@ run: .venv/.runtime
 	@exec $(BIN)/wijk demo $(ARGS)
 
 test: .venv/.dev
-	$(BIN)/python -m pytest -n $(WORKERS) --maxschedchunk 4 $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 check: .venv/.dev
 	$(BIN)/ruff format --check .

@@ -64,14 +64,16 @@ def test_the_crowd_stands_in_genesis_with_its_money_and_without_keystore_files()
     assert not [name for name in plan.key_names() if "crowd" in name]
 
 
-def test_transfers_are_all_different_and_pay_one_cent_to_the_next() -> None:
-    seeds = plan_bench(1, 3, AT).crowd_seeds()
-    envelopes = sign_transfers(bytes(32), seeds, 7, 1_800_000_000)
-    assert len(set(envelopes)) == 7
+def test_transfers_are_all_different_and_pay_one_cent_to_anyone_but_the_payer() -> None:
+    seeds = plan_bench(1, 5, AT).crowd_seeds()
+    envelopes = sign_transfers(bytes(32), seeds, 200, 1_800_000_000)
+    assert len(set(envelopes)) == 200
     txs = [decode_tx(raw, Transfer) for raw in envelopes]
-    payees = [tx.call.legs[0].to for tx in txs]
-    assert payees[:2] == [txs[1].sender, txs[2].sender]
-    assert payees[2] == txs[0].sender
+    payers, payees = [tx.sender for tx in txs], [tx.call.legs[0].to for tx in txs]
+    assert payers[:5] == payers[5:10]  # in turn
+    assert len(set(payers)) == 5
+    assert all(payer != payee for payer, payee in zip(payers, payees, strict=True))
+    assert len(set(zip(payers, payees, strict=True))) == 5 * 4  # everyone pays everyone else
     assert {tx.call.legs[0].cents for tx in txs} == {1}
 
 

@@ -6,7 +6,7 @@ of it a link may leave only what its own end signed.
 """
 
 from chain.validators import ValidatorSet
-from consensus.events import Received
+from consensus.events import HeightContext, Received
 from consensus.messages import SignedCommit, SignedMessage, SignedPrepare, SignedProposal
 
 PROPOSALS_MAX = 2  # with a prepare and a commit of each validator: 2n + 2 messages a height
@@ -20,8 +20,24 @@ class EarlyMessages:
     def __init__(self) -> None:
         self._kept: dict[_Key, Received] = {}
 
+    def wants(
+        self, message: SignedMessage, peer: bytes, context: HeightContext, own_key: bytes | None
+    ) -> bool:
+        """Say whether `message` is worth its signature check: B8 asks that before the check.
+
+        It is of h + 1, or the end of the link `peer` signed it itself and it is of h + 2 (B7).
+        """
+        height, signer = message.record.height, message.signer
+        if not context.height < height <= context.height + 2:
+            return False
+        if signer not in context.next_validators or signer == own_key:
+            return False
+        if height == context.height + 2 and signer != peer:
+            return False
+        return self.has_room(height, message, next_height=context.height + 1)
+
     def has_room(self, height: int, message: SignedMessage, *, next_height: int) -> bool:
-        """Say whether `message` is worth its signature check: B8 asks that before the check."""
+        """Say whether `message` is of a kind that is kept, and not yet held."""
         if not isinstance(message, SignedProposal | SignedPrepare | SignedCommit):
             return False
         kind = type(message)

@@ -116,6 +116,15 @@ class OpenHeight:
             return None
         return self.clock_ms + round_timeout_ms(self.round, self.context.timing)
 
+    def enter(self, round_: int) -> None:
+        """Begin a higher round, in which nothing is accepted yet; what was prepared stays (R5)."""
+        assert round_ > self.round, "rounds only rise (R5)"
+        self.round = round_
+        self.accepted = None
+        self.choice = None
+        self.clock_ms = None
+        self.prepares.forget_below(round_)
+
     def mark(self, signer: bytes, round_: int) -> None:
         """Note the highest round seen in a valid signed message of this validator (R6)."""
         self.marks[signer] = max(self.marks.get(signer, 0), round_)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from chain.validators import ValidatorSet
 from consensus.messages import Status
-from consensus.timers import IN_TOUCH_MS, RELEASE_MS, median
+from consensus.timers import IN_TOUCH_MS, RELEASE_MS, SKEW_MS_MAX, median
 
 
 class Peers:
@@ -22,6 +22,7 @@ class Peers:
         self._statuses: dict[bytes, Status] = {}
         self._offsets_ms: dict[bytes, int] = {}
         self._released_ms: dict[bytes, int] = {}
+        self._skew_told = False  # T13
 
     def start(self, mono_ms: int) -> None:
         """Begin anew: nobody has said yet where it stands (D9). Links are what they are."""
@@ -118,3 +119,14 @@ class Peers:
         """
         offsets = [at for key, at in self._offsets_ms.items() if key in validators]
         return median(offsets) if len(offsets) >= validators.weak_quorum else None
+
+    def notice_skew(self, validators: ValidatorSet) -> int | None:
+        """Return by how much the own clock and the others' differ, once each time it is too much.
+
+        The operator is told so (T13).
+        """
+        skew_ms = self.skew_ms(validators)
+        is_off = skew_ms is not None and abs(skew_ms) > SKEW_MS_MAX
+        is_news = is_off and not self._skew_told
+        self._skew_told = is_off
+        return skew_ms if is_news else None

@@ -7,39 +7,28 @@ A step has two halves. First the event changes what is known: a vote is counted,
 whole, a timer ran out. Then `_advance` asks rule after rule whether it allows something now. So
 no rule depends on the order in which things arrived, and what could not be said while this node
 had to be silent is said as soon as it may speak.
+
+Here stand the rules themselves. What each needs to know is guarded elsewhere: `open_height` for one
+height, `peers` for where the others stand, `voice` for what the own key may sign, `hearing` for
+evidence, `certified` for certificates; `checks` judges what comes in, `own_work` what goes out.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import assert_never
-
-import msgspec
 
 from chain.errors import Malformed
 from chain.evidence import Testimony, get_commits
-from chain.justification import (
-    check_justification,
-    check_reasons,
-    check_round_change,
-    claim_of,
-)
-from chain.records import Header
-from chain.validators import (
-    CommitCertificate,
-    PreparedCertificate,
-    ValidatorSet,
-    Verify,
-    build_commit_certificate,
-    build_prepared_certificate,
-    check_commit_certificate,
-    check_prepared_certificate,
-    signer_keys,
-)
+from chain.justification import check_round_change, claim_of
+from chain.validators import CommitCertificate, Verify
 from consensus import events as ev
 from consensus import schedule
+from consensus.blocks import find_missing, find_sources
+from consensus.certified import Certified
+from consensus.checks import check_proposal, check_signature, is_held, why_useless
 from consensus.early import EarlyMessages
 from consensus.events import HeightContext, Silence, Timer
-from consensus.guard import START, Position, Step, end_of, is_opening, is_unknown, position
+from consensus.guard import Position, Step, position
+from consensus.hearing import Hearing
 from consensus.messages import (
     ROUND_MAX,
     ChainName,
@@ -47,10 +36,6 @@ from consensus.messages import (
     CompactBlock,
     Draft,
     DraftProposal,
-    Justification,
-    Prepare,
-    Prepared,
-    Proposal,
     ProvenRoundChange,
     RoundChange,
     SignedCommit,
@@ -60,11 +45,10 @@ from consensus.messages import (
     SignedRoundChange,
     Status,
     check_size,
-    justification_digest,
-    signed_bytes,
     unseal,
 )
 from consensus.open_height import BlockState, Candidate, KnownBlock, OpenHeight
+from consensus.own_work import make_decision, make_draft, make_prepared, prepare_of
 from consensus.peers import Peers
 from consensus.relay import (
     compute_lacking,
@@ -73,7 +57,7 @@ from consensus.relay import (
     compute_status,
     with_proof,
 )
-from consensus.restart import commit_of, compute_own_messages, lacks_records
+from consensus.restart import commit_of, compute_own_messages, of_height, take_up
 from consensus.round_change import (
     FRESH_AT_ROUND_0,
     Choice,
@@ -81,50 +65,10 @@ from consensus.round_change import (
     compute_choice,
     compute_jump,
 )
-from consensus.timers import RESEND_MS, SKEW_MS_MAX, SUSPICION_MS, is_timely
-from consensus.witness import bare, get_prepares
-
-# C6: every state in which a height can wait, and what ends the wait whatever is lost; capitals
-# name a timer. The tests walk this table and drive a replica through each row.
-EXITS: tuple[tuple[str, str], ...] = (
-    ("round 0: work", "WorkPending, or HEARTBEAT (T8), or a message of this height (T4)"),
-    ("any round: its proposal", "ROUND (T1, R5), SUSPICION (L7), a relayed proposal (T7)"),
-    ("leader: its fresh block", "Proposed answers Propose; ROUND"),
-    ("leader: the block it carries over", "Fetch at every RESEND; ROUND"),
-    ("leader: q round changes", "RESEND of the others (T6), relay (T7), ROUND"),
-    ("a proposed block made whole", "Fetch at every RESEND; ROUND"),
-    ("a proposed block executed", "Executed answers Execute; ROUND"),
-    ("q prepares", "RESEND (T6), relay (T7), ROUND"),
-    ("q commits", "RESEND (T6), relay (T7), a certificate from a peer (R4), ROUND"),
-    ("a decided block made whole", "Fetch at every RESEND; NewHeight by sync (D13)"),
-    ("a decided block made durable", "NewHeight answers Apply"),
-    ("start gate: q - 1 statuses", "RESEND of our own status, answered by theirs; LinkUp (D9)"),
-    (
-        "join barrier: a height decided",
-        "RESEND tells the others, who make one due (D11); HEARTBEAT",
-    ),
-    ("out of touch: a quorum", "RESEND looks at the deadline again (T5); R6, R2"),
-    ("ahead of the others: a quorum in this round", "they get here by ROUND or R6 (T5, T6)"),
-    ("behind: a certificate", "relay (T7), CertificateKnown, NewHeight by sync (D13)"),
-)
-
-
-class ReplicaStatus(msgspec.Struct, frozen=True):
-    """C8: where the open height stands, for people. Keys are public keys of validators.
-
-    `missing` are the other validators that are out of touch (T5), each with when it was heard
-    last on the monotonic clock, nil for never. `silence` says why this node does not vote.
-    """
-
-    height: int
-    round: int
-    proposer: bytes
-    accepted: bytes | None
-    prepared_by: tuple[bytes, ...]
-    committed_by: tuple[bytes, ...]
-    missing: tuple[tuple[bytes, int | None], ...]
-    silence: Silence | None
-    skew_ms: int | None
+from consensus.status import ReplicaStatus, compute_replica_status
+from consensus.timers import RESEND_MS, SUSPICION_MS, is_timely
+from consensus.voice import Voice
+from consensus.witness import bare
 
 
 class Replica:
@@ -152,21 +96,9 @@ class Replica:
         self._at: OpenHeight | None = None
         self._peers = Peers()
         self._early = EarlyMessages()
-        self._before: OpenHeight | None = None  # the last height, for forks and late lies (E1, E6)
-        self._certified: CommitCertificate | None = None  # the highest one known (D13)
-        self._spoken = START  # the highest position the guard was asked for (D2)
-        self._stopped: Silence | None = None  # why this node stays silent until it starts again
-        self._gate_open = False  # D9
-        self._joins = False  # D10: the guard cannot say what this key signed
-        self._acked = 0  # the last height that this node promised to keep (reliability Y19)
-        self._known = 0  # D10: the height that this node knew of when it started
-        self._lost_records = False  # D10, D16: the open height of the guard lacks its records
-        self._barrier = 0  # D10: the height whose decision lets this node sign again
-        self._closed_to = 0  # D10: at this height and those below nothing is signed any more
-        self._has_spoken = False  # since the start: what is lost was signed before that (D14)
-        self._has_met_own = False  # D14: words of this key that the guard does not hold, at a start
-        self._skew_told = False  # T13
-        self._halted = False  # E6
+        self._voice = Voice(chain, own_key, verify, self._peers, self._do)
+        self._hearing = Hearing(chain, own_key, verify, self._voice, self._do)
+        self._certified = Certified(chain, verify, self._hearing, self._do)  # D13
 
         self._mono_ms = 0
         self._wall_ms = 0
@@ -180,40 +112,36 @@ class Replica:
         The order of the effects is part of the contract: what `Persist` names is on disk before
         anything after it leaves the node, so no crash can make this node vote twice.
         """
-        if self._halted:
+        if self._certified.is_forked:
             return []
         self._effects = []
         self._mono_ms = max(self._mono_ms, event.mono_ms)  # a queued event may be a little old
         self._wall_ms = event.wall_ms
         self._take(event)
-        if not self._halted:
-            self._open_gate()
+        if not self._certified.is_forked:
+            self._voice.open_gate(self._open, self._certified.height)
             self._advance()
         return self._effects
 
     def status(self) -> ReplicaStatus:
         """Say where the open height stands, without changing anything (C8)."""
-        at, validators = self._open, self._open.context.validators
-        in_touch = self._peers.in_touch(validators, self._mono_ms)
-        return ReplicaStatus(
-            height=at.height,
-            round=at.round,
-            proposer=self._leader(at.round),
-            accepted=None if at.accepted is None else at.accepted.record.block_id,
-            prepared_by=tuple(vote.signer for vote in at.prepares.in_round(at.round)),
-            committed_by=tuple(vote.signer for vote in at.commits.in_round(at.round)),
-            missing=tuple(
-                (key, self._peers.heard_ms(key))
-                for key in validators.keys
-                if key != self._own and key not in in_touch
-            ),
+        at = self._open
+        return compute_replica_status(
+            at,
+            self._peers,
+            self._own,
+            leader=self._leader(at.round),
             silence=self._silence(),
-            skew_ms=self._peers.skew_ms(validators),
+            mono_ms=self._mono_ms,
         )
 
     def is_joining(self, height: int) -> bool:
         """Say whether a decided `height` shows, before the gate, that the guard is behind (D10)."""
-        return self._own is not None and not self._gate_open and height > self._known
+        return self._voice.is_joining(height)
+
+    def said(self, height: int) -> tuple[Testimony, ...]:
+        """Return what was heard at the open height or the one before; of others nothing (E5)."""
+        return self._hearing.said(self._open, height)
 
     # ------------------------------------------------------------------ first half: learning
 
@@ -247,25 +175,19 @@ class Replica:
             case ev.NewHeight():
                 self._on_new_height(event)
             case ev.SignerLocked():
-                self._stop(Silence.LOCKED, "signer-locked")
+                self._voice.stop(Silence.LOCKED, "signer-locked")
             case ev.KeyElsewhere():
-                self._stop_for_foreign(event.height, event.round)
+                self._voice.stop_for_foreign(event.height, event.round)
             case ev.SigningRefused():
-                self._stop(Silence.GUARD, "guard-refused", ("why", event.why))
+                self._voice.stop(Silence.GUARD, "guard-refused", ("why", event.why))
             case _:
                 assert_never(event)
 
     def _start(self, event: ev.Start) -> None:
         """D7: take up the open height where store and guard left it; votes are collected anew."""
         self._peers.start(self._mono_ms)
-        self._before = None
-        self._gate_open = False
-        self._stopped = None
-        self._spoken = event.slots[-1].position if event.slots else START
-        self._joins, self._barrier, self._acked = event.joins, 0, event.acked
-        self._known = max(self._spoken.height, event.context.height - 1, event.acked)
-        self._closed_to = self._spoken.height if self._spoken.step >= Step.END else 0
-        self._has_spoken = self._has_met_own = False
+        self._hearing.start()
+        self._voice.start(event)
         at = self._begin(event.context, work=event.work)
         self._restore(at, event)
         self._do(ev.SetTimer(Timer.RESEND, self._mono_ms + RESEND_MS))
@@ -281,23 +203,11 @@ class Replica:
 
     def _restore(self, at: OpenHeight, event: ev.Start) -> None:
         slots = [slot for slot in event.slots if slot.position.height == at.height]
-        at.is_reopened = any(is_opening(slot) for slot in slots)
-        is_unknown_here = any(is_unknown(slot) for slot in slots)
-        slots = [slot for slot in slots if slot.signed]
-        for slot in slots:
-            at.note_signed(slot.position, slot.signed)
-        records = _of_height(event.records, at.height)
-        drafted, accepted, prepared = records.drafted, records.accepted, records.prepared
-        at.drafted, at.prepared = drafted, prepared
-        is_short = self._spoken.height > at.height  # D16
-        self._lost_records = is_short or is_unknown_here or lacks_records(slots, records)
-        rounds = [slot.position.round for slot in slots]
-        if accepted is not None:
-            rounds.append(accepted.record.round)
-        if prepared is not None:
-            rounds.append(prepared.certificate.round)  # noted in silence: the guard knows nothing
-        if max(rounds, default=0) > 0:
-            self._enter(max(rounds))
+        records = of_height(event.records, at.height)
+        round_ = take_up(at, slots, records)
+        if round_ > 0:
+            self._enter(round_)
+        drafted, accepted = records.drafted, records.accepted
         if accepted is not None and accepted.record.round == at.round:
             at.accepted = accepted
         needed = at.needed()
@@ -312,21 +222,18 @@ class Replica:
         """The height before is durable, decided here or by sync; what came early counts now."""
         context, before = event.context, self._open
         assert context.height > before.height, "heights only rise (D15)"
-        for known in (before.decided, self._certified):
-            if known is not None and context.tip is not None:
-                self._check_fork(known, context.tip)
-        self._end(before, context)
-        self._before = before if context.height == before.height + 1 else None
+        if context.tip is not None:
+            self._certified.learn_applied(before, context.tip)
+        self._hearing.end(before, context)
         self._begin(context, work=event.work)
-        if self._barrier and context.height > self._barrier:
-            self._alarm("join-barrier-passed", ("height", self._barrier))
-            self._barrier = 0
+        self._voice.pass_height(context.height)
         if context.tip is not None and context.tip.height == before.height:
             for vote in get_commits(context.tip, before.context.validators):
                 if vote.signer == self._own:
-                    self._meet_own(before, vote)
-        if self._certified is not None and self._certified.height == context.height:
-            self._decide(self._certified)
+                    self._voice.meet_own(before, vote, is_open=False)
+        certified = self._certified.highest
+        if certified is not None and certified.height == context.height:
+            self._decide(certified)
         for early in self._early.take(context.height, context.validators):
             self._receive(early)
 
@@ -337,9 +244,12 @@ class Replica:
                 self._leave_if_overdue()
             case Timer.RESEND:
                 self._resend(None)
-                self._fetch_again()
+                for block_id, block in find_missing(at):
+                    self._fetch(block_id, block)  # more widely than before (C6)
                 self._leave_if_overdue()
-                self._check_skew()
+                skew_ms = self._peers.notice_skew(at.context.validators)
+                if skew_ms is not None:
+                    self._alarm("clock-skew", ("skew_ms", skew_ms))  # T13
                 self._do(ev.SetTimer(Timer.RESEND, self._mono_ms + RESEND_MS))
             case Timer.HEARTBEAT:
                 at.heartbeat_due |= self._mono_ms >= at.heartbeat_ms
@@ -395,7 +305,8 @@ class Replica:
                 case Status():
                     self._receive_status(peer, message)
                 case CommitCertificate():
-                    self._receive_certificate(message)
+                    if self._certified.receive(self._open, message):
+                        self._learn_certificate(message)
                 case ProvenRoundChange():
                     self._receive_signed(event, message.round_change, message)
                 case SignedProposal() | SignedPrepare() | SignedCommit() | SignedRoundChange():
@@ -417,112 +328,43 @@ class Replica:
             return
         if record.height != at.height:
             self._keep_early(event, message)
-            if self._before is not None and record.height == self._before.height:
-                self._hear_late(self._before, message)
+            before = self._hearing.before
+            if before is not None and record.height == before.height:
+                self._hearing.hear_late(before, message)
             return
         if message.signer not in at.context.validators:
             self._ignore(peer, "signed by a stranger")
             return
         if message.signer == self._own:
-            self._meet_own(at, bare(message))
+            self._voice.meet_own(at, bare(message), is_open=True)
             return
-        if self._is_held(message, proven):
+        if is_held(at, message, proven):
             return
         if at.decided is not None:
-            self._hear_late(at, message)
+            self._hearing.hear_late(at, message)
             return
-        useless = self._why_useless(message)
+        useless = why_useless(at, message, self._leader)
         if useless is not None:
             self._ignore(peer, useless)
-            self._hear_late(at, message)
+            self._hearing.hear_late(at, message)
             return
-        self._check_signature(message)
-        self._testify(at, bare(message))
+        check_signature(message, self._chain, self._verify)
+        self._hearing.testify(at, bare(message))
         at.mark(message.signer, record.round)
         self._peers.hear(message.signer, self._mono_ms)
         self._jump()  # R6 first: the round decides which votes are kept
         self._count(event, message, proven)
 
-    def _is_held(self, message: SignedMessage, proven: ProvenRoundChange | None) -> bool:
-        at, signer, round_ = self._open, message.signer, message.record.round
-        match message:
-            case SignedPrepare():
-                return at.prepares.get(signer, round_) == message
-            case SignedCommit():
-                return at.commits.get(signer, round_) == message
-            case SignedRoundChange():
-                is_known = at.changes.of(signer) == message
-                return is_known and (proven is None or at.changes.proof(message.record) is not None)
-            case SignedProposal():
-                candidate = at.candidates.get(signer)
-                return candidate is not None and candidate.message.record == message.record
-
-    def _why_useless(self, message: SignedMessage) -> str | None:
-        """Say why a message could change nothing, whoever signed it; nil if it could (B9)."""
-        at, round_ = self._open, message.record.round
-        is_late = False  # R4: a commit of a past round may still decide
-        match message:
-            case SignedPrepare():
-                is_late = round_ < at.round
-            case SignedCommit():
-                pass
-            case SignedRoundChange():
-                held = at.changes.of(message.signer)
-                is_late = held is not None and round_ < held.record.round
-            case SignedProposal():
-                if message.signer != self._leader(round_):
-                    raise Malformed("a proposal by somebody who does not lead its round")  # R2a
-                candidate = at.candidates.get(message.signer)
-                is_late = round_ < at.round or (candidate is not None and round_ < candidate.round)
-        return f"too late: of round {round_}, now in {at.round}" if is_late else None
-
-    def _check_signature(self, said: SignedMessage | Testimony) -> None:
-        if not self._verify(said.signer, signed_bytes(self._chain, said.record), said.signature):
-            raise Malformed("a wrong signature")
-
-    def _meet_own(self, at: OpenHeight, said: Testimony) -> None:
-        """D14: a signature of the own key that the guard does not hold, though it stands there.
-
-        Below a join barrier, and at a height that an approval opened, these are the words of the
-        disk that was lost (D10, D12). So they may be while this node has signed nothing since its
-        start: its disk may be an image of this very height, or of the end of the one before, and
-        it joins as after any loss.
-        """
-        where, signed = position(said.record), signed_bytes(self._chain, said.record)
-        is_open = at is self._open
-        if at.is_reopened or at.may_have_signed(where, signed):
-            return
-        if not at.signed and (self._has_spoken or at.height <= self._spoken.height):
-            return  # D14 is about heights in the guard; what it closed or took over says nothing
-        if self._is_closed if is_open else at.height <= self._closed_to:
-            return
-        self._check_signature(said)
-        if self._has_spoken:
-            self._stop_for_foreign(where.height, where.round)
-        elif not self._gate_open:
-            self._has_met_own = True
-        elif is_open and at.decided is None:
-            self._close(at.height, "words")
-
-    def _stop_for_foreign(self, height: int, round_: int) -> None:
-        told = (("height", height), ("round", round_))
-        self._stop(Silence.FOREIGN_SIGNATURE, "key-in-use-elsewhere", *told)
-
     def _keep_early(self, event: ev.Received, message: SignedMessage) -> None:
         """B7: of h + 1 what is verified, of h + 2 what the end of the link signed itself."""
-        at, height, signer = self._open, message.record.height, message.signer
-        next_set = at.context.next_validators
-        if not at.height < height <= at.height + 2 or signer not in next_set:
-            return
-        if signer == self._own or (height == at.height + 2 and signer != event.peer):
-            return
-        if not self._early.has_room(height, message, next_height=at.height + 1):
+        at, height = self._open, message.record.height
+        if not self._early.wants(message, event.peer, at.context, self._own):
             return
         if isinstance(message, SignedProposal):
             check_size(message.block)
         if height == at.height + 1:
-            self._check_signature(message)
-        self._peers.hear(signer, self._mono_ms)
+            check_signature(message, self._chain, self._verify)
+        self._peers.hear(message.signer, self._mono_ms)
         self._early.keep(height, message, event)
 
     def _count(
@@ -540,7 +382,7 @@ class Replica:
                 certificate = None if proven is None else proven.certificate
                 if certificate is not None:
                     check_proof(message.record, certificate, at.context.validators, self._verify)
-                    self._testify_prepares(at, certificate)
+                    self._hearing.testify_prepares(at, certificate)
                 if not at.changes.add(message, certificate):
                     self._ignore(message.signer, "contradicts its own round change")
             case SignedProposal():
@@ -553,7 +395,7 @@ class Replica:
             return
         draft = unseal(message)
         at.own[position(draft).step] = message
-        self._testify(at, bare(message))
+        self._hearing.testify(at, bare(message))
         at.mark(message.signer, record.round)
         match message:
             case SignedPrepare():
@@ -584,25 +426,15 @@ class Replica:
             header = block.compact.header
             if (header.log_size, header.log_root) != (record.log_size, record.log_root):
                 self._ignore(message.signer, "a commit that contradicts its header")  # M11
-                self._accuse(at, message, header, "c")
+                self._hearing.accuse(at, message, header, "c")
                 return
         if not at.commits.add(message):
             self._ignore(message.signer, "contradicts its own commit")
             return
-        votes = at.commits.agreeing(record)
-        if at.decided is None and len(votes) >= at.context.validators.quorum:
-            certificate = build_commit_certificate(
-                at.context.validators,
-                record.height,
-                record.round,
-                record.block_id,
-                record.log_size,
-                record.log_root,
-                votes,
-            )
-            with _our_own_work():
-                self._check_certificate(certificate, at.context.validators)
-            self._decide(certificate)
+        if at.decided is None:
+            certificate = make_decision(at, record, self._chain, self._verify)
+            if certificate is not None:
+                self._decide(certificate)
 
     # ----------------------------------------------------------------------------- proposals
 
@@ -617,14 +449,16 @@ class Replica:
         if before is not None and before.round == record.round:
             self._ignore(message.signer, "contradicts its own proposal")
             return
+        proposal = DraftProposal(record, message.block, message.justification)
+        leader = self._leader(record.round)
         try:
-            is_fresh = self._check_proposal(
-                message.signer, record, message.block, message.justification
+            is_fresh = check_proposal(
+                proposal, message.signer, leader, at.context, self._chain, self._verify
             )
         except Malformed:
-            self._accuse_reasons(at, message)
+            self._hearing.accuse_reasons(at, message)
             raise
-        self._testify_reasons(at, message.justification)
+        self._hearing.testify_reasons(at, message.justification)
         is_punctual = is_timely(message.block.header.time_ms, wall_ms, record.round)
         candidate = Candidate(message, timely=is_punctual or not is_fresh, via=via)
         at.candidates[message.signer] = candidate
@@ -633,171 +467,13 @@ class Replica:
         else:
             self._want(record.block_id, message.block)
 
-    def _check_proposal(
-        self, signer: bytes, record: Proposal, block: CompactBlock, justification: Justification
-    ) -> bool:
-        """Say whether the block must be fresh, or raise `Malformed`. Own proposals too (M16)."""
-        context, header = self._open.context, block.header
-        if signer != self._leader(record.round):
-            raise Malformed("a proposal by somebody who does not lead its round")  # R2a
-        if block.block_id != record.block_id:
-            raise Malformed("a proposal with another block than it names")
-        check_size(block)
-        if header.height != context.height or header.parent_id != context.parent_id:
-            raise Malformed("a block that does not follow its parent")
-        if header.genesis_digest != self._chain.genesis_digest:
-            raise Malformed("a block of another chain")
-        if header.time_ms <= context.parent_time_ms:
-            raise Malformed("a block that is not later than its parent")  # T9
-        is_fresh = check_justification(record, justification, context.validators, self._verify)
-        if is_fresh and header.creator != signer:
-            raise Malformed("a fresh block that the leader did not create")  # R2e
-        return is_fresh
-
-    # -------------------------------------------------------------------------------- evidence
-
-    def _testify(self, at: OpenHeight, said: Testimony) -> None:
-        """E1, E5: keep a checked message; report it with an earlier one that it contradicts."""
-        if said.signer == self._own:
-            self._meet_own(at, said)
-        pair = at.witness.note(said)
-        if pair is not None and said.signer != self._own:
-            self._do(ev.Accuse(*pair))
-
-    def _testify_prepares(self, at: OpenHeight, certificate: PreparedCertificate) -> None:
-        """R8, F15: a vote inside a checked certificate convicts as one that came alone."""
-        digest = self._chain.genesis_digest
-        for vote in get_prepares(certificate, at.context.validators, digest):
-            self._testify(at, vote)
-
-    def _testify_reasons(self, at: OpenHeight, reasons: Justification) -> None:
-        for change in reasons.round_changes:
-            self._testify(at, change)
-        if reasons.certificate is not None:
-            self._testify_prepares(at, reasons.certificate)
-
-    def _accuse(
-        self,
-        at: OpenHeight,
-        said: SignedCommit | SignedProposal,
-        against: Header | Justification,
-        kind: str,
-    ) -> None:
-        if said.signer != self._own and at.witness.report(said.signer, kind):
-            self._do(ev.Accuse(bare(said), against))
-
-    def _accuse_reasons(self, at: OpenHeight, message: SignedProposal) -> None:
-        """E1e: the leader signed reasons that fail R2c, R2d or R2f; other faults prove nothing."""
-        record, reasons = message.record, message.justification
-        if record.justification_digest != justification_digest(reasons):
-            return
-        try:
-            check_reasons(record, reasons, at.context.validators, self._verify)
-        except Malformed:
-            self._accuse(at, message, reasons, "e")
-
-    def _hear_late(self, at: OpenHeight, message: SignedMessage) -> None:
-        """E1: what can change nothing any more may still convict its signer (F14).
-
-        Of a height that is decided, all that was said of later rounds is kept: if another block
-        is certified there, it tells who made that possible (E6).
-        """
-        said, decided = bare(message), at.decided
-        if said.signer not in at.context.validators:
-            return
-        if said.signer == self._own:
-            self._meet_own(at, said)
-            return
-        is_odd = decided is not None and decided.round < said.record.round
-        if not is_odd and not at.witness.would_convict(said):
-            return
-        self._check_signature(message)
-        self._testify(at, said)
-        if isinstance(message, SignedProposal):
-            reasons, validators = message.justification, at.context.validators
-            try:
-                check_justification(message.record, reasons, validators, self._verify)
-            except Malformed:
-                self._accuse_reasons(at, message)
-            else:
-                self._testify_reasons(at, reasons)
-
-    def said(self, height: int) -> tuple[Testimony, ...]:
-        """Return what was heard at the open height or the one before; of others nothing (E5)."""
-        for place in (self._open, self._before):
-            if place is not None and place.height == height:
-                return place.witness.messages()
-        return ()
-
-    def _end(self, at: OpenHeight, context: HeightContext) -> None:
-        """E1c, E5: a height is over: report what only now can be seen, keep what may matter."""
-        for block_id, block in sorted(at.blocks.items()):
-            if block.compact is not None:
-                header = block.compact.header
-                for false in at.witness.false_commits(header, block_id):
-                    self._accuse(at, false, header, "c")
-        if self._before is not None:
-            self._retain(self._before)  # what came late
-        if context.height == at.height + 1:
-            at.is_long = max(at.round, 0 if context.tip is None else context.tip.round) > 0
-            self._retain(at)
-            # One of f + 1 is honest, and gives what it was shown.
-            others = [key for key in at.witness.find_others() if key != self._own]
-            if others:
-                few = others[: at.context.validators.weak_quorum]
-                self._do(ev.Inquire(at.height, tuple(few)))
-
-    def _retain(self, at: OpenHeight) -> None:
-        said = at.witness.messages() if at.is_long else at.witness.caught()
-        if len(said) > at.retained:
-            at.retained = len(said)
-            self._do(ev.Retain(at.height, said))
-
     # -------------------------------------------------------- certificates and where peers stand
 
-    def _receive_certificate(self, certificate: CommitCertificate) -> None:
-        """R4, R8: judge a certificate as a whole, by the set of its height, where that is known."""
-        context = self._open.context
-        sets = {
-            context.height - 1: None if self._before is None else self._before.context.validators,
-            context.height: context.validators,
-            context.height + 1: context.next_validators,
-        }
-        validators = sets.get(certificate.height)
-        known = (context.tip, self._open.decided, self._certified)
-        if validators is None or certificate in known:
-            return
-        if certificate.round > ROUND_MAX:
-            raise Malformed("a certificate of a round above the cap")  # B7: before any signature
-        self._check_certificate(certificate, validators)
-        for place in (self._open, self._before):
-            if place is not None and place.height == certificate.height:
-                for vote in get_commits(certificate, validators):
-                    self._testify(place, vote)
-        self._learn_certificate(certificate)
-
-    def _check_certificate(self, certificate: CommitCertificate, validators: ValidatorSet) -> None:
-        check_commit_certificate(certificate, validators, self._chain.chain_id, self._verify)
-
     def _learn_certificate(self, certificate: CommitCertificate) -> None:
-        """D13, E6: a certificate was verified, here or by sync."""
-        at = self._open
-        for known in (at.context.tip, at.decided, self._certified):
-            if known is not None:
-                self._check_fork(known, certificate)
-        if self._halted:
-            return
-        if certificate.height == at.height:
+        """R4: a certificate was verified, here or by sync; of this height it is a decision."""
+        self._certified.learn(self._open, certificate)
+        if not self._certified.is_forked and certificate.height == self._open.height:
             self._decide(certificate)
-        elif certificate.height > max(at.height, self._certified_height):
-            self._certified = certificate
-
-    def _check_fork(self, first: CommitCertificate, second: CommitCertificate) -> None:
-        """E6: two certificates for different blocks at one height end this node; never revert."""
-        if first.height == second.height and first.block_id != second.block_id:
-            said = self.said(first.height)
-            self._do(ev.Halt("two certificates for one height", first, second, said))
-            self._halted = True
 
     def _receive_status(self, peer: bytes, status: Status) -> None:
         """T7: send a peer what it lacks, once it shows twice that it lacks it.
@@ -936,22 +612,16 @@ class Replica:
         return at.choice is not None
 
     def _draft(self, block: CompactBlock, choice: Choice) -> None:
-        at, reasons = self._open, choice.justification
+        at = self._open
         assert self._own is not None
-        digest = justification_digest(reasons)
-        record = Proposal(self._chain.genesis_digest, at.height, at.round, block.block_id, digest)
-        with _our_own_work():
-            is_fresh = self._check_proposal(self._own, record, block, reasons)
-        assert is_fresh == (choice.carried is None), "a choice and its reasons say the same"
-        at.drafted = DraftProposal(record, block, reasons)
+        leader = self._leader(at.round)
+        at.drafted = make_draft(at, block, choice, self._own, leader, self._chain, self._verify)
 
     def _prepare(self) -> None:
         """R2: tell the others what was accepted in this round."""
         accepted = self._open.accepted
         if accepted is not None:
-            record = accepted.record
-            vote = Prepare(record.genesis_digest, record.height, record.round, record.block_id)
-            self._say(vote, first=ev.Persist(accepted))
+            self._say(prepare_of(accepted), first=ev.Persist(accepted))
 
     def _commit(self) -> None:
         """R3: q prepares for the accepted block in this round earn it a commit, once a round."""
@@ -965,21 +635,13 @@ class Replica:
 
     def _note_prepared(self, accepted: SignedProposal) -> None:
         """R3: keep the certificate; a silent validator does too, for its next round change (D3)."""
-        at, record = self._open, accepted.record
-        vote = Prepare(record.genesis_digest, record.height, record.round, record.block_id)
-        votes, validators = at.prepares.agreeing(vote), at.context.validators
-        if len(votes) < validators.quorum:
+        at = self._open
+        prepared = make_prepared(at, accepted, self._chain, self._verify)
+        if prepared is None:
             return
-        certificate = build_prepared_certificate(
-            validators, record.height, record.round, record.block_id, votes
-        )
-        with _our_own_work():
-            check_prepared_certificate(
-                certificate, validators, self._chain.genesis_digest, self._verify
-            )
-        at.prepared = Prepared(certificate, accepted.block.header)
-        if self._own is not None and self._own in validators:
-            self._do(ev.Persist(at.prepared))
+        at.prepared = prepared
+        if self._own is not None and self._own in at.context.validators:
+            self._do(ev.Persist(prepared))
 
     def _decide(self, certificate: CommitCertificate) -> None:
         """R4: the decision stands, even while the block itself is still missing."""
@@ -1037,98 +699,24 @@ class Replica:
         """R5: give this round up; at the cap stop and ask for help (B7)."""
         at = self._open
         if at.round >= ROUND_MAX:
-            self._stop(Silence.ROUND_CAP, "round-cap", ("height", at.height))
+            self._voice.stop(Silence.ROUND_CAP, "round-cap", ("height", at.height))
         else:
             self._enter(at.round + 1)
 
     def _enter(self, round_: int) -> None:
-        at = self._open
-        assert round_ > at.round, "rounds only rise (R5)"
-        at.round = round_
-        at.accepted = None
-        at.choice = None
-        at.clock_ms = None
-        at.prepares.forget_below(round_)
+        self._open.enter(round_)
         self._do(ev.CancelTimer(Timer.ROUND))
 
     # -------------------------------------------------------------------- speaking and silence
 
     def _say(self, draft: Draft, *, first: ev.Persist | None = None) -> None:
-        """Sign once per position and never below one: nothing that R5 forbids gets past here."""
-        where = position(draft)
-        if not self._may_say(where):
-            return
-        if first is not None:
-            self._do(first)  # D3
-        self._spoken = where
-        self._has_spoken = True
-        self._open.note_signed(where, signed_bytes(self._chain, draft))
-        self._do(ev.SignAndSend(draft))
+        self._voice.say(self._open, draft, self._certified.height, first=first)
 
     def _may_say(self, where: Position) -> bool:
-        return where > self._spoken and self._silence() is None
+        return self._voice.may_say(self._open, where, self._certified.height)
 
     def _silence(self) -> Silence | None:
-        """Return why this node must not sign now, or nil if it may (C8)."""
-        at, validators = self._open, self._open.context.validators
-        if self._own is None or self._own not in validators:
-            return Silence.OBSERVER
-        if self._stopped is not None:
-            return self._stopped
-        if at.height <= self._acked:
-            return Silence.BEHIND  # it lost this block, and fetches it back (reliability Y23)
-        if not self._gate_open:
-            return Silence.START
-        if self._is_closed:
-            return Silence.BARRIER
-        if at.decided is not None or self._certified_height >= at.height:
-            return Silence.DECIDED  # D13
-        if self._peers.count_decided(validators, at.height) >= validators.weak_quorum:
-            return Silence.BEHIND  # D13
-        return None
-
-    @property
-    def _is_closed(self) -> bool:
-        """Whether the guard lets nothing of this height be signed (D10)."""
-        return self._spoken >= Position(self._open.height, ROUND_MAX, Step.END)
-
-    def _open_gate(self) -> None:
-        """D9: q - 1 others said where they stand, and what they claim is certified here."""
-        if self._gate_open:
-            return
-        validators = self._open.context.validators
-        certified = max(self._open.height - 1, self._certified_height)
-        answers = self._peers.count_answered(validators, certified)
-        self._gate_open = answers >= validators.quorum - 1
-        if self._gate_open and self._own is not None:
-            self._pass_barrier(certified)
-
-    def _pass_barrier(self, certified: int) -> None:
-        """D10: close the heights where this key may have signed what its guard does not hold.
-
-        The guard is raised before anything is observed, so a crash in the barrier is no way out
-        of it (ADR 0045). A guard that is whole lacks nothing once its height is decided.
-        """
-        lacks = self._lost_records and self._spoken.height > certified
-        if self._joins or self._known < certified or lacks or self._has_met_own:
-            is_old = self._known < certified
-            why = "guard" if self._joins else "records" if lacks else "old" if is_old else "words"
-            self._close(max(certified + 1, self._spoken.height), why)
-        elif self._is_closed:
-            self._barrier = self._spoken.height
-
-    def _close(self, height: int, why: str) -> None:
-        """D10: let this key sign nothing at `height` and those below any more."""
-        self._barrier = height
-        self._alarm("join-barrier", ("height", height), ("why", why))
-        self._do(ev.RaiseGuard(height))
-        self._spoken = max(self._spoken, end_of(height))
-        self._closed_to = max(self._closed_to, height)
-
-    def _stop(self, why: Silence, alarm: str, *params: tuple[str, int | str]) -> None:
-        if self._stopped is None:
-            self._stopped = why
-            self._alarm(alarm, *params)
+        return self._voice.silence(self._open, self._certified.height)
 
     def _resend(self, to: tuple[bytes, ...] | None) -> None:
         """T6, T7: say again where this node stands and what it said last of each kind."""
@@ -1151,14 +739,6 @@ class Replica:
         silence = self._silence()
         self._do(ev.Send(compute_status(self._open, silence, self._wall_ms), to))
 
-    def _check_skew(self) -> None:
-        """T13: tell the operator once that the own clock and the others' differ."""
-        skew_ms = self._peers.skew_ms(self._open.context.validators)
-        is_off = skew_ms is not None and abs(skew_ms) > SKEW_MS_MAX
-        if is_off and not self._skew_told:
-            self._alarm("clock-skew", ("skew_ms", skew_ms or 0))
-        self._skew_told = is_off
-
     # ----------------------------------------------------------------------------- blocks
 
     def _want(self, block_id: bytes, compact: CompactBlock | None) -> KnownBlock:
@@ -1170,36 +750,9 @@ class Replica:
             self._fetch(block_id, block)
         return block
 
-    def _fetch_again(self) -> None:
-        """C6: a block that is still missing and still of use is asked for again, more widely."""
-        at = self._open
-        needed = at.needed() if at.decided is None else {at.decided.block_id}
-        for block_id, block in sorted(at.blocks.items()):
-            if block.state is BlockState.WANTED and block_id in needed:
-                self._fetch(block_id, block)
-
     def _fetch(self, block_id: bytes, block: KnownBlock) -> None:
         """B3: from the leader who proposed it, then from whoever voted for it."""
-        at = self._open
-        sources: list[bytes] = []
-        if at.accepted is not None and at.accepted.record.block_id == block_id:
-            sources.append(at.accepted.signer)
-        for candidate in at.candidates.values():
-            if candidate.block_id == block_id:
-                sources += [candidate.message.signer, candidate.via]
-        sources += [
-            vote.signer
-            for vote in at.prepares.in_round(at.round)
-            if vote.record.block_id == block_id
-        ]
-        certificates = (
-            at.decided,
-            None if at.choice is None else at.choice.justification.certificate,
-            None if at.prepared is None else at.prepared.certificate,
-        )
-        for certificate in certificates:
-            if certificate is not None and certificate.block_id == block_id:
-                sources += signer_keys(certificate, at.context.validators)
+        sources = find_sources(self._open, block_id)
         others = self._peers.linked_first(key for key in sources if key != self._own)
         self._do(ev.Fetch(block_id, block.compact, others))
 
@@ -1209,10 +762,6 @@ class Replica:
     def _open(self) -> OpenHeight:
         assert self._at is not None, "Start comes first"
         return self._at
-
-    @property
-    def _certified_height(self) -> int:
-        return 0 if self._certified is None else self._certified.height
 
     def _leader(self, round_: int) -> bytes:
         return self._proposer(self._open.context.order, round_)
@@ -1225,22 +774,3 @@ class Replica:
 
     def _alarm(self, text: str, *params: tuple[str, int | str]) -> None:
         self._do(ev.Alarm(text, params))
-
-
-@contextmanager
-def _our_own_work() -> Iterator[None]:
-    """M16: what peers would refuse is, before it leaves here, a bug of this program."""
-    try:
-        yield
-    except Malformed as error:
-        raise AssertionError(f"our own work is refused: {error}") from error
-
-
-def _of_height(records: ev.OpenRecords, height: int) -> ev.OpenRecords:
-    """Return the records that are of this height: a crash may leave older ones behind (D3)."""
-    drafted, accepted, prepared = records.drafted, records.accepted, records.prepared
-    return ev.OpenRecords(
-        drafted if drafted is not None and drafted.record.height == height else None,
-        accepted if accepted is not None and accepted.record.height == height else None,
-        prepared if prepared is not None and prepared.header.height == height else None,
-    )

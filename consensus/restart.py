@@ -4,11 +4,11 @@ A slot holds the exact signed bytes and the signature. A commit's bytes are a no
 name digests only, so those two need the stored record beside them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from chain.codec import decode
 from consensus.events import OpenRecords
-from consensus.guard import Slot, Step
+from consensus.guard import Slot, Step, is_opening
 from consensus.messages import (
     ChainName,
     Commit,
@@ -22,6 +22,23 @@ from consensus.messages import (
     seal,
     signed_bytes,
 )
+from consensus.open_height import OpenHeight
+
+
+def take_up(at: OpenHeight, slots: Sequence[Slot], records: OpenRecords) -> int:
+    """Put into `at` what guard and records hold of it; return the round they reached (D7)."""
+    for slot in slots:
+        at.is_reopened |= is_opening(slot)
+        if slot.signed:
+            at.note_signed(slot.position, slot.signed)
+    at.drafted, at.prepared = records.drafted, records.prepared
+    rounds = [slot.position.round for slot in slots if slot.signed]
+    if records.accepted is not None:
+        rounds.append(records.accepted.record.round)
+    if records.prepared is not None:
+        # Noted in silence, maybe: the guard knows nothing of it.
+        rounds.append(records.prepared.certificate.round)
+    return max(rounds, default=0)
 
 
 def compute_own_messages(
@@ -33,10 +50,22 @@ def compute_own_messages(
     """
     messages = []
     for slot in slots:
+        if not slot.signed:
+            continue
         draft = _draft(slot, records)
         if draft is not None and signed_bytes(chain, draft) == slot.signed:
             messages.append(seal(draft, key, slot.signature))
     return messages
+
+
+def of_height(records: OpenRecords, height: int) -> OpenRecords:
+    """Return the records that are of this height: a crash may leave older ones behind (D3)."""
+    drafted, accepted, prepared = records.drafted, records.accepted, records.prepared
+    return OpenRecords(
+        drafted if drafted is not None and drafted.record.height == height else None,
+        accepted if accepted is not None and accepted.record.height == height else None,
+        prepared if prepared is not None and prepared.header.height == height else None,
+    )
 
 
 def lacks_records(slots: Iterable[Slot], records: OpenRecords) -> bool:

@@ -11,6 +11,7 @@ import pytest
 
 from consensus import events as ev
 from consensus.events import Timer, Timing
+from consensus.exits import EXITS
 from consensus.messages import (
     Commit,
     DraftProposal,
@@ -23,7 +24,6 @@ from consensus.messages import (
     SignedRoundChange,
     Status,
 )
-from consensus.replica import EXITS
 from tests.consensus.desk import Desk
 from tests.consensus.made import key
 

@@ -16,11 +16,12 @@ import pytest
 
 import chain.validators
 from chain.validators import ValidatorSet
+from consensus import checks, hearing, replica, round_change
 from consensus import events as ev
-from consensus import replica, round_change
 from consensus.guard import Slot, position
 from consensus.messages import RoundChange, signed_bytes
 from consensus.replica import Replica
+from consensus.voice import Voice
 from tests.consensus.made import CHAIN, mac
 from tests.consensus.network import DECISIONS, Network, play
 
@@ -135,7 +136,8 @@ def _change(genesis: bytes, height: int, round_: int) -> Any:
 
 def highest_claim_not_binding(patch: pytest.MonkeyPatch) -> None:
     """R2f turned round: the leader's word is enough, and the leader picks what it likes."""
-    patch.setattr(replica, "check_justification", _believe)
+    patch.setattr(checks, "check_justification", _believe)
+    patch.setattr(hearing, "check_justification", _believe)
     sound = round_change.compute_choice
 
     def fresh(*args: Any) -> Any:
@@ -196,7 +198,9 @@ def _run_clock_from_entry(self: Replica) -> None:
 
 def guard_refusals(patch: pytest.MonkeyPatch) -> None:
     """D2: a core that asks for a lower position is told so by the guard."""
-    patch.setattr(Replica, "_may_say", lambda self, where: self._silence() is None)
+    patch.setattr(
+        Voice, "may_say", lambda self, at, _where, certified: self.silence(at, certified) is None
+    )
 
 
 def play_many(**options: Any) -> None:

@@ -1,0 +1,178 @@
+"""Measure on this machine what the stages of a node cost, for the growth curves.
+
+Three sources. What the simulator replaces is measured on the real thing: signatures, a guard slot
+and a batch on a synced disk, a read of a large store, a frame over a TLS link. What runs in the
+simulator as it does in production is measured there, on real messages and blocks, by a `Probe`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+import time
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chain.crypto import public_key, sha256, sign
+from consensus.guard import Binding, Position, Step
+from consensus.messages import Prepare, SignedPrepare
+from node.guard_file import create_guard
+from node.head_file import HeadBinding, create_head_file
+from node.identity import create_identity
+from node.link import Limits
+from node.links import PeerInfo, PeerLinks
+from node.messages import TxBatch
+from node.store import create_store
+from testnet.bench import measure_verify_us
+from tests.sim.growth import Growth, Setting
+from tests.sim.processor import NS_PER_US, Cost, Probe, fit, measure_us
+
+if TYPE_CHECKING:
+    from chain.codec import Record
+    from node.ports import Store
+
+SYNCS = 40
+READS = 2_000
+PAIRS = 200_000  # in the store that is read from: about 10^4 accounts with their tree
+FRAMES = 1_000
+LARGE_BYTES = 60_000
+LOADS = ((20, 1), (200, 20), (400, 100))  # payments per second of the probes, and in one burst
+
+VOTE = Prepare(bytes(32), 1, 0, bytes(32))
+
+Batch = tuple[tuple[bytes, bytes | None], ...]
+
+
+def measure_costs(validators: int) -> dict[str, Cost]:
+    """Return the cost of each stage for a network of so many nodes, µs."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        costs = {
+            "verify": Cost(0.0, measure_verify_us()),
+            "sign": Cost(_measure_sign_us(root), 0.0),
+            "head": Cost(_measure_head_us(root), 0.0),
+            "stand-in": Cost(0.0, 0.0),
+        }
+        costs["send"] = costs["receive"] = asyncio.run(_measure_frames(root))
+        store = create_store(_made(root / "store"), "leveldb")
+        try:
+            get_us = _measure_get_us(store)
+            samples, batches = probe(validators, get_us)
+            costs["write"] = fit([(len(batch), _time_us(store, batch)) for batch in batches])
+        finally:
+            store.close()
+    return {stage: fit(found) for stage, found in samples.items()} | costs
+
+
+def probe(validators: int, get_us: float) -> tuple[dict[str, list[tuple[int, float]]], list[Batch]]:
+    """Run loads from small to large with a clock around each stage; return times and batches."""
+    meter, batches = Probe(get_us), []
+    for rate, burst in LOADS:
+        setting = Setting(validators, 20, rate=rate, burst=burst, seconds=1, warm_s=1)
+        world = Growth(setting, meter)
+        world.shares, world.batches = False, []
+        world.play()
+        batches += world.batches
+    step = max(1, len(batches) // (4 * SYNCS))
+    return meter.samples, sorted(batches, key=len)[::step]
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def _time_us(store: Store, batch: Batch) -> float:
+    began = time.perf_counter_ns()
+    store.write(batch)
+    return (time.perf_counter_ns() - began) / NS_PER_US
+
+
+def _measure_sign_us(root: Path) -> float:
+    seed, heights = sha256(b"guard"), count(1)
+    binding = Binding(public_key(seed), sha256(b"genesis"), bytes(16))
+    guard = create_guard(root / "guard.bin", binding, lambda message: sign(seed, message))
+    try:
+        return measure_us(
+            lambda: guard.sign(Position(next(heights), 0, Step.PREPARE), bytes(120)), SYNCS
+        )
+    finally:
+        guard.close()
+
+
+def _measure_head_us(root: Path) -> float:
+    binding, heights = HeadBinding(sha256(b"genesis"), bytes(16)), count(1)
+    roots = (bytes(32), bytes(32))
+    heads = create_head_file(root / "head.bin", binding, 0, bytes(32), roots)
+    try:
+        return measure_us(lambda: heads.append(next(heights), bytes(32), *roots), SYNCS)
+    finally:
+        heads.close()
+
+
+def _measure_get_us(store: Store) -> float:
+    """Return the CPU time of one read from a store too large for its caches of blocks."""
+    keys = [sha256(number.to_bytes(8, "big")) for number in range(PAIRS)]
+    for start in range(0, PAIRS, 10_000):
+        store.write([(key, key * 3) for key in keys[start : start + 10_000]])
+    read = keys[:: PAIRS // READS]
+    began = time.thread_time_ns()
+    for key in read:
+        store.get(key)
+    return (time.thread_time_ns() - began) / NS_PER_US / len(read)
+
+
+async def _measure_frames(root: Path) -> Cost:
+    """Return what one end of a link spends on a frame: sockets, TLS, queues and decoding.
+
+    Two meshes in this process send each other one frame at a time, so none is merged.
+    """
+    names = ("noord", "zuid")
+    limits = Limits(rate_factor=1_000_000.0)
+    arrived = asyncio.Event()
+    linked, ends = asyncio.Event(), []
+    meshes: list[PeerLinks] = []
+    infos: list[PeerInfo] = []
+
+    def on_link(peer: bytes, _up: bool) -> None:
+        ends.append(peer)
+        if len(ends) == len(names):
+            linked.set()
+
+    for name in names:
+        identity = create_identity(root / f"{name}.pem", sha256(name.encode()))
+        info = PeerInfo(name, public_key(sha256(name.encode())), identity.transport_key, "")
+        mesh = PeerLinks(
+            identity=identity,
+            info=info,
+            genesis_digest=bytes(32),
+            node_version="0",
+            height=lambda: 0,
+            on_message=lambda _peer, _message: arrived.set(),
+            on_link=on_link,
+            randomness=os.urandom,
+            limits=limits,
+        )
+        infos.append(info._replace(address=mesh.open("127.0.0.1:0")))
+        meshes.append(mesh)
+
+    async def measure(message: Record) -> float:
+        began = time.process_time_ns()
+        for _ in range(FRAMES):
+            arrived.clear()
+            meshes[0].send(infos[1].key, message)
+            await arrived.wait()
+        return (time.process_time_ns() - began) / NS_PER_US / FRAMES / 2
+
+    for mesh in meshes:
+        mesh.set_peers(infos)
+    async with asyncio.TaskGroup() as group, asyncio.timeout(60):
+        running = [group.create_task(mesh.run()) for mesh in meshes]
+        await linked.wait()
+        small = await measure(SignedPrepare(VOTE, bytes(32), bytes(64)))
+        large = await measure(TxBatch((bytes(LARGE_BYTES // 2), bytes(LARGE_BYTES // 2))))
+        for task in running:
+            task.cancel()
+    return Cost(small, max(0.0, (large - small) / LARGE_BYTES))

@@ -49,18 +49,15 @@ def main() -> int:
     flood = commands.add_parser("flood", help="one validator floods another for an hour")
     flood.add_argument("minutes", type=int, nargs="?", default=60)
     growth = commands.add_parser("growth", help="the goals for many validators and slow lines")
-    growth.add_argument("--curve", action="store_true", help="all sizes too: much longer")
-    growth.add_argument("--only", default="", help="runs whose name begins so, as G3")
-    growth.add_argument("--costs", type=Path, help="take the costs of an earlier `-o json`")
+    growth.add_argument("names", nargs="*", help='runs, as "G2" or "100 x 20 ms"; default: all')
+    growth.add_argument("--file", type=Path, help="keep the data here, and a plot beside it")
+    growth.add_argument("--reuse", action="store_true", help="with the costs and runs of FILE")
     growth.add_argument("-o", dest="form", choices=("table", "json"), default="table")
     arguments = parser.parse_args()
     if arguments.command == "growth":
-        return curves.run(
-            only=arguments.only,
-            curve=arguments.curve,
-            costs_file=arguments.costs,
-            as_json=arguments.form == "json",
-        )
+        as_json = arguments.form == "json"
+        file, reuse = arguments.file, arguments.reuse
+        return curves.run(arguments.names, file=file, reuse=reuse, as_json=as_json)
     if arguments.command == "shrink":
         return _shrink(arguments.seed)
     if arguments.command == "flood":

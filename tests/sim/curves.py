@@ -14,10 +14,11 @@ from rich.table import Table
 
 from tests.sim.costs import measure_costs
 from tests.sim.growth import Figures, Growth, Setting
+from tests.sim.plot import plot
 from tests.sim.processor import Cost, Tariff
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 FORMAT = "wijk/growth/1"
 PROBED = 10  # validators in the network whose stages are timed
@@ -39,8 +40,8 @@ class Goal(NamedTuple):
 
 GOALS = (
     Goal("G2", Setting(20, 50, loss=0.01, rate=600), 600, 1_200, 3_000),
-    Goal("G3", Setting(100, 20, rate=200), 200, 2_000, 6_000),
-    Goal("G3, 50 ms", Setting(100, 50, rate=200), 200, 2_000, 6_000),
+    Goal("100 x 20 ms", Setting(100, 20), 200, 2_000, 6_000),  # G3
+    Goal("100 x 50 ms", Setting(100, 50), 200, 2_000, 6_000),
 )
 G4_SOUND = Setting(10, 20, in_flight=IN_FLIGHT, seconds=30)
 G4_DEAD = G4_SOUND._replace(dead=3, warm_s=0, seconds=150)
@@ -54,12 +55,13 @@ class Run(NamedTuple):
     name: str
     setting: Setting
     figures: Figures
+    commit: str
 
 
 def play(settings: Iterable[tuple[str, Setting]], costs: Mapping[str, Cost]) -> Iterator[Run]:
     """Yield a run for each named setting."""
     for name, setting in settings:
-        yield Run(name, setting, Growth(setting, Tariff(costs)).play())
+        yield Run(name, setting, Growth(setting, Tariff(costs)).play(), find_commit())
 
 
 def judge(runs: Iterable[Run]) -> dict[str, bool]:
@@ -86,35 +88,46 @@ def judge(runs: Iterable[Run]) -> dict[str, bool]:
     return verdicts
 
 
-def get_settings(*, curve: bool, goals: bool) -> list[tuple[str, Setting]]:
-    """Return what there is to run, by name."""
-    found = [(f"{one.validators} x {one.latency_ms} ms", one) for one in CURVE if curve]
-    if goals:
-        found += [(goal.name, goal.setting) for goal in GOALS]
-        found += [("G4 sound", G4_SOUND), ("G4 dead", G4_DEAD)]
-    return found
+def get_settings() -> list[tuple[str, Setting]]:
+    """Return what there is to run, by name: the sizes of the curve, then the goals."""
+    found = [(f"{one.validators} x {one.latency_ms} ms", one) for one in CURVE]
+    found += [(goal.name, goal.setting) for goal in GOALS if goal.setting not in CURVE]
+    return [*found, ("G4 sound", G4_SOUND), ("G4 dead", G4_DEAD)]
 
 
-def read_costs(path: Path) -> dict[str, Cost]:
-    """Return the costs in a file that `make_object` filled: the same figures come out again."""
-    return {stage: Cost(*cost) for stage, cost in json.loads(path.read_text())["costs_us"].items()}
+def read_file(path: Path) -> tuple[list[Run], dict[str, Cost]]:
+    """Return the runs and the costs of a file that `make_object` filled."""
+    found = json.loads(path.read_text())
+    runs = [
+        Run(
+            run["name"],
+            Setting(**run["setting"]),
+            Figures(**{field: run[field] for field in Figures._fields}),
+            run["commit"],
+        )
+        for run in found["runs"]
+    ]
+    return runs, {stage: Cost(*cost) for stage, cost in found["costs_us"].items()}
 
 
-def make_object(runs: Iterable[Run], costs: Mapping[str, Cost]) -> dict[str, Any]:
+def make_object(runs: Sequence[Run], costs: Mapping[str, Cost]) -> dict[str, Any]:
     """Return all of it as one JSON object."""
-    done = list(runs)
     return {
         "format": FORMAT,
-        "commit": find_commit(),
         "python": platform.python_version(),
         "costs_us": {
             stage: [round(cost.each, 3), round(cost.unit, 4)]
             for stage, cost in sorted(costs.items())
         },
-        "goals": judge(done),
+        "goals": judge(runs),
         "runs": [
-            {"name": run.name, "setting": run.setting._asdict(), **run.figures._asdict()}
-            for run in done
+            {
+                "name": run.name,
+                "commit": run.commit,
+                "setting": run.setting._asdict(),
+                **run.figures._asdict(),
+            }
+            for run in runs
         ],
     }
 
@@ -125,14 +138,13 @@ def find_commit() -> str:
     return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
 
 
-def show(runs: Iterable[Run], costs: Mapping[str, Cost]) -> None:
+def show(runs: Sequence[Run], costs: Mapping[str, Cost]) -> None:
     """Print a table of the runs and the verdicts on the goals."""
     console = Console()
     table = Table("", "offered/s", "final/s", "p50 ms", "p99 ms", "blocks/s", "tx/block")
     for title in ("failed rounds", "bytes/payment", "core", "line"):
         table.add_column(title, justify="right")
-    done = list(runs)
-    for name, setting, figures in done:
+    for name, setting, figures, _ in runs:
         offered = f"{setting.in_flight} at once" if setting.in_flight else str(setting.rate)
         latency = figures.latency_ms
         table.add_row(
@@ -149,23 +161,51 @@ def show(runs: Iterable[Run], costs: Mapping[str, Cost]) -> None:
             f"{figures.line_mean:.0%} / {figures.line_max:.0%}",
         )
     console.print(table)
-    for name, reached in judge(done).items():
+    for name, reached in judge(runs).items():
         console.print(f"{name}: {'reached' if reached else 'missed'}")
     dear = ("verify", "sign", "write", "receive", "send", "execute")
     told = ", ".join(f"{stage} {costs[stage].each:.0f} + {costs[stage].unit:.2f}" for stage in dear)
     console.print(f"costs in µs, each and per unit: {told}")
 
 
-def run(*, only: str, curve: bool, costs_file: Path | None, as_json: bool) -> int:
-    """Run what is asked; 0 if the goals among it are reached."""
-    costs = read_costs(costs_file) if costs_file else measure_costs(PROBED)
-    asked = [one for one in get_settings(curve=curve, goals=True) if one[0].startswith(only)]
-    runs = []
-    for one in play(asked, costs):
-        runs.append(one)
-        print(f"{one.name}: {one.figures.tps} final/s, {one.figures.latency_ms}", file=sys.stderr)
-    if as_json:
-        print(json.dumps(make_object(runs, costs), indent=1))
+def run(names: Sequence[str], *, file: Path | None, reuse: bool, as_json: bool) -> int:
+    """Run what is named, or all; 0 if the goals among it are reached.
+
+    `file` gets the data after each run and the plot beside it at the end. With `reuse` its costs
+    are used again and its other runs stay; else the costs are measured.
+    """
+    kept: dict[str, Run] = {}
+    if reuse:
+        assert file is not None, "--reuse needs --file"
+        runs, costs = read_file(file)
+        kept = {one.name: one for one in runs}
     else:
-        show(runs, costs)
-    return 0 if all(judge(runs).values()) else 1
+        costs = measure_costs(PROBED)
+    asked = [one for one in get_settings() if not names or one[0] in names]
+    for one in play(asked, costs):
+        kept[one.name] = one
+        print(f"{one.name}: {one.figures.tps} final/s, {one.figures.latency_ms}", file=sys.stderr)
+        if file is not None:
+            ordered = [kept[name] for name, _ in get_settings() if name in kept]
+            file.write_text(json.dumps(make_object(ordered, costs), indent=1) + "\n")
+            file.with_suffix(".svg").write_text(draw(ordered))
+    done = [kept[name] for name, _ in get_settings() if name in kept]
+    if as_json:
+        print(json.dumps(make_object(done, costs), indent=1))
+    else:
+        show(done, costs)
+    return 0 if all(judge(done).values()) else 1
+
+
+def draw(runs: Sequence[Run]) -> str:
+    """Return the curve as a picture: latency by size, a line for each quantile and link."""
+    lines = {}
+    for latency_ms in (20, 50):
+        points = [
+            (one.setting.validators, one.figures.latency_ms)
+            for one in runs
+            if one.setting in CURVE and one.setting.latency_ms == latency_ms
+        ]
+        for quantile in ("p50", "p99"):
+            lines[f"{quantile}, {latency_ms} ms links"] = [(n, of[quantile]) for n, of in points]
+    return plot(lines, "validators", "ms until final", f"{CURVE[0].rate} payments/s, simulated")

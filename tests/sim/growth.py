@@ -32,7 +32,7 @@ from node.main import VERIFIED_MAX
 from node.runtime import Runtime
 from node.store_memory import MemoryStore
 from node.wire import HEAD_BYTES, LENGTH_BYTES, decode_record, encode_frame
-from testnet.bench import compute_latency_ms
+from testnet.figures import compute_latency_ms
 from tests import federation
 from tests.sim.disk import SimDisk
 from tests.sim.processor import Processor, Tariff

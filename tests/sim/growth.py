@@ -58,7 +58,9 @@ if TYPE_CHECKING:
 PEOPLE = 2_000
 CENTS = 100_000  # of each: nobody runs dry
 LIVES_S = 500
-LINKED_MS = 1_000  # all links come up in this time, in an order of their own
+STARTED_MS = 2_000  # nodes start within this time, so their clocks of 2 s (T6) tick apart
+LINKED_MS = 1_000  # then all links come up, in an order of their own
+SETTLED_MS = STARTED_MS + LINKED_MS + 2_000
 JITTER = 0.4  # a link is so much faster or slower than the others
 DRAIN_S = 10  # for what was submitted in the window to become final
 DECODED_MAX = 20_000  # records kept for the other receivers of the same frame
@@ -559,11 +561,13 @@ class Growth(Clock):
         """Start all nodes and their links, and let them settle."""
         chance = Random(f"{self.setting.seed}/start")
         for node in self.nodes:
-            node.cpu.put(node.runtime.start)
+            started = partial(node.cpu.put, node.runtime.start)
+            self.at(chance.randrange(STARTED_MS) * 1_000, started)
         for place, node in enumerate(self.nodes):
             for peer in self.nodes[place + 1 :]:
-                self.at(chance.randrange(LINKED_MS) * 1_000, partial(_connect, node, peer))
-        self.run((LINKED_MS + 3_000) * 1_000)
+                linked_ms = STARTED_MS + chance.randrange(LINKED_MS)
+                self.at(linked_ms * 1_000, partial(_connect, node, peer))
+        self.run(SETTLED_MS * 1_000)
 
     def on_applied(self, node: GrowthNode, applied: Applied) -> None:
         """Count the blocks of one node; they are those of all."""

@@ -98,7 +98,8 @@ def propose_unseen(world: World) -> tuple[Runtime, CompactBlock, bytes, list[Rec
     node, other = world.nodes[:2]
     world.partition([[one] for one in world.nodes])
     world.run(world.now + 100)
-    raw = world.make_payment(*people()[:2], 5)
+    payer, payee = people()[:2]
+    raw = world.make_payment(payer, payee, 5)
     world.submit(other, raw)
     world.run(world.now + 100)
     assert node.runtime is not None
@@ -106,7 +107,11 @@ def propose_unseen(world: World) -> tuple[Runtime, CompactBlock, bytes, list[Rec
     compact = other.runtime.candidates.build(other.key, federation.START_S * 1_000 + world.now)
     assert len(compact.short_ids) == 1
     asked: list[Record] = []
-    node.runtime.candidates._links.send = lambda _peer, message: asked.append(message)  # type: ignore[method-assign]
+
+    def note(peer: bytes, message: Record) -> None:
+        asked.append(message)
+
+    node.runtime.candidates._links.send = note  # type: ignore[method-assign]
     return node.runtime, compact, raw, asked
 
 

@@ -40,7 +40,7 @@ from testnet.crowd import (
     sign_payments,
 )
 from testnet.figures import (
-    STAGES,
+    BUDGET_US,
     Machine,
     Reading,
     Result,
@@ -59,6 +59,7 @@ SECRET = b"bench"  # the keys of every run are the same; nothing of worth is beh
 VALIDITY_S = 590  # under the 600 s that a node accepts, by the clock of the last block
 SIGN_SHARE = 0.6  # of the cap; the budget of architecture section 4 ends at 0.50
 SIGN_TPS_MAX = 12_000  # above what one node does, whatever the cap: its runtime is one thread
+STAGE_METRIC = "wijk_stage_seconds_total"
 VERIFY_SAMPLES = 2_000
 VERIFY_BYTES = 200
 AHEAD = 8  # parts of work that each process may be ahead of who needs them
@@ -307,19 +308,21 @@ def get_disk_bytes(entry: NodeEntry) -> int:
 
 
 def _read_stages(entry: NodeEntry) -> dict[str, float]:
-    """Return the seconds that a node has spent in each stage since it started."""
+    """Return the CPU seconds that a node has spent in each stage since it started."""
     connection = HTTPConnection(urlsplit(entry.metrics).netloc, timeout=10)
     try:
         connection.request("GET", "/metrics")
         text = connection.getresponse().read().decode()
     finally:
         connection.close()
-    sums = {
-        sample.name: sample.value
+    spent = {
+        sample.labels["stage"]: sample.value
         for family in text_string_to_metric_families(text)
         for sample in family.samples
+        if sample.name == STAGE_METRIC
     }
-    return {name: sums[f"{metric}_sum"] for name, metric in STAGES.items()}
+    assert spent.keys() == BUDGET_US.keys(), "the node has a clock for each stage of the budget"
+    return spent
 
 
 def _cpu_s(pid: int) -> float:

@@ -52,11 +52,15 @@ class Window(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """Object G, where the time went, and what the checks at the end found wrong."""
+    """Object G, where the time went, what was refused, and what the checks found wrong.
+
+    `refused` counts transactions by code; `busy` has the `Retry-After` of each answer 429.
+    """
 
     tree: dict[str, Any]
     profile: dict[str, float]
     refused: dict[str, int]
+    busy: tuple[str | None, ...]
     broken: tuple[str, ...]
 
 

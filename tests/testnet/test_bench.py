@@ -107,7 +107,7 @@ def test_the_crowd_stands_in_genesis_with_its_money_and_without_keystore_files()
 
 def test_transfers_are_all_different_and_pay_one_cent_to_anyone_but_the_payer() -> None:
     plan, genesis = _genesis(5)
-    tasks = payment_tasks(400, 150)
+    tasks = payment_tasks(100, 400, 150)
     batches = [sign_payments(plan, genesis.digest, 5, EXPIRES, *task) for task in tasks]
     assert [len(batch) for batch in batches] == [150, 150, 100]
     envelopes = [raw for batch in batches for raw in _envelopes(batch)]
@@ -146,7 +146,7 @@ def test_accounts_beyond_genesis_are_made_by_registrars_and_pay_like_all_others(
     for i in (4, total - 1):
         owner = account_id(public_key(plan.crowd_seed(i)))
         assert get_balance(State(ledger.base.read), "w1:EUR", MEMBER, owner) == FUND_CENTS
-    task = next(payment_tasks(total, total))  # everyone pays once, the new ones too
+    task = next(payment_tasks(0, total, total))  # everyone pays once, the new ones too
     batch = sign_payments(plan, genesis.digest, total, expires, *task)
     run = ledger.run()
     for raw in decode(list[bytes], batch.body):
@@ -155,8 +155,8 @@ def test_accounts_beyond_genesis_are_made_by_registrars_and_pay_like_all_others(
 
 def test_others_make_the_parts_and_they_come_in_order() -> None:
     with ThreadPoolExecutor(2) as pool:
-        parts = list(in_order(pool, lambda first, count: (first, count), payment_tasks(7, 2), 2))
-    assert parts == [(0, 2), (2, 2), (4, 2), (6, 1)]
+        parts = list(in_order(pool, lambda first, count: (first, count), payment_tasks(3, 7, 2), 2))
+    assert parts == [(3, 2), (5, 2), (7, 2), (9, 1)]
 
 
 def test_an_open_loop_sends_together_what_is_due_within_a_tick() -> None:

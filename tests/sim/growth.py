@@ -105,7 +105,7 @@ class Figures(NamedTuple):
     cpu_max: float
     line_mean: float
     line_max: float
-    dropped: int
+    dropped: dict[str, int]
     cpu_us_per_payment: dict[str, float]
 
 
@@ -435,7 +435,7 @@ class Growth(Clock):
         self.shares = True  # what all nodes compute alike is computed once; a probe shares nothing
         self.executed: dict[bytes, Executed | None] = {}
         self.refused = 0
-        self.dropped: dict[tuple[str, str], int] = {}
+        self.dropped: dict[str, int] = {}
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
         self._decoded: dict[bytes, Record] = {}
         self._chance = Random(f"{setting.seed}/clients")
@@ -492,7 +492,8 @@ class Growth(Clock):
 
     def drop(self, kind: Kind, why: str) -> None:
         """A quota let a frame not pass."""
-        self.dropped[kind.label, why] = self.dropped.get((kind.label, why), 0) + 1
+        what = f"{kind.label} {why}"
+        self.dropped[what] = self.dropped.get(what, 0) + 1
 
     # ------------------------------------------------------------------------------- the story
 
@@ -551,7 +552,7 @@ class Growth(Clock):
             cpu_max=round(max(cpu) / span, 4),
             line_mean=round(sum(line) / n / span, 4),
             line_max=round(max(line) / span, 4),
-            dropped=sum(self.dropped.values()),
+            dropped=dict(sorted(self.dropped.items())),
             cpu_us_per_payment={
                 stage: round(us / n / max(1, committed), 2) for stage, us in sorted(sums.items())
             },

@@ -7,13 +7,12 @@ a clock around each stage that leaves out the stages inside it. Costs are µs of
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from tests.sim.tcp import Clock
 
@@ -145,29 +144,40 @@ class Probe(Tariff):
 
 
 def fit(samples: list[tuple[int, float]]) -> Cost:
-    """Return the cost that fits (units, µs) best: least squares, without the slowest twentieth.
+    """Return the cost that fits (units, µs) best, by least squares; neither part is below zero.
 
-    Those were interrupted. Neither part is below zero.
+    Of the samples with equal units the lower quartile counts: other programs on the machine make
+    work slower and never faster.
     """
-    rate = sorted(samples, key=lambda one: one[1] / (one[0] + 1))
-    kept = rate[: len(rate) - len(rate) // 20]
-    xs, ys = [x for x, _ in kept], [y for _, y in kept]
-    mean_x, mean_y = statistics.fmean(xs), statistics.fmean(ys)
-    spread = sum((x - mean_x) ** 2 for x in xs)
+    groups: dict[int, list[float]] = {}
+    for units, us in samples:
+        groups.setdefault(units, []).append(us)
+    points = [(units, len(found), lower_quartile(found)) for units, found in groups.items()]
+    total = sum(count for _, count, _ in points)
+    mean_x = sum(units * count for units, count, _ in points) / total
+    mean_y = sum(us * count for _, count, us in points) / total
+    spread = sum(count * (units - mean_x) ** 2 for units, count, _ in points)
     if spread == 0:
         return Cost(0.0, mean_y / mean_x) if mean_x else Cost(mean_y, 0.0)
-    unit = max(0.0, sum((x - mean_x) * (y - mean_y) for x, y in kept) / spread)
+    covariance = sum(count * (units - mean_x) * (us - mean_y) for units, count, us in points)
+    unit = max(0.0, covariance / spread)
     each = mean_y - unit * mean_x
     if each < 0:
-        return Cost(0.0, sum(x * y for x, y in kept) / sum(x * x for x in xs))
+        squares = sum(count * units * units for units, count, _ in points)
+        return Cost(0.0, sum(count * units * us for units, count, us in points) / squares)
     return Cost(each, unit)
 
 
+def lower_quartile(samples: Sequence[float]) -> float:
+    """Return what a quarter of the samples is not above."""
+    return sorted(samples)[(len(samples) - 1) // 4]
+
+
 def measure_us(work: Callable[[], object], times: int) -> float:
-    """Return the median wall time of `work` in µs: what it does is not all on the processor."""
+    """Return the wall time of `work` in µs, lower quartile: it is not all on the processor."""
     samples = []
     for _ in range(times):
         began = time.perf_counter_ns()
         work()
         samples.append(time.perf_counter_ns() - began)
-    return statistics.median(samples) / NS_PER_US
+    return lower_quartile(samples) / NS_PER_US

@@ -239,7 +239,8 @@ def test_fitting_finds_the_cost_of_a_call_and_of_a_unit() -> None:
     line = [(units, 30.0 + 2.5 * units) for units in (1, 2, 5, 20, 100)]
 
     assert fit(line) == pytest.approx((30.0, 2.5))
-    assert fit([(0, 7.0), (0, 9.0)]) == (8.0, 0.0)
+    assert fit([*line, *((units, 9 * us) for units, us in line)]) == pytest.approx((30.0, 2.5))
+    assert fit([(0, 7.0), (0, 9.0)]) == (7.0, 0.0)
     assert fit([(2, 8.0), (2, 8.0)]) == (0.0, 4.0)
 
 

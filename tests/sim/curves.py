@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rich.console import Console
 from rich.table import Table
 
+from tests.curves import plot
 from tests.sim.costs import measure_costs
 from tests.sim.growth import Figures, Growth, Setting
-from tests.sim.plot import plot
 from tests.sim.processor import Cost, Tariff
 
 if TYPE_CHECKING:
@@ -198,14 +198,13 @@ def run(names: Sequence[str], *, file: Path | None, reuse: bool, as_json: bool) 
 
 
 def draw(runs: Sequence[Run]) -> str:
-    """Return the curve as a picture: latency by size, a line for each quantile and link."""
-    lines = {}
-    for latency_ms in (20, 50):
-        points = [
-            (one.setting.validators, one.figures.latency_ms)
-            for one in runs
-            if one.setting in CURVE and one.setting.latency_ms == latency_ms
-        ]
-        for quantile in ("p50", "p99"):
-            lines[f"{quantile}, {latency_ms} ms links"] = [(n, of[quantile]) for n, of in points]
-    return plot(lines, "validators", "ms until final", f"{CURVE[0].rate} payments/s, simulated")
+    """Return the curve as a picture: latency by size, a panel for each latency of the links."""
+    found = {one.setting: one.figures.latency_ms for one in runs}
+    panels = []
+    for latency_ms in dict.fromkeys(one.latency_ms for one in CURVE):
+        row = [found.get(one, {}) for one in CURVE if one.latency_ms == latency_ms]
+        lines = {name: [of.get(name) for of in row] for name in ("p50", "p99")}
+        title = f"ms until final, links of {latency_ms} ms"
+        panels.append(plot.Panel(title, "validators", [str(n) for n in SIZES], lines))
+    rate, mbit = CURVE[0].rate, CURVE[0].uplink_mbit
+    return plot.draw([panels], f"{rate} payments/s, {mbit} Mbit/s up, simulated")

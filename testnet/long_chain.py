@@ -1,18 +1,13 @@
-"""A long chain of payments in a node's home, made in one process, and how fast it can be replayed.
+"""A long chain of payments in a node's home, made in one process.
 
 Blocks and certificates are those that a network would have made; only the waiting is left out.
-Used for the curves of docs/benchmarks: what an auditor, or a node that joins, has to get through.
 """
 
-import os
-import time
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from audit.home import open_home
-from audit.replay import replay
+from chain.codec import decode
 from chain.contract import Table
 from chain.crypto import public_key, sign
 from chain.execute import Preamble, get_set, make_header, propose
@@ -29,14 +24,14 @@ from contracts import CONTRACTS
 from node.chainstore import ChainStore
 from node.home import Home
 from node.store import choose_kind, open_store
-from testnet.bench import VALIDITY_S, measure_verify_us, plan_bench, sign_transfers
+from testnet.bench import VALIDITY_S, plan_bench
 from testnet.create import create_network
+from testnet.crowd import GENESIS_ACCOUNTS_MAX, sign_payments
 
 US = 1_000_000
 GENESIS_TIME = "2026-01-01T00:00:00.000Z"
-BLOCK_MS = 1_000  # so all payments are made before the first of them expires
+BLOCK_MS = 1_000
 NODES = 4
-MARKS = 2  # the first block, and the newest
 
 
 def make_long_chain(folder: Path, payments: int, accounts: int, block_txs: int) -> Path:
@@ -44,7 +39,7 @@ def make_long_chain(folder: Path, payments: int, accounts: int, block_txs: int) 
 
     `folder` is empty or not there yet. Everything in it is the same every time but the ports.
     """
-    assert -(-payments // block_txs) * BLOCK_MS < VALIDITY_S * 1000, "they would expire"
+    assert accounts <= GENESIS_ACCOUNTS_MAX, "all of them stand in genesis"
     plan = plan_bench(NODES, accounts, GENESIS_TIME)
     create_network(folder, plan, seed=None, base_port=0, storage="auto")
     home = Home(folder / plan.nodes[0].name)
@@ -56,10 +51,11 @@ def make_long_chain(folder: Path, payments: int, accounts: int, block_txs: int) 
     store = open_store(home.store, choose_kind("auto", home.store))
     try:
         chain = ChainStore(store)
-        expires = chain.tip.time_ms // 1000 + VALIDITY_S
-        raws = sign_transfers(genesis.digest, plan.crowd_seeds(), payments, expires)
         for first in range(0, payments, block_txs):
-            _add_block(chain, genesis, seeds, raws[first : first + block_txs])
+            count = min(block_txs, payments - first)
+            expires = chain.tip.time_ms // 1000 + VALIDITY_S
+            batch = sign_payments(plan, genesis.digest, accounts, expires, first, count)
+            _add_block(chain, genesis, seeds, decode(list[bytes], batch.body))
     finally:
         store.close()
     return home.root
@@ -103,49 +99,3 @@ def _certify(
     message = signed_bytes(draft, chain_id)
     signatures = tuple(sign(seeds[key], message) for key in keys)
     return msgspec.structs.replace(draft, signatures=signatures)
-
-
-def measure_replay(home: Path, workers: int) -> dict[str, Any]:
-    """Replay the chain in `home` and return the speed beside the cap of `workers` cores.
-
-    The window is from the first block to the last: genesis and the last check of the books cost
-    the same however long a chain is. `ratio` is against workers / t_verify, measured in this run;
-    CPU times are in µs per payment, of this process and of those that check signatures.
-    """
-    verify_us = measure_verify_us()
-    marks: list[tuple[float, float]] = []
-
-    def mark(_height: int) -> None:
-        if len(marks) < MARKS:
-            marks.append((0.0, 0.0))
-        marks[-1] = time.perf_counter(), time.process_time()
-
-    with open_home(home) as source:
-        genesis = load_genesis(source.read_genesis())
-        last = source.read_height()
-        first_txs = len(next(source.read_blocks(1, 1)).envelopes)
-        began, children_s = time.perf_counter(), _children_s()
-        report = replay(genesis, source.read_blocks(1, last), workers=workers, on_block=mark)
-        seconds = time.perf_counter() - began
-    assert report.ok, report.why
-    (first_s, first_cpu_s), (last_s, last_cpu_s) = marks
-    payments = report.transactions - first_txs
-    rate, cap = payments / (last_s - first_s), workers * US / verify_us
-    return {
-        "workers": workers,
-        "blocks": report.last,
-        "payments": report.transactions,
-        "seconds": round(seconds, 3),
-        "payments_per_s": round(rate),
-        "sig_verify_us": round(verify_us, 1),
-        "cap_per_s": round(cap),
-        "ratio": round(rate / cap, 3),
-        "own_cpu_us": round((last_cpu_s - first_cpu_s) * US / payments, 1),
-        "workers_cpu_us": round((_children_s() - children_s) * US / report.transactions, 1),
-    }
-
-
-def _children_s() -> float:
-    """Return the CPU time of ended child processes."""
-    times = os.times()
-    return times.children_user + times.children_system

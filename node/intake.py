@@ -6,6 +6,7 @@ keys it was checked against, so that building and replaying a block ask no signa
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from itertools import islice
 from math import isqrt
 
 import msgspec
@@ -265,7 +266,11 @@ class Intake:
             except Reject:
                 continue  # the block makes its account, or adds its key
         verdicts = iter(self._verifier.now([one for job in jobs for one in _checks(*job)]))
-        self._ahead = {tx.id: keys for tx, keys in jobs if all([next(verdicts) for _ in keys])}
+        self._ahead = {
+            tx.id: keys
+            for tx, keys in jobs
+            if all(tuple(islice(verdicts, len(keys))))  # its own ones, also behind a bad one
+        }
 
     def check(self, tx: Tx, keys: tuple[bytes, ...]) -> bool:
         """Say whether the signatures of `tx` are by `keys`; nothing is checked twice."""

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from msgspec.structs import replace
 
-from chain.records import decode_tx
+from chain.codec import encode
+from chain.records import TX_CONTEXT, Envelope, decode_tx
 from node import intake
 from node.messages import TxAnswer, TxBatch
+from tests.audit.made_chain import transfer
 from tests.sim.test_scenarios import SECOND, heights, make_world
 from tests.sim.world import people
 
@@ -117,6 +119,30 @@ def test_signatures_of_a_certified_block_are_checked_together_and_not_again() ->
     intake_of.on_block([], world.now)
     assert intake_of.check(txs[0], keys[0])
     assert asked == [41, 1, 1, 1, 1]  # nothing is kept beyond the block
+
+
+def test_a_verdict_counts_for_its_own_transaction_behind_a_bad_one_too() -> None:
+    """consensus S3: of two signatures the first is bad, and so is the one after both."""
+    world = make_world(4)
+    node = world.nodes[0]
+    assert node.runtime is not None
+    intake_of, union = node.runtime.intake, world.chain.table.union
+    seats = {0: "delfshaven-board-a", 1: "delfshaven-board-b"}
+    shared = decode_tx(world.make_tx(transfer("eve", 1), seats[0], seats), union)
+    first, second = shared.signatures
+    envelope = Envelope(
+        shared.signed.removeprefix(TX_CONTEXT), (replace(first, signature=bytes(64)), second)
+    )
+    half = decode_tx(encode(envelope), union)
+    payer, payee = people()[:2]
+    raw = world.make_payment(payer, payee, 1)
+    bad = decode_tx(raw[:-1] + bytes([raw[-1] ^ 1]), union)
+
+    intake_of.check_ahead([half, bad, shared])
+
+    assert list(intake_of._ahead) == [shared.id]
+    for tx, good in ((half, False), (bad, False), (shared, True)):
+        assert intake_of.check(tx, intake_of._trial.get_keys(tx)) is good
 
 
 def test_a_node_that_syncs_checks_each_block_at_once() -> None:

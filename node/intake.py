@@ -272,6 +272,10 @@ class Intake:
             if all(tuple(islice(verdicts, len(keys))))  # its own ones, also behind a bad one
         }
 
+    def backlog(self) -> int:
+        """Return how many wait for a block, those included that wait for their check."""
+        return len(self.mempool) + len(self._waiting)
+
     def check(self, tx: Tx, keys: tuple[bytes, ...]) -> bool:
         """Say whether the signatures of `tx` are by `keys`; nothing is checked twice."""
         if keys and self._ahead.get(tx.id) == keys:

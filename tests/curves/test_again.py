@@ -6,8 +6,8 @@ import pytest
 
 from audit.home import open_home
 from chain.genesis import load_genesis
-from testnet.catch_up import measure_replay, measure_sync
-from testnet.long_chain import make_long_chain
+from tests.curves.again import measure_replay, measure_sync
+from tests.curves.long_chain import make_long_chain
 
 PAYMENTS, BLOCK_TXS = 130, 50
 

@@ -1,13 +1,14 @@
 """How fast a chain is gone through again: by an auditor, and by a node that joins.
 
-Both work on the home of a node, for instance one of `testnet/long_chain.py`. Speeds stand beside
-what the cores can check of signatures, measured in the same run (architecture section 4).
+Beside the curve `life`, which lets the real programs do it, this is without the start and the end
+of it, and for any number of cores. Speeds stand beside what these can check of signatures,
+measured in the same run (architecture section 4).
 """
 
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,6 +24,7 @@ from node.chainstore import ChainStore, create_chain
 from node.head_file import HeadBinding, create_head_file
 from node.home import Home
 from node.messages import BlockRange, RangeRequest
+from node.meters import Meters
 from node.ports import Peer
 from node.runtime import Runtime
 from node.signatures import SignaturePool
@@ -31,10 +33,25 @@ from node.sync import Sync
 from node.timers import LoopTimers
 from testnet.bench import measure_verify_us
 from testnet.figures import US
+from tests.curves.long_chain import make_long_chain
 
+PAYMENTS, ACCOUNTS, BLOCK_TXS = 20_000, 10_000, 1_000
 MARKS = 2  # the first block, and the newest
 INSTANCE = bytes(16)  # of a node that is gone when it has been measured
 SOURCE: Peer = bytes(32)  # the one peer of a node that joins
+
+
+def run_again(cores: int, folder: Path) -> Iterator[dict[str, Any]]:
+    """Yield the rows of the data file: replay and sync of one chain by one core, and by all."""
+    home = make_long_chain(folder, PAYMENTS, ACCOUNTS, BLOCK_TXS)
+    for count in sorted({1, cores}):
+        for what, measure in (("replay", measure_replay), ("sync", measure_sync)):
+            yield {
+                "curve": "again",
+                "x": f"{what} {count}",
+                what: measure(home, count),
+                "broken": [],
+            }
 
 
 def measure_replay(home: Path, workers: int) -> dict[str, Any]:
@@ -130,7 +147,7 @@ async def _sync(
     done = asyncio.get_running_loop().create_future()
     timers = LoopTimers(lambda alarm: runtime.fire(alarm))  # noqa: PLW0108 - it is made below
     links = _Links(source, chain, timers, lambda message: runtime.on_message(SOURCE, message))
-    verifier = SignaturePool(threads)
+    verifier = SignaturePool(threads, Meters())
     runtime = Runtime(chain, store, heads, None, links, timers, verifier, verify, None)
 
     def on_applied(_applied: object) -> None:

@@ -205,8 +205,7 @@ def book(
 
 def get_payer(ctx: Context) -> Party:
     """Return the sender as a payer."""
-    account = ctx.account
-    wijk = _get_wijk(ctx.state, account.wijk)
+    account, wijk = ctx.account, ctx.wijk
     return Party(ctx.sender, account, wijk, wijk.denom(account.wijk), get_class(account))
 
 

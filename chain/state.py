@@ -5,39 +5,76 @@ it as tuples and values as frozen records; bytes are made when the base is asked
 for what was written, when `changes` is asked at the end of a block.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
 from chain.codec import decode, encode
 
 V = TypeVar("V")
+_first = itemgetter(0)
 Read = Callable[[bytes], bytes | None]
 Parts = tuple[bytes | str | int, ...]  # a key before it is encoded: (keyspace, part, ...)
 
 ABSENT = object()  # not read yet; None says that nothing is there
+MEMO_MAX = 200_000  # decoded values: some 100 MB, and all that a busy chain of 10^5 accounts uses
+
+
+class Memo:
+    """Decoded values of the newest committed state, so that no block reads or decodes them again.
+
+    It holds nothing but what the store would answer: whoever commits a block drops the keys that
+    it changed. Values are decoded from stored bytes alone, as they are after a restart.
+    """
+
+    def __init__(self) -> None:
+        self.values: dict[bytes, Any] = {}  # None: nothing there
+
+    def keep(self, key: bytes, value: Any) -> None:
+        """Remember what a key has; the oldest makes room."""
+        if len(self.values) >= MEMO_MAX:
+            del self.values[next(iter(self.values))]
+        self.values[key] = value
+
+    def drop(self, keys: Iterable[bytes]) -> None:
+        """Forget keys whose value has changed."""
+        for key in keys:
+            self.values.pop(key, None)
 
 
 class State:
-    """An overlay. `begin` opens a savepoint; `commit` keeps what follows, `rollback` drops it."""
+    """An overlay. `begin` opens a savepoint; `commit` keeps what follows, `rollback` drops it.
 
-    def __init__(self, read: Read) -> None:
+    `memo` is given where `read` is of the state that the memo is of.
+    """
+
+    def __init__(self, read: Read, memo: Memo | None = None) -> None:
         self._read = read
+        self._memo = memo
         self.now: dict[Parts, Any] = {}  # what was read or written; None: nothing there
-        self._written: dict[Parts, None] = {}
+        self._written: dict[Parts, Any] = {}  # with what the base has; ABSENT: not read
         self._undo: list[list[tuple[Parts, Any]]] = []
 
     def load(self, parts: Parts, kind: Any) -> Any:
         """Read what `now` does not have from the base; its bytes are decoded once."""
-        raw = self._read(encode(parts))
-        value = self.now[parts] = None if raw is None else decode(kind, raw)
+        key, memo = encode(parts), self._memo
+        value = ABSENT if memo is None else memo.values.get(key, ABSENT)
+        if value is ABSENT:
+            raw = self._read(key)
+            value = None if raw is None else decode(kind, raw)
+            if memo is not None:
+                memo.keep(key, value)
+        self.now[parts] = value
         return value
 
     def put(self, parts: Parts, value: Any) -> None:
         """Set the value at `parts`; None deletes it."""
+        before = self.now.get(parts, ABSENT)
         if self._undo:
-            self._undo[-1].append((parts, self.now.get(parts, ABSENT)))
+            self._undo[-1].append((parts, before))
+        if parts not in self._written:
+            self._written[parts] = before
         self.now[parts] = value
-        self._written[parts] = None
 
     def begin(self) -> None:
         """Open a savepoint. Savepoints nest."""
@@ -61,12 +98,17 @@ class State:
         """Return the net changes against the base, in key order; None means deleted."""
         assert not self._undo, "a savepoint is still open"
         changed: dict[bytes, bytes | None] = {}
-        for key, parts in sorted((encode(parts), parts) for parts in self._written):
+        written = [(encode(parts), parts, before) for parts, before in self._written.items()]
+        for key, parts, before in sorted(written, key=_first):
             value = self.now.get(parts, ABSENT)
             if value is ABSENT:  # written, then rolled back
                 continue
             raw = None if value is None else encode(value)
-            if raw != self._read(key):
+            if before is ABSENT:
+                stood = self._read(key)
+            else:  # what was decoded encodes to the same bytes (architecture D1)
+                stood = None if before is None else encode(before)
+            if raw != stood:
                 changed[key] = raw
         return changed
 

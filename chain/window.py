@@ -52,7 +52,7 @@ class Window:
 
     def count(self, sender: bytes) -> int:
         """Return how many transactions of `sender` the window holds."""
-        return self._counts[sender]
+        return self._counts.get(sender, 0)
 
     def stale_counts(self, time_s: int) -> Counter[bytes]:
         """Return what `count` holds too much of for a block at `time_s`: blocks that fell out."""

@@ -10,6 +10,7 @@ from typing import Annotated
 import msgspec
 
 from chain import log, tree
+from chain.books import get_balance
 from chain.codec import Digest, PublicKey, Record, Uint, decode, encode
 from chain.contract import call_name
 from chain.execute import Base, Executed
@@ -25,7 +26,7 @@ from chain.records import (
     Tx,
     decode_tx,
 )
-from chain.state import Read, State
+from chain.state import Memo, Read, State
 from chain.validators import CommitCertificate, Validator, ValidatorSet, validator_set
 from chain.window import Included, Window
 from node.ports import Store
@@ -115,6 +116,7 @@ class ChainStore:
         self.genesis_bytes = _known(store.get(GENESIS))
         self.joined = self._read_joined()
         self._joins = store.get(JOINING) is not None
+        self.memo = Memo()
         self.window = self._read_window()
         self.eras = self._read_eras()
 
@@ -141,6 +143,7 @@ class ChainStore:
             self.read_node,
             log.Frontier(tip.log_size, tip.frontier),
             self.window,
+            self.memo,
         )
 
     def header(self, height: int) -> Header | None:
@@ -284,6 +287,7 @@ class ChainStore:
         batch += [(log_key(*place), node) for place, node in executed.log_nodes]
         batch += [(key, None) for key, _ in self.store.scan(OPEN, OPEN + b"\xff")]
         self.store.write(batch)
+        self.memo.drop(executed.changes)
         self.tip = tip
         self.window.add_block(header.time_ms // 1000, executed.included)
         if coming is not None:
@@ -322,6 +326,7 @@ class ChainStore:
     def _history(self, height: int, txs: Sequence[Tx], executed: Executed) -> list[Change]:
         """Return a history row for each side of each movement of accounts' money."""
         rows: list[Change] = []
+        before = State(self.read_state, self.memo)
         balances: dict[tuple[str, bytes], int] = {}
         for index, (tx, outcome) in enumerate(zip(txs, executed.outcomes, strict=True)):
             place = u64(height) + index.to_bytes(4, "big")
@@ -334,7 +339,9 @@ class ChainStore:
                 incoming = posting.side == "C"
                 known = (posting.denom, posting.owner)
                 if known not in balances:
-                    balances[known] = self._balance(posting)
+                    balances[known] = get_balance(
+                        before, posting.denom, posting.klass, posting.owner
+                    )
                 balances[known] += posting.cents if incoming else -posting.cents
                 row = HistoryRow(
                     tx.id,
@@ -350,10 +357,6 @@ class ChainStore:
                 cursor = place + number.to_bytes(2, "big")
                 rows.append((HISTORY + posting.owner + cursor, encode(row)))
         return rows
-
-    def _balance(self, posting: Posting) -> int:
-        raw = self.read_state(encode(("bal", posting.denom, posting.klass, posting.owner)))
-        return 0 if raw is None else decode(int, raw)
 
     def _read_joined(self) -> Joined | None:
         raw = self.store.get(JOINED)

@@ -76,7 +76,7 @@ UNPAID: Keyspace[tuple[tuple[int, int], ...]] = Keyspace("unpaid", tuple[tuple[U
 Place = tuple[str, bytes | str]  # (class, owner), inside one denomination
 
 
-class Party(msgspec.Struct, frozen=True):
+class Party(msgspec.Struct, frozen=True, gc=False):
     """A payer: the account with its wijk, denomination and the class its own coin stands in."""
 
     id: bytes

@@ -24,7 +24,7 @@ class MempoolFull(Exception):
         self.account = account
 
 
-class Pending(msgspec.Struct, frozen=True):
+class Pending(msgspec.Struct, frozen=True, gc=False):
     """A waiting transaction, the keys its signatures were checked with, and when it came.
 
     That is on the monotonic clock, at which open height, and at which time in s.

@@ -38,6 +38,10 @@ ERA, ISSUE = b"v", b"u"  # sets of validators by first height; transactions that
 TIP, GENESIS = META + b"tip", META + b"genesis"
 JOINING, JOINED = META + b"joining", META + b"joined"
 
+# Every block changes nodes in the upper part of the tree, so they are kept: 16 + ... + 16^4 of at
+# most 560 bytes, some 50 MB where a million accounts fill them.
+TREE_TOP = 4
+
 Members = tuple[SetMember, ...]
 Envelopes = tuple[Annotated[bytes, msgspec.Meta(max_length=TX_BYTES_MAX)], ...]
 Outcomes = tuple[Outcome, ...]
@@ -117,6 +121,7 @@ class ChainStore:
         self.joined = self._read_joined()
         self._joins = store.get(JOINING) is not None
         self.memo = Memo()
+        self._top: dict[bytes, bytes] = {}  # tree nodes with paths of at most `TREE_TOP` nibbles
         self.window = self._read_window()
         self.eras = self._read_eras()
 
@@ -126,7 +131,12 @@ class ChainStore:
 
     def read_node(self, path: bytes) -> bytes | None:
         """Return the stored tree node at a nibble path."""
-        return self.store.get(NODE + path)
+        node = self._top.get(path)
+        if node is None:
+            node = self.store.get(NODE + path)
+            if node is not None and len(path) <= TREE_TOP:
+                self._top[path] = node
+        return node
 
     def read_log_node(self, level: int, index: int) -> bytes:
         """Return a full node of the log."""
@@ -288,6 +298,11 @@ class ChainStore:
         batch += [(key, None) for key, _ in self.store.scan(OPEN, OPEN + b"\xff")]
         self.store.write(batch)
         self.memo.drop(executed.changes)
+        for path, node in executed.tree_nodes.items():
+            if node is None:
+                self._top.pop(path, None)
+            elif len(path) <= TREE_TOP:
+                self._top[path] = node
         self.tip = tip
         self.window.add_block(header.time_ms // 1000, executed.included)
         if coming is not None:

@@ -127,7 +127,7 @@ class Intake:
         if tx.id in self.mempool:
             done(Verdict(tx.id))
             return
-        place = self._find_place(tx)
+        place = self._find_place(tx, self._now_s())
         if place is not None:
             done(Verdict(tx.id, place))
             return
@@ -159,6 +159,7 @@ class Intake:
 
         Raise `Malformed` for bytes that no honest node relays.
         """
+        now_s = self._now_s()
         for raw in envelopes:
             tx_id = sha256(raw)
             if self.is_pending(tx_id) or tx_id in self._for_block or tx_id in self._open:
@@ -166,7 +167,7 @@ class Intake:
             tx = decode_tx(raw, self._chain.table.union)
             if not self._has_room(asked=asked):
                 continue
-            if self._find_place(tx) is not None:
+            if self._find_place(tx, now_s) is not None:
                 continue
             try:
                 keys = self._trial.get_keys(tx)
@@ -356,7 +357,7 @@ class Intake:
         inclusion, because the node that admitted it may have seen a newer state.
         """
         tx = job.tx
-        place = self._find_place(tx)
+        place = self._find_place(tx, now_s)
         if place is not None:
             return Verdict(tx.id, place)
         if not pending.keys:
@@ -408,10 +409,10 @@ class Intake:
             for peer in turned[count:]:
                 self._links.send(peer, ids)
 
-    def _find_place(self, tx: Tx) -> TxPlace | None:
+    def _find_place(self, tx: Tx, now_s: int) -> TxPlace | None:
         """Return where `tx` was included. The window knows all that have not expired (B1)."""
         used = self._store.window.find(tx.sender, tx.nonce, 0)
-        if used == tx.id or tx.expires <= self._now_s():
+        if used == tx.id or tx.expires <= now_s:
             return self._store.place(tx.id)
         return None
 

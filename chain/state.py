@@ -5,7 +5,7 @@ it as tuples and values as frozen records; bytes are made when the base is asked
 for what was written, when `changes` is asked at the end of a block.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
@@ -18,28 +18,37 @@ Parts = tuple[bytes | str | int, ...]  # a key before it is encoded: (keyspace, 
 
 ABSENT = object()  # not read yet; None says that nothing is there
 MEMO_MAX = 200_000  # decoded values: some 100 MB, and all that a busy chain of 10^5 accounts uses
+RAW_MAX = 50_000  # changed values as bytes, some 10 MB; a full block adds about 8,000
 
 
 class Memo:
     """Decoded values of the newest committed state, so that no block reads or decodes them again.
 
-    It holds nothing but what the store would answer: whoever commits a block drops the keys that
-    it changed. Values are decoded from stored bytes alone, as they are after a restart.
+    It holds nothing but what the store would answer: whoever commits a block tells what changed.
+    Values are decoded from stored bytes alone, as they are after a restart.
     """
 
     def __init__(self) -> None:
         self.values: dict[bytes, Any] = {}  # None: nothing there
+        self._raw: dict[bytes, bytes | None] = {}  # of the newest blocks, not yet asked for
 
-    def keep(self, key: bytes, value: Any) -> None:
-        """Remember what a key has; the oldest makes room."""
+    def read(self, key: bytes, read: Read, kind: Any) -> Any:
+        """Return the value of a key that `values` does not have; the oldest makes room for it."""
+        raw = self._raw.pop(key, ABSENT)
+        stored: Any = read(key) if raw is ABSENT else raw
+        value = None if stored is None else decode(kind, stored)
         if len(self.values) >= MEMO_MAX:
             del self.values[next(iter(self.values))]
         self.values[key] = value
+        return value
 
-    def drop(self, keys: Iterable[bytes]) -> None:
-        """Forget keys whose value has changed."""
-        for key in keys:
+    def change(self, changes: Mapping[bytes, bytes | None]) -> None:
+        """Take in what a block changed."""
+        for key in changes:
             self.values.pop(key, None)
+        if len(self._raw) >= RAW_MAX:
+            self._raw.clear()
+        self._raw.update(changes)
 
 
 class State:
@@ -58,12 +67,13 @@ class State:
     def load(self, parts: Parts, kind: Any) -> Any:
         """Read what `now` does not have from the base; its bytes are decoded once."""
         key, memo = encode(parts), self._memo
-        value = ABSENT if memo is None else memo.values.get(key, ABSENT)
-        if value is ABSENT:
+        if memo is None:
             raw = self._read(key)
             value = None if raw is None else decode(kind, raw)
-            if memo is not None:
-                memo.keep(key, value)
+        else:
+            value = memo.values.get(key, ABSENT)
+            if value is ABSENT:
+                value = memo.read(key, self._read, kind)
         self.now[parts] = value
         return value
 

@@ -41,6 +41,7 @@ JOINING, JOINED = META + b"joining", META + b"joined"
 # Every block changes nodes in the upper part of the tree, so they are kept: 16 + ... + 16^4 of at
 # most 560 bytes, some 50 MB where a million accounts fill them.
 TREE_TOP = 4
+HISTORY_CLASSES = ("2", "7")  # own coin of an account, of a wijk's fund
 
 Members = tuple[SetMember, ...]
 Envelopes = tuple[Annotated[bytes, msgspec.Meta(max_length=TX_BYTES_MAX)], ...]
@@ -297,7 +298,7 @@ class ChainStore:
         batch += [(log_key(*place), node) for place, node in executed.log_nodes]
         batch += [(key, None) for key, _ in self.store.scan(OPEN, OPEN + b"\xff")]
         self.store.write(batch)
-        self.memo.drop(executed.changes)
+        self.memo.change(executed.changes)
         for path, node in executed.tree_nodes.items():
             if node is None:
                 self._top.pop(path, None)
@@ -349,7 +350,7 @@ class ChainStore:
             cross_wijk = int(kind == "trade")
             postings = outcome.postings
             for number, posting in enumerate(postings):
-                if posting.klass not in ("2", "7"):
+                if posting.klass not in HISTORY_CLASSES:
                     continue
                 incoming = posting.side == "C"
                 known = (posting.denom, posting.owner)

@@ -9,7 +9,7 @@ from itertools import islice
 import msgspec
 
 from chain.records import Tx
-from consensus.messages import short_id
+from consensus.messages import short_ids
 
 MEMPOOL_BYTES_MAX = 64 * 1024 * 1024  # reliability B4: a minute of full blocks
 MEMPOOL_TXS_MAX = 100_000
@@ -126,8 +126,8 @@ class Mempool:
         """
         found: dict[bytes, bytes] = {}
         twice = []
-        for tx_id in self._pending:
-            short = short_id(body_hash, tx_id)
+        shorts = short_ids(body_hash, self._pending)
+        for tx_id, short in zip(self._pending, shorts, strict=True):
             if short in found:
                 twice.append(short)
             found[short] = tx_id

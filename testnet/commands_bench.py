@@ -1,12 +1,17 @@
 """`wijk bench`: how fast a network on this machine is, measured honestly (interfaces 1.7, 1.8)."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from testnet.stopping import until_stopped
 from wallet.terminal import Terminal
+
+if TYPE_CHECKING:
+    from testnet.bench import Told
 
 
 class Rate(click.ParamType[int]):
@@ -26,7 +31,7 @@ class Rate(click.ParamType[int]):
 @click.option("--seconds", type=click.IntRange(1, 300), default=20, help="meettijd // window")
 @click.option("--rate", type=Rate(), default="max", metavar="max|N", help="tx/s")
 @click.option("--dead", type=click.IntRange(0, 99), default=0, help="dood vooraf // killed first")
-@click.option("--accounts", type=click.IntRange(2, 10_000), default=10_000, help="accounts")
+@click.option("--accounts", type=click.IntRange(2, 1_000_000), default=10_000, help="accounts")
 @click.option("--warmup", default="3s", metavar="T", help="aanloop // warm-up")
 @click.option("--profile", "profiled", is_flag=True, help="kosten per stap // cost per stage")
 @click.option(
@@ -53,7 +58,8 @@ def bench(
 
     from chain.texts import Problem
     from chain.validators import quorum
-    from testnet.bench import Setting, run_bench
+    from testnet.bench import run_bench
+    from testnet.figures import Setting
     from wallet.amounts import parse_duration_ms
 
     if dead > nodes - quorum(nodes):
@@ -70,8 +76,8 @@ def bench(
         if folder is None:
             shutil.rmtree(place.parent, ignore_errors=True)
 
-    with until_stopped(clean_up):
-        result = run_bench(setting, place, lambda step: _tell(terminal, step))
+    with until_stopped(clean_up), _progress(terminal) as told:
+        result = run_bench(setting, place, told)
     tree = result.tree | ({"profile": result.profile} if profiled else {})
     for code, count in sorted(result.refused.items()):
         terminal.say(f"Geweigerd: {count} x {code}", f"Refused: {count} x {code}")
@@ -81,14 +87,36 @@ def bench(
 
 
 STEPS = {
-    "sign": ("Transacties tekenen ...", "Signing transactions ..."),
-    "start": ("Nodes starten ...", "Starting nodes ..."),
-    "load": ("Meten ...", "Measuring ..."),
+    "start": ("Nodes starten", "Starting nodes"),
+    "attach": ("Rekeningen maken", "Making accounts"),
+    "fund": ("Rekeningen vullen", "Funding accounts"),
+    "sign": ("Betalingen tekenen", "Signing payments"),
+    "load": ("Meten", "Measuring"),
 }
 
 
-def _tell(terminal: Terminal, step: str) -> None:
-    terminal.say(*STEPS[step])
+@contextmanager
+def _progress(terminal: Terminal) -> Iterator["Told"]:
+    """Say each step, and show how far it is to a person at a terminal."""
+    import sys
+
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+    shown = sys.stderr.isatty() and not terminal.flag("quiet") and terminal.output == "text"
+    rows: dict[str, TaskID] = {}
+    with Progress(console=Console(stderr=True), disable=not shown) as bar:
+
+        def told(step: str, done: int, total: int) -> None:
+            if step not in rows:
+                nl, en = STEPS[step]
+                rows[step] = bar.add_task(terminal.text(nl, en), total=None)
+                if not shown:
+                    terminal.say(f"{nl} ...", f"{en} ...")
+            if total:
+                bar.update(rows[step], completed=done, total=total)
+
+        yield told
 
 
 def _lines(terminal: Terminal, tree: dict[str, Any]) -> list[str]:

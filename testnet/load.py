@@ -2,30 +2,33 @@
 
 One process, one connection per sender. A transaction is final when the block that holds it was
 read from the observed node. No sample is dropped: what never became final is reported as such.
+Per transaction it does as little as it can, because it shares the cores with the nodes.
 """
 
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import cycle
+from math import inf
 
 import aiohttp
 import msgspec
 
-from chain.codec import decode, encode
-from chain.crypto import sha256
+from chain.codec import decode
 from chain.records import BlockBody
 from chain.texts import Problem
+from testnet.crowd import Batch
 
 BATCH_TXS = 200  # small enough that a node's loop is not held up for long
-IN_FLIGHT_MAX = 6_000  # closed loop: about two blocks at the rates of one small machine
-TICK_S = 0.02  # open loop: what is due by then goes out together
+IN_FLIGHT_MAX = 2_000  # closed loop: about two blocks at the rates of one small machine
+TICK_S = 0.02  # open loop: what is due within this goes out together
 DRAIN_S = 60.0  # what was sent by the end of the window must be final by then
 RETRY_S = 0.05  # the observed node ended its stream
-OK = 200
+OK, BUSY = 200, 429
 
 
-class Sent(msgspec.Struct):
+class Sent(msgspec.Struct, gc=False):
     """One transaction: when it was due or sent, what was answered, when it was seen final.
 
     Times are seconds of the monotonic clock. `answer` is `pending`, `rejected`, `final`, `failed`,
@@ -39,26 +42,63 @@ class Sent(msgspec.Struct):
     height: int = 0
 
 
-class Load:
-    """Guards what is in flight. `urls` get batches in turn, the first of them is observed."""
+class _Why(msgspec.Struct):
+    code: str
 
-    def __init__(self, urls: Sequence[str], envelopes: Sequence[bytes], height: int) -> None:
-        """`height` is the newest block before the first transaction is sent."""
+
+class _Item(msgspec.Struct):
+    status: str
+    problem: _Why | None
+
+
+class _Answer(msgspec.Struct):
+    """What a post is answered with: items in order, or the problem of all of them."""
+
+    items: list[_Item] = []
+    code: str = ""
+
+
+def batch_txs_at(rate: int | None) -> int:
+    """Return how many transactions of an open loop go out together; all are due within a tick."""
+    return BATCH_TXS if rate is None else max(1, min(BATCH_TXS, int(rate * TICK_S)))
+
+
+class Load:
+    """Guards what is in flight. `urls` get batches in turn, the first of them is observed.
+
+    `height` is the newest block before the first transaction is sent. `told` hears how many are
+    final now.
+    """
+
+    def __init__(
+        self,
+        urls: Sequence[str],
+        batches: Iterable[Batch],
+        height: int,
+        *,
+        in_flight_max: int = IN_FLIGHT_MAX,
+        told: Callable[[int], None] | None = None,
+    ) -> None:
         self._urls = urls
-        self._envelopes = envelopes
-        self._next = 0
+        self._batches = iter(batches)
+        self._height = height
+        self._in_flight_max = in_flight_max
+        self._told = told
         self.sent: dict[bytes, Sent] = {}
         self.blocks: dict[int, tuple[float, int]] = {}  # height -> (seen at, transactions)
         self.refused: dict[str, int] = {}  # code -> how many
-        self._height = height
+        self.busy: list[str | None] = []  # of each answer 429: its Retry-After
         self._in_flight = 0
         self._changed = asyncio.Event()
 
-    async def run(self, seconds: float, rate: int | None, begun: Callable[[], None]) -> None:
+    async def run(
+        self, seconds: float | None, rate: int | None, begun: Callable[[], None] = lambda: None
+    ) -> None:
         """Send for `seconds`: at `rate` per second, or as fast as is confirmed; then drain.
 
-        `begun` is called when the first transaction is about to leave. Raise `Problem` 3003 where
-        something is not final in time, and 1001 where the transactions ran out.
+        Without `seconds` all there is. `begun` is called when the first transaction is about to
+        leave. Raise `Problem` 3003 where something is not final in time, and 1001 where the
+        transactions ran out.
         """
         timeout = aiohttp.ClientTimeout(total=DRAIN_S)
         connector = aiohttp.TCPConnector(limit=0)
@@ -68,7 +108,7 @@ class Load:
         ):
             watching = group.create_task(self._watch(session))
             begun()
-            end = time.monotonic() + seconds
+            end = inf if seconds is None else time.monotonic() + seconds
             if rate is None:
                 async with asyncio.TaskGroup() as senders:
                     for url in self._urls:
@@ -80,66 +120,71 @@ class Load:
 
     # ------------------------------------------------------------------------------ sending
 
+    def _take(self, end: float) -> Batch | None:
+        """Return the next batch, or None where all is sent that was to be sent."""
+        batch = next(self._batches, None)
+        if batch is None and end < inf:
+            raise Problem(1001, cause="the pre-signed transactions ran out; use --rate")
+        return batch
+
     async def _send_closed(self, session: aiohttp.ClientSession, url: str, end: float) -> None:
-        while time.monotonic() < end:
-            if self._in_flight + BATCH_TXS > IN_FLIGHT_MAX:
+        while time.monotonic() < end and (batch := self._take(end)) is not None:
+            while self._in_flight and self._in_flight + len(batch) > self._in_flight_max:
                 self._changed.clear()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(max(0.0, end - time.monotonic())):
                         await self._changed.wait()
-                continue
-            await self._post(session, url, BATCH_TXS, time.monotonic())
+                if time.monotonic() >= end:
+                    return
+            await self._post(session, url, batch, time.monotonic())
 
     async def _send_open(self, session: aiohttp.ClientSession, rate: int, end: float) -> None:
-        """Send what is due each tick, whether or not earlier ones are answered.
+        """Send each batch when the last of it is due, whether or not earlier ones are answered.
 
         Latency counts from when a transaction was due, so a slow sender hides nothing.
         """
         begun = time.monotonic()
-        turn = 0
+        sent = 0
         async with asyncio.TaskGroup() as group:
-            while (now := time.monotonic()) < end:
-                due = int((now - begun) * rate) - self._next
-                while due > 0:
-                    count = min(due, BATCH_TXS)
-                    due_s = begun + self._next / rate
-                    url = self._urls[turn % len(self._urls)]
-                    group.create_task(self._post(session, url, count, due_s, 1 / rate))
-                    await asyncio.sleep(0)  # the task takes its transactions now
-                    due -= count
-                    turn += 1
-                await asyncio.sleep(TICK_S)
+            for url in cycle(self._urls):
+                batch = self._take(end)
+                assert batch is not None, "an open loop has an end"
+                first_s = begun + (sent + 1) / rate
+                sent += len(batch)
+                due_s = begun + sent / rate
+                if due_s >= end:
+                    break
+                await asyncio.sleep(max(0.0, due_s - time.monotonic()))
+                group.create_task(self._post(session, url, batch, first_s, 1 / rate))
 
     async def _post(
         self,
         session: aiohttp.ClientSession,
         url: str,
-        count: int,
+        batch: Batch,
         first_s: float,
         step_s: float = 0.0,
     ) -> None:
-        """Post the next `count` transactions and note each verdict."""
-        batch = self._envelopes[self._next : self._next + count]
-        if len(batch) < count:
-            raise Problem(1001, cause="the pre-signed transactions ran out; use --rate")
-        self._next += count
-        records = [Sent(sha256(raw), first_s + i * step_s) for i, raw in enumerate(batch)]
-        self.sent |= {record.tx_id: record for record in records}
-        self._in_flight += count
+        """Post a batch and note each verdict."""
+        records = [Sent(tx_id, first_s + i * step_s) for i, tx_id in enumerate(batch.tx_ids())]
+        self.sent.update((record.tx_id, record) for record in records)
+        self._in_flight += len(records)
         headers = {"Content-Type": "application/msgpack"}
         async with session.post(
-            f"{url}/v1/txs:batch", data=encode(list(batch)), headers=headers
-        ) as answer:
-            told = msgspec.json.decode(await answer.read())
-        if answer.status != OK:
-            self._count(records, str(told.get("code")))
+            f"{url}/v1/txs:batch", data=batch.body, headers=headers
+        ) as response:
+            answer = _ANSWER.decode(await response.read())
+        if response.status == BUSY:
+            self.busy.append(response.headers.get("Retry-After"))
+        if response.status != OK:
+            self._refuse(records, answer.code)
             return
-        for record, item in zip(records, told["items"], strict=True):
-            record.answer = item["status"]
-            if record.answer == "rejected":
-                self._count([record], item["problem"]["code"])
+        for record, item in zip(records, answer.items, strict=True):
+            record.answer = item.status
+            if item.problem is not None:
+                self._refuse([record], item.problem.code)
 
-    def _count(self, records: Sequence[Sent], code: str) -> None:
+    def _refuse(self, records: Sequence[Sent], code: str) -> None:
         self.refused[code] = self.refused.get(code, 0) + len(records)
         for record in records:
             record.answer = "rejected"
@@ -171,16 +216,20 @@ class Load:
         now = time.monotonic()
         parts: list[bytes] = msgspec.msgpack.decode(raw)
         body = decode(BlockBody, parts[1])
+        seen = 0
         for tx_id in body.tx_ids:
             record = self.sent.get(tx_id)
             if record is None or record.final_s is not None:
                 continue
             record.final_s, record.height = now, height
+            seen += 1
             if record.answer != "rejected":
                 self._in_flight -= 1
         self.blocks[height] = (now, len(body.tx_ids))
         self._height = height
         self._changed.set()
+        if self._told is not None:
+            self._told(seen)
 
     async def _drain(self) -> None:
         end = time.monotonic() + DRAIN_S
@@ -188,3 +237,6 @@ class Load:
             if time.monotonic() > end:
                 raise Problem(3003, cause=f"{self._in_flight} transactions are not final")
             await asyncio.sleep(TICK_S)
+
+
+_ANSWER = msgspec.json.Decoder(_Answer)

@@ -94,7 +94,11 @@ class Plan(msgspec.Struct, frozen=True):
 
     def crowd_seeds(self) -> list[bytes]:
         """Return the signing seeds of the crowd, in the order of its accounts."""
-        return [self.seed(f"crowd {i}") for i in range(self.crowd.count if self.crowd else 0)]
+        return [self.crowd_seed(i) for i in range(self.crowd.count if self.crowd else 0)]
+
+    def crowd_seed(self, i: int) -> bytes:
+        """Return the signing seed of person `i`; beyond the count, of one still to be made."""
+        return self.seed(f"crowd {i}")
 
     def account(self, name: str) -> bytes:
         """Return the account whose first key is that of `name`."""

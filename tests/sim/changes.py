@@ -6,6 +6,7 @@ step may be lost, come twice, or fall into a partition, and is simply tried agai
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -56,8 +57,12 @@ class Rotation:
         if not world.healed:
             world.later(LOOK_MS, None, "the board looks", self._look)
         helper = find_helper(world)
-        if helper is None or helper.runtime is None:
-            return
+        if helper is not None:  # what it reads for them may be rotten: then it ends there
+            world.perform(helper, partial(self._ask, helper))
+
+    def _ask(self, helper: SimNode) -> None:
+        world = self._world
+        assert helper.runtime is not None, "only a node that runs can help"
         store = helper.runtime.store
         state = State(store.read_state)
         if any(member.key == self._node.key for member in get_members(state, SET_NOW)):
@@ -101,8 +106,12 @@ class Upgrade:
         if not world.healed:
             world.later(LOOK_MS, None, "the federation looks", self._look)
         helper = find_helper(world, but=self._late)
-        if helper is None or helper.runtime is None:
-            return
+        if helper is not None:  # what it reads for them may be rotten: then it ends there
+            world.perform(helper, partial(self._ask, helper))
+
+    def _ask(self, helper: SimNode) -> None:
+        world = self._world
+        assert helper.runtime is not None, "only a node that runs can help"
         store = helper.runtime.store
         tip, state = store.tip.height, State(store.read_state)
         if get_version(state, tip + 1) == VERSION:

@@ -66,6 +66,8 @@ def test_seeds_keep_every_invariant_and_make_progress_after_healing(part: int) -
         (2_026_160_156, Swarm),
         # An approval let a node sign at the height of its lost disk, and evidence followed (D12).
         (2_026_180_631, Swarm),
+        # A board asked a node whose answer was rotten: that node ends, not the run.
+        (500_005_590, Swarm),
     ],
 )
 def test_a_seed_that_once_failed_never_fails_again(seed: int, faults: type[Faults]) -> None:

@@ -1,38 +1,65 @@
 """wijk bench: its figures follow from their definitions (interfaces 1.8), and a short real run."""
 
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from math import ceil
 from pathlib import Path
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from chain.crypto import public_key
-from chain.genesis import load_genesis
-from chain.records import decode_tx
+from chain.address import account_id
+from chain.books import MEMBER, get_balance
+from chain.codec import decode
+from chain.crypto import public_key, sha256
+from chain.genesis import Genesis, load_genesis
+from chain.records import TX_BYTES_MAX, decode_tx
+from chain.state import State
 from chain.strict_json import canonical_json
-from contracts.coin import Transfer
-from testnet.bench import (
+from contracts.coin import LEGS_MAX, Transfer
+from contracts.members import ATTACH_MAX
+from node.api_submit import BATCH_BYTES_MAX, BATCH_TXS_MAX
+from testnet import bench
+from testnet.bench import plan_bench, run_bench
+from testnet.crowd import (
+    ATTACH_TXS,
+    FUND_CENTS,
+    Batch,
+    attach_tasks,
+    fund_tasks,
+    in_order,
+    payment_tasks,
+    sign_attach,
+    sign_funding,
+    sign_payments,
+)
+from testnet.figures import (
+    Machine,
     Reading,
     Setting,
+    Window,
     check_books,
     compute_cap_tps,
     compute_latency_ms,
     make_object,
+    make_profile,
     percentile,
-    plan_bench,
-    run_bench,
-    sign_transfers,
 )
-from testnet.load import Load, Sent
-from testnet.plan import DEV_CENTS, make_document
+from testnet.load import BATCH_TXS, Load, Sent, batch_txs_at
+from testnet.plan import DEV_CENTS, Plan, make_document
+from tests.federation import Ledger
 
 AT = "2026-01-01T00:00:00.000Z"
+EXPIRES = 1_800_000_000
 SETTING = Setting(nodes=4, seconds=10, rate=None, dead=1, accounts=2, warmup_s=1.0)
 
 
 def test_the_cap_is_what_signature_checks_alone_allow() -> None:
-    assert round(compute_cap_tps(2, 4, 44.1), 1) == 11337.9  # the example of interfaces 1.8, G
+    assert (
+        round(compute_cap_tps(Machine(2, 44.1), 4), 1) == 11337.9
+    )  # the example of interfaces 1.8, G
 
 
 @given(st.lists(st.floats(0, 100), min_size=1), st.integers(1, 100))
@@ -55,24 +82,85 @@ def test_latency_is_in_milliseconds_and_zero_without_samples() -> None:
     assert set(compute_latency_ms([]).values()) == {0.0}
 
 
+def _genesis(accounts: int) -> tuple[Plan, Genesis]:
+    plan = plan_bench(1, accounts, AT)
+    return plan, load_genesis(canonical_json(make_document(plan, ["127.0.0.1:1"])))
+
+
+def _envelopes(batch: Batch) -> list[bytes]:
+    envelopes = decode(list[bytes], batch.body)
+    assert [sha256(raw) for raw in envelopes] == list(batch.tx_ids())
+    assert len(batch) == len(envelopes) <= BATCH_TXS_MAX
+    assert len(batch.body) <= BATCH_BYTES_MAX
+    assert max(map(len, envelopes)) <= TX_BYTES_MAX
+    return envelopes
+
+
 def test_the_crowd_stands_in_genesis_with_its_money_and_without_keystore_files() -> None:
-    plan = plan_bench(1, 3, AT)
-    genesis = load_genesis(canonical_json(make_document(plan, ["127.0.0.1:1"])))
+    plan, genesis = _genesis(3)
     keys = {key.key for account in genesis.doc.accounts for key in account.keys}
     assert {public_key(seed).hex() for seed in plan.crowd_seeds()} <= keys
     assert [s.closing_cents for s in genesis.doc.opening_statements] == [3 * DEV_CENTS]
     assert not [name for name in plan.key_names() if "crowd" in name]
 
 
-def test_transfers_are_all_different_and_pay_one_cent_to_the_next() -> None:
-    seeds = plan_bench(1, 3, AT).crowd_seeds()
-    envelopes = sign_transfers(bytes(32), seeds, 7, 1_800_000_000)
-    assert len(set(envelopes)) == 7
+def test_transfers_are_all_different_and_pay_one_cent_to_anyone_but_the_payer() -> None:
+    plan, genesis = _genesis(5)
+    tasks = payment_tasks(400, 150)
+    batches = [sign_payments(plan, genesis.digest, 5, EXPIRES, *task) for task in tasks]
+    assert [len(batch) for batch in batches] == [150, 150, 100]
+    envelopes = [raw for batch in batches for raw in _envelopes(batch)]
+    assert len(set(envelopes)) == 400
     txs = [decode_tx(raw, Transfer) for raw in envelopes]
-    payees = [tx.call.legs[0].to for tx in txs]
-    assert payees[:2] == [txs[1].sender, txs[2].sender]
-    assert payees[2] == txs[0].sender
+    payers, payees = [tx.sender for tx in txs], [tx.call.legs[0].to for tx in txs]
+    assert payers[:5] == payers[5:10]  # in turn
+    assert len(set(payers)) == 5
+    assert all(payer != payee for payer, payee in zip(payers, payees, strict=True))
+    assert len(set(zip(payers, payees, strict=True))) == 5 * 4  # everyone pays everyone else
     assert {tx.call.legs[0].cents for tx in txs} == {1}
+
+
+def test_accounts_beyond_genesis_are_made_by_registrars_and_pay_like_all_others() -> None:
+    plan, genesis = _genesis(4)
+    total = 4 + ATTACH_TXS * ATTACH_MAX + 230
+    ledger = Ledger(genesis)
+    expires = ledger.time_s + 300
+
+    def apply(batches: Iterable[Batch]) -> int:
+        run = ledger.run()
+        outcomes = [
+            run.include(decode_tx(raw, ledger.chain.table.union))
+            for batch in batches
+            for raw in _envelopes(batch)
+        ]
+        ledger.apply(run)
+        assert {outcome.code for outcome in outcomes} == {0}
+        return len(outcomes)
+
+    def sign(work: Callable[..., Batch], tasks: Iterable[tuple[int, int]]) -> Iterator[Batch]:
+        return (work(plan, genesis.digest, expires, *task) for task in tasks)
+
+    assert apply(sign(sign_attach, attach_tasks(plan, total))) == ATTACH_TXS + 3
+    assert apply(sign(sign_funding, fund_tasks(plan, total))) == ceil((total - 4) / LEGS_MAX)
+    for i in (4, total - 1):
+        owner = account_id(public_key(plan.crowd_seed(i)))
+        assert get_balance(State(ledger.base.read), "w1:EUR", MEMBER, owner) == FUND_CENTS
+    task = next(payment_tasks(total, total))  # everyone pays once, the new ones too
+    batch = sign_payments(plan, genesis.digest, total, expires, *task)
+    run = ledger.run()
+    for raw in decode(list[bytes], batch.body):
+        assert run.include(decode_tx(raw, Transfer)).code == 0
+
+
+def test_others_make_the_parts_and_they_come_in_order() -> None:
+    with ThreadPoolExecutor(2) as pool:
+        parts = list(in_order(pool, lambda first, count: (first, count), payment_tasks(7, 2), 2))
+    assert parts == [(0, 2), (2, 2), (4, 2), (6, 1)]
+
+
+def test_an_open_loop_sends_together_what_is_due_within_a_tick() -> None:
+    assert [batch_txs_at(rate) for rate in (1, 49, 500, 1_000_000)] == [1, 1, 10, BATCH_TXS]
+    assert batch_txs_at(None) == BATCH_TXS
 
 
 def _load() -> tuple[Load, dict[bytes, int]]:
@@ -91,15 +179,19 @@ def _load() -> tuple[Load, dict[bytes, int]]:
 
 def test_only_successes_of_the_window_count_and_no_latency_is_dropped() -> None:
     load, codes = _load()
-    first = Reading(1.0, 1_000, {"verify_us": 0.0, "execute_us": 0.0, "store_us": 0.0}, 0.0, 0.0)
-    last = msgspec.structs.replace(first, disk_bytes=1_500, node_cpu_s=0.3, client_cpu_s=0.1)
-    tree, profile = make_object(SETTING, load, codes, (1.0, first, last), (2, 50.0, 10_000.0), 9.5)
+    first = Reading(1_000, {"verify_us": 0.0, "execute_us": 0.0, "store_us": 0.0}, 0.0, 0.0, 90.0)
+    last = replace(first, disk_bytes=1_500, node_cpu_s=0.3, client_cpu_s=0.1, rss_mb=97.0)
+    window = Window(1.0, 10, first, last)
+    tree = make_object(SETTING, load, codes, window, Machine(2, 50.0), 9.5)
+    profile = make_profile(SETTING, tree["committed"], window)
     assert (tree["submitted"], tree["committed"], tree["tps"]) == (4, 1, 0.1)
     assert (tree["blocks"], tree["tx_per_block"]) == (1, 2.0)
     assert tree["latency_ms"]["max"] == 1000.0  # final after the window, sent within it
     assert tree["bytes_per_tx_on_disk"] == 500
+    assert tree["cap_tps"] == 10_000.0
     assert profile["node_cpu_us"] == 100_000.0  # of three live nodes
     assert profile["client_cpu_us"] == 100_000.0
+    assert profile["rss_growth_mb"] == 7.0
 
 
 def test_a_lost_acknowledgement_a_wrong_log_and_new_money_are_each_named() -> None:
@@ -112,11 +204,20 @@ def test_a_lost_acknowledgement_a_wrong_log_and_new_money_are_each_named() -> No
 
 
 @pytest.mark.parametrize("rate", [50, None])
-def test_a_short_run_loses_nothing(tmp_path: Path, rate: int | None) -> None:
-    setting = Setting(nodes=1, seconds=1, rate=rate, dead=0, accounts=5, warmup_s=0.2)
-    result = run_bench(setting, tmp_path / "net", lambda _step: None)
+def test_a_short_run_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rate: int | None
+) -> None:
+    monkeypatch.setattr(bench, "GENESIS_ACCOUNTS_MAX", 5)
+    setting = Setting(nodes=1, seconds=1, rate=rate, dead=0, accounts=200, warmup_s=0.2)
+    steps: dict[str, tuple[int, int]] = {}
+
+    def told(step: str, done: int, total: int) -> None:
+        steps[step] = (done, total)
+
+    result = run_bench(setting, tmp_path / "net", told)
     assert result.broken == ()
     assert result.refused == {}
     assert result.tree["committed"] > 0
     assert result.tree["latency_ms"]["max"] > 0
     assert result.profile["node_cpu_us"] > 0
+    assert steps["attach"] == steps["fund"] == (195, 195)

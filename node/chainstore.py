@@ -176,7 +176,7 @@ class ChainStore:
             header,
             _known(self.store.get(BODY + u64(height))),
             _known(self.store.get(CERTIFICATE + u64(height))),
-            decode(Envelopes, _known(self.store.get(ENVELOPES + u64(height)))),
+            self.envelopes(height),
         )
 
     def block(self, height: int) -> Block | None:
@@ -233,8 +233,11 @@ class ChainStore:
 
     def envelope(self, place: TxPlace) -> bytes:
         """Return the bytes of an included transaction."""
-        raw = _known(self.store.get(ENVELOPES + u64(place.height)))
-        return decode(Envelopes, raw)[place.index]
+        return self.envelopes(place.height)[place.index]
+
+    def envelopes(self, height: int) -> Envelopes:
+        """Return the transactions of a decided block, as they came, in body order."""
+        return decode(Envelopes, _known(self.store.get(ENVELOPES + u64(height))))
 
     def outcomes(self, height: int) -> Outcomes:
         """Return the outcomes of a block in body order, postings and notices included."""

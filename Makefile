@@ -9,6 +9,7 @@
 #   make flood [ARGS=60]          one validator floods another for an hour of virtual time
 #   make drills [ARGS="F24 F30"]   faults on real processes under load; ARGS="--kills 500", "--list"
 #   make bench [ARGS="--seconds 20"]   timings with their setup
+#   make curves [ARGS="--million"]   how the node grows, for docs/benchmarks; wants the machine alone
 #   make stories                  rewrite the transcripts: read the diff, commit what is understood
 #   make cov                      branch report: look for rules that no test reaches
 #   make lock [ARGS=--upgrade]    write both locks anew from pyproject.toml
@@ -17,7 +18,7 @@
 
 SHELL := /bin/sh
 .NOTPARALLEL:
-.PHONY: run test check fmt sim soak powercut flood drills bench stories cov lock clean remake
+.PHONY: run test check fmt sim soak powercut flood drills bench curves stories cov lock clean remake
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
@@ -65,6 +66,9 @@ drills: .venv/.dev
 
 bench: .venv/.runtime
 	@exec $(BIN)/wijk bench $(ARGS)
+
+curves: .venv/.dev
+	@exec $(BIN)/python -m tests.curves $(ARGS)
 
 stories: .venv/.dev
 	WIJK_STORIES=rewrite $(BIN)/python -m pytest -p no:randomly tests/stories

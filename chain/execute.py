@@ -335,6 +335,9 @@ _QUOTA_OF_KIND = {
 }
 
 
+Finish = Callable[[BlockRun], Executed]  # whoever asks what the roots cost has its own
+
+
 class Limits(msgspec.Struct, frozen=True):
     """How much a block may hold (consensus B7)."""
 
@@ -364,6 +367,7 @@ def propose(
     pending: Iterable[Tx],
     check: CheckSignatures = check_signatures,
     verify: Verify = verify,
+    finish: Finish = BlockRun.finish,
 ) -> Choice:
     """Choose and execute transactions in order of arrival up to the caps (consensus B5).
 
@@ -396,7 +400,7 @@ def propose(
         else:
             chosen.append(tx)
             size += len(tx.raw)
-    return Choice(chosen_evidence, tuple(chosen), tuple(refused), run.finish())
+    return Choice(chosen_evidence, tuple(chosen), tuple(refused), finish(run))
 
 
 def apply_block(
@@ -407,6 +411,7 @@ def apply_block(
     txs: Sequence[Tx],
     check: CheckSignatures = check_signatures,
     verify: Verify = verify,
+    finish: Finish = BlockRun.finish,
 ) -> Executed:
     """Execute `txs` in order on `base`; raise `Malformed` if one may not be in a block.
 
@@ -421,7 +426,7 @@ def apply_block(
             run.include(tx)
         except Reject as refusal:
             raise Malformed(f"block holds a transaction refused with {refusal}") from refusal
-    return run.finish()
+    return finish(run)
 
 
 def make_header(
@@ -480,6 +485,7 @@ def execute_block(
     txs: Sequence[Tx],
     check: CheckSignatures = check_signatures,
     verify: Verify = verify,
+    finish: Finish = BlockRun.finish,
 ) -> Executed:
     """Execute a whole block on `base`; raise `Malformed` where it does not fit there.
 
@@ -489,7 +495,7 @@ def execute_block(
     if body.tx_ids != tuple(tx.id for tx in txs):
         raise Malformed("transactions differ from the ids of the body")
     preamble = Preamble(header.creator, body.last_commit, body.evidence)
-    return apply_block(base, chain, header.time_ms, preamble, txs, check, verify)
+    return apply_block(base, chain, header.time_ms, preamble, txs, check, verify, finish)
 
 
 def check_results(header: Header, executed: Executed, base: Base) -> None:

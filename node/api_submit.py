@@ -189,15 +189,20 @@ class Submission:
 
         pending_or_known = node.runtime.intake.is_pending
         waiting = len(envelopes) + 1  # one for this loop itself: verdicts may come at once
-        for index, raw in enumerate(envelopes):
-            if closed is not None:
-                tx_id = sha256(raw)
-                if not pending_or_known(tx_id) and node.store.place(tx_id) is None:
-                    waiting -= 1
-                    continue
-            else:
-                node.finality.start(sha256(raw), mono_ms)
-            node.runtime.submit(raw, functools.partial(collect, index))
+
+        def hand_over() -> None:
+            nonlocal waiting
+            for index, raw in enumerate(envelopes):
+                if closed is not None:
+                    tx_id = sha256(raw)
+                    if not pending_or_known(tx_id) and node.store.place(tx_id) is None:
+                        waiting -= 1
+                        continue
+                else:
+                    node.finality.start(sha256(raw), mono_ms)
+                node.runtime.submit(raw, functools.partial(collect, index))
+
+        node.meters.stages("decode", hand_over)
         waiting -= 1
         if waiting:
             await finished

@@ -30,7 +30,7 @@ from consensus.messages import CompactBlock, short_ids
 from node.chainstore import ChainStore, Envelopes
 from node.intake import Intake
 from node.messages import REQUEST_IDS_MAX, BodyAnswer, BodyRequest, TxRequest
-from node.ports import Links, Peer, Size, Timers
+from node.ports import Links, Meter, Peer, Size, Timers, unmetered
 
 FETCH = "fetch"  # alarm: ask somebody else for what a block lacks
 FETCH_AGAIN_MS = 500
@@ -83,6 +83,7 @@ class Candidates:
         verify: Verify,
         on_whole: Callable[[CompactBlock], None],
         offer: Callable[[], tuple[bytes, ...]],
+        meter: Meter = unmetered,
     ) -> None:
         self._chain = chain
         self._store = store
@@ -92,6 +93,7 @@ class Candidates:
         self._verify = verify
         self._on_whole = on_whole
         self._offer = offer
+        self._meter = meter
         self._blocks: dict[bytes, Candidate] = {}
         self._wants: dict[bytes, _Want] = {}
         self.executed_ms = 0  # how long the newest execution took
@@ -125,7 +127,8 @@ class Candidates:
         last = self._store.certificate(base.height) if base.height else None
         pending, check = self._intake.mempool.txs(), self._intake.check
         preamble = Preamble(creator, last, self._offer())
-        choice = propose(base, self._chain, time_ms, preamble, pending, check, self._verify)
+        chosen = (base, self._chain, time_ms, preamble, pending, check, self._verify, self._finish)
+        choice = self._meter("execute", lambda: propose(*chosen))
         self.executed_ms = self._timers.mono_ms() - started_ms
         self._intake.drop(choice.refused)
         body = BlockBody(last, choice.evidence, tuple(tx.id for tx in choice.txs))
@@ -237,15 +240,18 @@ class Candidates:
         """
         base = self._store.base() if base is None else base
         started_ms = self._timers.mono_ms()
-        executed = execute_block(
-            base, self._chain, header, body, txs, self._intake.check, self._verify
-        )
+        check = self._intake.check
+        given = (base, self._chain, header, body, txs, check, self._verify, self._finish)
+        executed = self._meter("execute", lambda: execute_block(*given))
         self.executed_ms = self._timers.mono_ms() - started_ms
         try:
             check_results(header, executed, base)
         except Malformed as error:
             raise Differs(str(error), executed) from error
         return executed
+
+    def _finish(self, run: BlockRun) -> Executed:
+        return self._meter("tree", run.finish)
 
     def encode_block(self, block_id: bytes) -> bytes | None:
         """Return the bytes that keep a candidate over a crash (D3), None once they are stored."""

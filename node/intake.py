@@ -246,6 +246,10 @@ class Intake:
         """Say whether a transaction waits for a block, or for its signature check."""
         return tx_id in self.mempool or tx_id in self._waiting
 
+    def backlog(self) -> int:
+        """Return how many wait for a block, those included that wait for their check."""
+        return len(self.mempool) + len(self._waiting)
+
     def check(self, tx: Tx, keys: tuple[bytes, ...]) -> bool:
         """Say whether the signatures of `tx` are by `keys`; nothing is checked twice."""
         known = (self.mempool.get(tx.id), self._for_block.get(tx.id), self._admitting)

@@ -16,6 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from chain.codec import Record
 from chain.contract import Table
 from chain.crypto import blake2b, public_key, sign, verify
 from chain.errors import Malformed
@@ -49,9 +50,11 @@ from node.identity import BadTransportKey, load_identity
 from node.join import JoinedBySnapshot, Place
 from node.links import PeerInfo, PeerLinks
 from node.logs import set_up_logging
+from node.messages import TxAnnounce, TxAnswer, TxBatch, TxRequest
 from node.meters import Meters
 from node.metrics import make_metrics
 from node.peers import find_own_name, find_peers
+from node.ports import Peer
 from node.recovery import choose_instance, open_chain
 from node.runtime import Applied, Halted, RootMismatch, Runtime
 from node.setup import check_genesis, load_node_key
@@ -65,6 +68,12 @@ from node.timers import LoopTimers
 OK, CRASHED, INTEGRITY = 0, 1, 70
 VERIFIED_MAX = 16_384  # consensus B8: remembered checks, 100 validators x 3 votes x some 50 rounds
 SPACE_CHECK_S = 10.0
+STAGE_OF_MESSAGE: dict[type[Record], str] = {
+    TxBatch: "decode",
+    TxAnswer: "decode",
+    TxAnnounce: "mempool",
+    TxRequest: "mempool",
+}
 
 _log = logging.getLogger("wijk.node")
 
@@ -229,18 +238,26 @@ async def _serve(
     restore_ballast(home, compute_ballast_bytes(genesis.doc.purpose))
     identity = load_identity(home.transport_key)
     meters = Meters()
-    verifier = SignaturePool(os.cpu_count() or 1, meters.verify_seconds.observe)
+    verifier = SignaturePool(os.cpu_count() or 1, meters)
     loop = asyncio.get_running_loop()
 
     timers = LoopTimers(lambda name: runtime.fire(name))  # noqa: PLW0108
     own_name = find_own_name(chain_store, own_key, config.text("node.name") or "follower")
+
+    def on_message(peer: Peer, message: Record) -> None:
+        stage = STAGE_OF_MESSAGE.get(type(message))
+        if stage is None:
+            runtime.on_message(peer, message)
+        else:
+            meters.stages(stage, lambda: runtime.on_message(peer, message))
+
     links = PeerLinks(
         identity=identity,
         info=PeerInfo(own_name, own_key, identity.transport_key, ""),
         genesis_digest=genesis.digest,
         node_version=get_version(),
         height=lambda: chain_store.tip.height,
-        on_message=lambda peer, message: runtime.on_message(peer, message),  # noqa: PLW0108
+        on_message=on_message,
         on_link=lambda peer, up: runtime.on_link(peer, up),  # noqa: PLW0108
         randomness=os.urandom,
         faults_allowed=genesis.doc.purpose != "live",
@@ -257,6 +274,7 @@ async def _serve(
         own_key,
         joins=isinstance(guard, LostGuard),
         snapshots=make_setup(home, choose_kind(config.text("node.storage"), home.store), genesis),
+        meter=meters.stages,
     )
     loop.set_exception_handler(lambda _loop, context: _fail(stop, context))
     follow_peers(runtime, links, genesis.doc, config.peer_addresses)

@@ -7,10 +7,12 @@ An error from `Store`, `GuardFile` or `HeadFile` ends the process (reliability Y
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from chain.codec import Record
 from consensus.guard import Position, Slot
+
+T = TypeVar("T")
 
 Peer = bytes  # the public key, 32 bytes, of the validator (or observer) at the other end
 
@@ -102,6 +104,18 @@ class Verifier(Protocol):
 
     def now(self, checks: Sequence[Check]) -> list[bool]:
         """Return the verdicts in order, having waited for them."""
+
+
+class Meter(Protocol):
+    """Notes what a stage of the work costs; a stage inside another counts for itself alone."""
+
+    def __call__(self, stage: str, work: Callable[[], T], /) -> T:
+        """Do `work` and return what it returns."""
+
+
+def unmetered(_stage: str, work: Callable[[], T]) -> T:
+    """Do `work` where nobody asks what it costs."""
+    return work()
 
 
 class GuardRefused(Exception):

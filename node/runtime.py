@@ -61,7 +61,18 @@ from node.messages import (
     TxRequest,
 )
 from node.mismatch import make_dump
-from node.ports import GuardRefused, Heads, Links, Peer, Signer, Size, Timers, Verifier
+from node.ports import (
+    GuardRefused,
+    Heads,
+    Links,
+    Meter,
+    Peer,
+    Signer,
+    Size,
+    Timers,
+    Verifier,
+    unmetered,
+)
 from node.snapshots import Setup, Snapshots
 from node.sync import Fetched, Sync
 
@@ -145,6 +156,7 @@ class Runtime:
         *,
         joins: bool = False,
         snapshots: Setup | None = None,
+        meter: Meter = unmetered,
     ) -> None:
         self.chain = chain
         self.store = store
@@ -152,6 +164,7 @@ class Runtime:
         self._signer = signer
         self._links = links
         self._timers = timers
+        self._meter = meter
         self._own_key = own_key if signer is not None else None
         self._joins = joins  # the guard is new: the join barrier first (consensus D10)
         self._queue: deque[events.Event] = deque()
@@ -172,6 +185,7 @@ class Runtime:
             verify,
             self._on_whole,
             self._offer_evidence,
+            meter,
         )
         self.evidence = EvidencePool(
             chain, store, links, verify, self.candidates.header, self._on_evidence
@@ -538,7 +552,8 @@ class Runtime:
             self.store.note_joining(joins=True)  # so that a crash is no way round the barrier (D10)
         self.evidence.before_block()
         started_ms = self._timers.mono_ms()
-        tip = self.store.apply(block.header, block.body, block.certificate, block.txs, executed)
+        written = (block.header, block.body, block.certificate, block.txs, executed)
+        tip = self._meter("store", lambda: self.store.apply(*written))
         if tip.height > self._heads.last.height:  # else it was acked before it was lost
             self._heads.append(tip.height, tip.block_id, tip.log_root, tip.state_root)
         commit_ms = self._timers.mono_ms() - started_ms

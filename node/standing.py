@@ -34,6 +34,7 @@ from node.guard_file import LostGuard
 from node.home import Home
 from node.links import PeerLinks
 from node.meters import Meters
+from node.pace import Pace
 from node.ports import Peer, Signer, Timers
 from node.runtime import Applied, Runtime
 from node.views import supply_cents, time_text
@@ -133,6 +134,7 @@ class Node:
         self._silent_since: dict[Peer, int] = {}
         self._not_ready_since: dict[str, int] = {}
         self._applied_mono: int | None = None
+        self._pace = Pace()
         runtime.on_applied.append(self._on_applied)
         runtime.on_linked.append(self._on_linked)
 
@@ -259,6 +261,9 @@ class Node:
         touch = self.touch()
         if not touch.has_quorum:
             return self._no_quorum(touch)
+        wait_s = self._pace.compute_wait_s(self.runtime.intake.backlog())
+        if wait_s:
+            return Problem(4003, retry_after_s=wait_s)
         return None
 
     def _no_quorum(self, touch: Touch) -> Problem:
@@ -358,6 +363,8 @@ class Node:
         if not self.behind_blocks():  # what is caught up has its signatures checked on the way
             self._executions.add(len(applied.tx_ids), applied.bytes, applied.execute_ms)
         self.finality.on_block(applied.tx_ids, self._applied_mono)
+        backlog = self.runtime.intake.backlog()
+        self._pace.on_block(len(applied.tx_ids), backlog, self._applied_mono)
 
     def _on_linked(self, peer: Peer, up: bool) -> None:
         if up:

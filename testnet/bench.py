@@ -40,7 +40,7 @@ from testnet.crowd import (
     sign_payments,
 )
 from testnet.figures import (
-    STAGES,
+    BUDGET_US,
     Machine,
     Reading,
     Result,
@@ -59,8 +59,10 @@ SECRET = b"bench"  # the keys of every run are the same; nothing of worth is beh
 VALIDITY_S = 590  # under the 600 s that a node accepts, by the clock of the last block
 SIGN_SHARE = 0.6  # of the cap; the budget of architecture section 4 ends at 0.50
 SIGN_TPS_MAX = 12_000  # above what one node does, whatever the cap: its runtime is one thread
+STAGE_METRIC = "wijk_stage_seconds_total"
 VERIFY_SAMPLES = 2_000
 VERIFY_BYTES = 200
+READ_S = 60.0  # a node under load answers late
 AHEAD = 8  # parts of work that each process may be ahead of who needs them
 POOL_FROM = 2_000  # payments; for fewer it costs more to start processes than to sign here
 # How many may be in flight while accounts are made: what a block holds of them is executed and
@@ -71,13 +73,17 @@ FUNDINGS_MAX = 60
 Told = Callable[[str, int, int], None]  # step; how much is done, of how much
 
 
-class Bench(msgspec.Struct, frozen=True):
-    """A running network and what is to be measured on it."""
+class Bench(msgspec.Struct):
+    """A running network, what is to be measured on it, and how many payments it was given.
+
+    Another setting may follow on the same network, as far as it is about the load.
+    """
 
     setting: Setting
     plan: Plan
     network: Network
     machine: Machine
+    signed: int = 0
 
     @property
     def live(self) -> list[NodeEntry]:
@@ -146,7 +152,7 @@ def measure(bench: Bench, told: Told) -> Result:
     peak_mb = max(_memory_mb(entry, "VmHWM") for entry in bench.live)
     tree = make_object(setting, load, codes, window, bench.machine, peak_mb)
     profile = make_profile(setting, tree["committed"], window)
-    return Result(tree, profile, load.refused, broken)
+    return Result(tree, profile, load.refused, tuple(load.busy), broken)
 
 
 def sign_ahead(bench: Bench, expires: int, told: Told) -> list[Batch]:
@@ -158,7 +164,8 @@ def sign_ahead(bench: Bench, expires: int, told: Told) -> list[Batch]:
     count = ceil(rate * (setting.warmup_s + setting.seconds + 1)) + batch_txs
     digest = bench.network.genesis().digest
     work = partial(sign_payments, bench.plan, digest, setting.accounts, expires)
-    tasks = payment_tasks(count, batch_txs)
+    tasks = payment_tasks(bench.signed, count, batch_txs)
+    bench.signed += count
     if count < POOL_FROM:
         return [work(*task) for task in tasks]
     signed: list[Batch] = []
@@ -307,19 +314,21 @@ def get_disk_bytes(entry: NodeEntry) -> int:
 
 
 def _read_stages(entry: NodeEntry) -> dict[str, float]:
-    """Return the seconds that a node has spent in each stage since it started."""
-    connection = HTTPConnection(urlsplit(entry.metrics).netloc, timeout=10)
+    """Return the CPU seconds that a node has spent in each stage since it started."""
+    connection = HTTPConnection(urlsplit(entry.metrics).netloc, timeout=READ_S)
     try:
         connection.request("GET", "/metrics")
         text = connection.getresponse().read().decode()
     finally:
         connection.close()
-    sums = {
-        sample.name: sample.value
+    spent = {
+        sample.labels["stage"]: sample.value
         for family in text_string_to_metric_families(text)
         for sample in family.samples
+        if sample.name == STAGE_METRIC
     }
-    return {name: sums[f"{metric}_sum"] for name, metric in STAGES.items()}
+    assert spent.keys() == BUDGET_US.keys(), "the node has a clock for each stage of the budget"
+    return spent
 
 
 def _cpu_s(pid: int) -> float:

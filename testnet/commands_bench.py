@@ -120,6 +120,8 @@ def _progress(terminal: Terminal) -> Iterator["Told"]:
 
 
 def _lines(terminal: Terminal, tree: dict[str, Any]) -> list[str]:
+    from testnet.figures import BUDGET_US
+
     latency = tree["latency_ms"]
     lines = [
         terminal.text(
@@ -132,5 +134,7 @@ def _lines(terminal: Terminal, tree: dict[str, Any]) -> list[str]:
             f"  {tree['blocks']} blocks of {tree['tx_per_block']} transactions",
         ),
     ]
-    lines += [f"  {name:<16}{value}" for name, value in tree.get("profile", {}).items()]
+    for name, value in tree.get("profile", {}).items():
+        budget = BUDGET_US.get(name.removesuffix("_us"))
+        lines.append(f"  {name:<16}{value:>8}" + (f"  ({budget})" if budget else ""))
     return lines

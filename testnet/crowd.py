@@ -64,9 +64,9 @@ def fund_tasks(plan: Plan, accounts: int) -> Iterator[tuple[int, int]]:
     return _parts(_crowd(plan).count, accounts, FUND_TXS * LEGS_MAX)
 
 
-def payment_tasks(count: int, batch_txs: int) -> Iterator[tuple[int, int]]:
-    """Yield (first, count) of the payments of each batch."""
-    return _parts(0, count, batch_txs)
+def payment_tasks(first: int, count: int, batch_txs: int) -> Iterator[tuple[int, int]]:
+    """Yield (first, count) of the payments of each batch; a number is given out once."""
+    return _parts(first, first + count, batch_txs)
 
 
 def sign_attach(plan: Plan, digest: bytes, expires: int, first: int, count: int) -> Batch:

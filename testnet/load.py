@@ -24,7 +24,7 @@ BATCH_TXS = 200  # small enough that a node's loop is not held up for long
 IN_FLIGHT_MAX = 4_000  # closed loop: two blocks or more at the rates of one small machine
 TICK_S = 0.02  # open loop: what is due within this goes out together
 DRAIN_S = 60.0  # what was sent by the end of the window must be final by then
-RETRY_S = 0.05  # the observed node ended its stream
+RETRY_S = 0.05  # the observed node ended its stream, or turned a reader away
 OK, BUSY = 200, 429
 
 
@@ -209,10 +209,16 @@ class Load:
             await asyncio.sleep(RETRY_S)
 
     async def _read_block(self, session: aiohttp.ClientSession, height: int) -> None:
+        """Note what a block holds, as soon as the node has time for readers (A13)."""
         url = f"{self._urls[0]}/v1/blocks/{height}"
-        async with session.get(url, headers={"Accept": "application/msgpack"}) as answer:
-            answer.raise_for_status()
-            raw = await answer.read()
+        raw = None
+        while raw is None:
+            async with session.get(url, headers={"Accept": "application/msgpack"}) as answer:
+                if answer.status == BUSY:
+                    await asyncio.sleep(RETRY_S)
+                    continue
+                answer.raise_for_status()
+                raw = await answer.read()
         now = time.monotonic()
         parts: list[bytes] = msgspec.msgpack.decode(raw)
         body = decode(BlockBody, parts[1])

@@ -25,7 +25,7 @@ NAMES = {
     "wijk_blocks_missed", "wijk_messages_dropped", "wijk_peer_bytes", "wijk_http_requests",
     "wijk_finality_seconds", "wijk_block_interval_seconds", "wijk_block_transactions",
     "wijk_block_bytes", "wijk_verify_seconds", "wijk_execute_seconds", "wijk_store_commit_seconds",
-    "wijk_http_request_seconds", "wijk_alert_active", "wijk_guard_refusals",
+    "wijk_http_request_seconds", "wijk_alert_active", "wijk_guard_refusals", "wijk_stage_seconds",
 }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from chain.crypto import public_key, sign
+from node.meters import Meters
 from node.signatures import SignaturePool
 
 KEYS = [bytes([n]) * 32 for n in range(1, 9)]
@@ -29,13 +30,17 @@ def test_verdicts_come_in_order(count: int) -> None:
     checks, expected = make_checks(count)
 
     async def check() -> tuple[list[bool], list[bool]]:
-        pool = SignaturePool(2)
+        meters = Meters()
+        pool = SignaturePool(2, meters)
         done: asyncio.Future[list[bool]] = asyncio.get_running_loop().create_future()
         pool.start(checks, done.set_result)
         assert not done.done(), "never from inside the call"
         found = await asyncio.wait_for(done, 30)
         at_once = pool.now(checks)
         pool.close()
+        spent = meters.registry.get_sample_value("wijk_stage_seconds_total", {"stage": "verify"})
+        assert spent is not None
+        assert spent > 0
         return found, at_once
 
     found, at_once = asyncio.run(check())

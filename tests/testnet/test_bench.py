@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from chain.address import account_id
 from chain.books import MEMBER, get_balance
@@ -21,6 +20,7 @@ from chain.strict_json import canonical_json
 from contracts.coin import LEGS_MAX, Transfer
 from contracts.members import ATTACH_MAX
 from node.api_submit import BATCH_BYTES_MAX, BATCH_TXS_MAX
+from node.meters import STAGES
 from testnet import bench
 from testnet.bench import plan_bench, run_bench
 from testnet.crowd import (
@@ -36,6 +36,7 @@ from testnet.crowd import (
     sign_payments,
 )
 from testnet.figures import (
+    BUDGET_US,
     Machine,
     Reading,
     Setting,
@@ -106,7 +107,7 @@ def test_the_crowd_stands_in_genesis_with_its_money_and_without_keystore_files()
 
 def test_transfers_are_all_different_and_pay_one_cent_to_anyone_but_the_payer() -> None:
     plan, genesis = _genesis(5)
-    tasks = payment_tasks(400, 150)
+    tasks = payment_tasks(100, 400, 150)
     batches = [sign_payments(plan, genesis.digest, 5, EXPIRES, *task) for task in tasks]
     assert [len(batch) for batch in batches] == [150, 150, 100]
     envelopes = [raw for batch in batches for raw in _envelopes(batch)]
@@ -145,7 +146,7 @@ def test_accounts_beyond_genesis_are_made_by_registrars_and_pay_like_all_others(
     for i in (4, total - 1):
         owner = account_id(public_key(plan.crowd_seed(i)))
         assert get_balance(State(ledger.base.read), "w1:EUR", MEMBER, owner) == FUND_CENTS
-    task = next(payment_tasks(total, total))  # everyone pays once, the new ones too
+    task = next(payment_tasks(0, total, total))  # everyone pays once, the new ones too
     batch = sign_payments(plan, genesis.digest, total, expires, *task)
     run = ledger.run()
     for raw in decode(list[bytes], batch.body):
@@ -154,8 +155,8 @@ def test_accounts_beyond_genesis_are_made_by_registrars_and_pay_like_all_others(
 
 def test_others_make_the_parts_and_they_come_in_order() -> None:
     with ThreadPoolExecutor(2) as pool:
-        parts = list(in_order(pool, lambda first, count: (first, count), payment_tasks(7, 2), 2))
-    assert parts == [(0, 2), (2, 2), (4, 2), (6, 1)]
+        parts = list(in_order(pool, lambda first, count: (first, count), payment_tasks(3, 7, 2), 2))
+    assert parts == [(3, 2), (5, 2), (7, 2), (9, 1)]
 
 
 def test_an_open_loop_sends_together_what_is_due_within_a_tick() -> None:
@@ -179,8 +180,9 @@ def _load() -> tuple[Load, dict[bytes, int]]:
 
 def test_only_successes_of_the_window_count_and_no_latency_is_dropped() -> None:
     load, codes = _load()
-    first = Reading(1_000, {"verify_us": 0.0, "execute_us": 0.0, "store_us": 0.0}, 0.0, 0.0, 90.0)
-    last = replace(first, disk_bytes=1_500, node_cpu_s=0.3, client_cpu_s=0.1, rss_mb=97.0)
+    first = Reading(1_000, dict.fromkeys(STAGES, 1.0), 0.0, 0.0, 90.0)
+    spent = first.stage_s | {"verify": 1.05, "tree": 1.02}
+    last = Reading(1_500, spent, 0.3, 0.1, 97.0)
     window = Window(1.0, 10, first, last)
     tree = make_object(SETTING, load, codes, window, Machine(2, 50.0), 9.5)
     profile = make_profile(SETTING, tree["committed"], window)
@@ -190,8 +192,15 @@ def test_only_successes_of_the_window_count_and_no_latency_is_dropped() -> None:
     assert tree["bytes_per_tx_on_disk"] == 500
     assert tree["cap_tps"] == 10_000.0
     assert profile["node_cpu_us"] == 100_000.0  # of three live nodes
+    assert (profile["verify_us"], profile["tree_us"]) == (50_000.0, 20_000.0)
+    assert profile["rest_us"] == 30_000.0
     assert profile["client_cpu_us"] == 100_000.0
     assert profile["rss_growth_mb"] == 7.0
+
+
+def test_the_budget_names_the_stages_of_the_node_and_is_that_of_the_design() -> None:
+    assert tuple(BUDGET_US) == STAGES
+    assert sum(BUDGET_US.values()) == 90  # architecture section 4
 
 
 def test_a_lost_acknowledgement_a_wrong_log_and_new_money_are_each_named() -> None:
@@ -219,5 +228,6 @@ def test_a_short_run_loses_nothing(
     assert result.refused == {}
     assert result.tree["committed"] > 0
     assert result.tree["latency_ms"]["max"] > 0
+    assert all(result.profile[f"{stage}_us"] > 0 for stage in STAGES)
     assert result.profile["node_cpu_us"] > 0
     assert steps["attach"] == steps["fund"] == (195, 195)

@@ -252,7 +252,10 @@ class Node:
         return 0 if past is None else past[1] - past[0]
 
     def refusal(self) -> Problem | None:
-        """Return why no new transaction can be taken now, or None (interfaces 1.5, 2.2)."""
+        """Return why no new transaction can be taken now, or None (interfaces 1.5, 2.2).
+
+        Asked once for each transaction or batch that a client brings.
+        """
         if self.refuses_work:
             return Problem(4004, retry_after_s=60, reason="disk")
         behind = self.behind_blocks()
@@ -261,7 +264,7 @@ class Node:
         touch = self.touch()
         if not touch.has_quorum:
             return self._no_quorum(touch)
-        wait_s = self._pace.compute_wait_s(self.runtime.intake.backlog())
+        wait_s = self._pace.on_work(self.runtime.intake.backlog(), self.timers.mono_ms())
         if wait_s:
             return Problem(4003, retry_after_s=wait_s)
         return None

@@ -58,6 +58,7 @@ Pair = tuple[str, str]
 WIJK_CLASSES = (DUE_FROM, DUE_TO, INCOME, COST)
 """Classes whose owner is a wijk: its id stands in keys as text (interfaces 5.5)."""
 
+PAIR = 2  # postings: a debit and its credit
 _BALANCE_PREFIX = BALANCES.key("", "", "")[:-3]  # array of four, and the name
 _NO_SUPPLY = Supply(0, 0, 0, 0, 0, 0, 0, 0)
 
@@ -99,6 +100,10 @@ def find_broken(
 
 def find_wrong_postings(postings: Sequence[Posting]) -> list[Broken]:
     """Return what I1 and I9 say of the postings of one transaction or more."""
+    if len(postings) == PAIR:  # of most transactions
+        debit, credit = postings
+        if _is_balanced(debit, credit) and debit.corrects is None and credit.corrects is None:
+            return []
     return [*_find_unbalanced(postings), *_find_excess_corrections(postings)]
 
 
@@ -155,11 +160,10 @@ def find_wrong_changes(
     is what follows from it. The cost is that of the block, so that every height can be asked.
     """
     found = []
-    touched: dict[bytes, int] = {}
-    for posting in postings:
-        place = posting.denom, posting.klass, posting.owner
-        touched[_balance_key(*place)] = books.balances[place]
-    for key, cents in touched.items():
+    touched: set[bytes] = set()
+    for place in {(posting.denom, posting.klass, posting.owner): None for posting in postings}:
+        key, cents = _balance_key(*place), books.balances[place]
+        touched.add(key)
         if cents < 0:
             found.append(Broken("I3", f"{BALANCES.name} {key.hex()} at {cents}"))
         elif state.get(key) != (encode(cents) if cents else None):
@@ -201,17 +205,21 @@ class _View:
 
 def _find_unbalanced(postings: Sequence[Posting]) -> Iterator[Broken]:
     """I1: postings come in pairs of one debit and one credit of the same amount."""
-    for number in range(0, len(postings), 2):
-        pair = postings[number : number + 2]
-        sound = (
-            len(pair) == 2  # noqa: PLR2004 - a pair
-            and (pair[0].side, pair[1].side) == ("D", "C")
-            and (pair[0].leg, pair[0].denom, pair[0].cents)
-            == (pair[1].leg, pair[1].denom, pair[1].cents)
-            and 0 < pair[0].cents <= BALANCE_CENTS_MAX
-        )
-        if not sound:
+    for number in range(0, len(postings), PAIR):
+        pair = postings[number : number + PAIR]
+        if len(pair) != PAIR or not _is_balanced(*pair):
             yield Broken("I1", f"posting {number} of {pair[0].denom}")
+
+
+def _is_balanced(debit: Posting, credit: Posting) -> bool:
+    return (
+        debit.side == "D"
+        and credit.side == "C"
+        and debit.leg == credit.leg
+        and debit.denom == credit.denom
+        and debit.cents == credit.cents
+        and 0 < debit.cents <= BALANCE_CENTS_MAX
+    )
 
 
 def _find_excess_corrections(postings: Sequence[Posting]) -> Iterator[Broken]:

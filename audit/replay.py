@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
-from audit.ahead import Check, Job, Signatures
+from audit.ahead import Check, Signatures
 from audit.blocks import Block, RawBlock, Walk, decode_block
 from audit.invariants import (
     Broken,
@@ -34,14 +34,17 @@ from chain.execute import (
 from chain.genesis import Genesis, make_base
 from chain.keyspaces import ACCOUNTS, SUPPLY
 from chain.log import EMPTY_ROOT
-from chain.records import Tx, decode_tx
+from chain.records import Posting, Tx, decode_tx
 from chain.state import State
 from chain.validators import CommitCertificate, ValidatorSet, Verify, signed_bytes, signer_keys
 from contracts import CONTRACTS
 
 AHEAD_BLOCKS = 64  # decoded blocks that wait for their turn; most hold one transaction
-AHEAD_CHECKS = 8_192  # signatures under way, two full blocks: 400 ms of one core, 10 MiB
+AHEAD_TXS = 8_192  # transactions in them, two full blocks: 400 ms of one core, 10 MiB
 SMALL_STATE = 2_000  # values: a whole check of the books takes about 10 ms
+# A larger one is checked when so many times its values were written: at 7 µs a value and two values
+# written by a payment that is 3 µs for each.
+WRITTEN_TIMES = 4
 
 Era = tuple[int, int | None, ValidatorSet]  # first height, last height, the set between
 
@@ -109,6 +112,7 @@ class Replay:
         self.books = add_up(genesis.postings, len(genesis.postings))
         self.sets: list[tuple[int, ValidatorSet]] = [(1, self.walk.trusted.validators)]
         self._verify = verify
+        self._ahead: CommitCertificate | None = None  # of the block that was decoded last
         self._written = 0  # values since the last check of the whole books
         _raise_if([*find_wrong_postings(genesis.postings), *self._find_wrong_books()])
 
@@ -125,10 +129,17 @@ class Replay:
         """
         if block.header.height < self.checked_from:
             return []
-        return [
-            *_find_certificate_checks(block.certificate, self.walk.trusted),
-            *(check for tx in txs for check in self._find_tx_checks(tx)),
-        ]
+        checks = list(self._find_certificate_checks(block))
+        state = State(self.state.get)
+        for tx in txs:
+            account = ACCOUNTS.get(state, tx.sender)
+            if account is None:
+                continue
+            for signed in tx.signatures:
+                key = account.key_at(signed.key_index)
+                if key is not None:
+                    checks.append((key.key, tx.signed, signed.signature))
+        return checks
 
     def add(self, block: Block, txs: tuple[Tx, ...]) -> None:
         """Judge and execute the next block; raise `Malformed` naming what is wrong with it.
@@ -196,19 +207,21 @@ class Replay:
     def _check_books(self, executed: Executed) -> None:
         """What a block did is judged at once; the whole books as often as that stays cheap.
 
-        A whole check reads all state. It is made whenever half as many values were written as
-        the state holds, so that replaying a long chain stays linear, and always while the state
-        is small (economy section 7: at every height).
+        A whole check reads all state. It is made whenever `WRITTEN_TIMES` as many values were
+        written as the state holds, so that replaying a long chain stays linear, at the end, and
+        always while the state is small (economy section 7: at every height).
         """
         found: list[Broken] = []
-        postings = [posting for outcome in executed.outcomes for posting in outcome.postings]
-        add(self.books, postings)
+        postings: list[Posting] = []
         for outcome in executed.outcomes:
-            found += find_wrong_postings(outcome.postings)
+            if outcome.postings:
+                found += find_wrong_postings(outcome.postings)
+                postings += outcome.postings
+        add(self.books, postings)
         found += find_wrong_changes(self.books, postings, executed.changes, self.state)
         self._written += len(executed.changes)
         small = len(self.state) <= SMALL_STATE and self._written
-        if small or 2 * self._written >= len(self.state):
+        if small or self._written >= WRITTEN_TIMES * len(self.state):
             found += self._find_wrong_books()
         _raise_if(found)
 
@@ -217,23 +230,22 @@ class Replay:
         return find_wrong_books(self.books, self.state)
 
     def _check_signatures(self, tx: Tx, keys: tuple[bytes, ...]) -> bool:
-        return all(
-            self._check(key, tx.signed, signed.signature)
-            for key, signed in zip(keys, tx.signatures, strict=True)
-        )
+        for key, signed in zip(keys, tx.signatures, strict=True):
+            if not self._check(key, tx.signed, signed.signature):
+                return False
+        return True
 
     def _check(self, key: bytes, message: bytes, signature: bytes) -> bool:
         below = self.base.height + 1 < self.checked_from
         return below or self._verify(key, message, signature)
 
-    def _find_tx_checks(self, tx: Tx) -> Iterator[Check]:
-        account = ACCOUNTS.get(State(self.state.get), tx.sender)
-        if account is None:
-            return
-        for signed in tx.signatures:
-            key = account.key_at(signed.key_index)
-            if key is not None:
-                yield Check(key.key, tx.signed, signed.signature)
+    def _find_certificate_checks(self, block: Block) -> Iterator[Check]:
+        """Both certificates of a block; that of its parent only where it was not seen before."""
+        trusted, last = self.walk.trusted, block.body.last_commit
+        if last != self._ahead and last is not None:
+            yield from _find_signers(last, trusted)
+        self._ahead = block.certificate
+        yield from _find_signers(block.certificate, trusted)
 
 
 def replay(
@@ -241,7 +253,7 @@ def replay(
     blocks: Iterator[RawBlock],
     *,
     verify: Verify = crypto.verify,
-    threads: int | None = None,
+    workers: int | None = None,
     checked_from: int = 1,
     on_block: Callable[[int], None] = lambda _height: None,
     on_end: Callable[[Replay], None] = lambda _run: None,
@@ -249,11 +261,12 @@ def replay(
     """Replay `blocks`, which start at height 1, and return what was found.
 
     `blocks` may raise `Malformed` for a block that it has but cannot give. `on_block` hears of
-    every height that is good. Signatures are checked, and blocks counted, from `checked_from` on.
+    every height that is good. Signatures are checked, and blocks counted, from `checked_from` on,
+    by `workers` processes, None for one per core: the verdict is the same with any number.
     `on_end` gets a sound replay after its last block, and may raise `Malformed` itself.
     """
     report = Report(1, 0)
-    with Signatures(verify, threads) as signatures:
+    with Signatures(verify, workers) as signatures:
         try:
             run = Replay(genesis, signatures.verify, checked_from)
         except Malformed as error:
@@ -277,8 +290,8 @@ def _replay(
     report: Report,
     on_block: Callable[[int], None],
 ) -> None:
-    for block, txs, jobs in _read_ahead(run, blocks, signatures):
-        signatures.collect(jobs)
+    for block, txs in _read_ahead(run, blocks, signatures):
+        signatures.collect()
         run.add(block, txs)
         _count(report, block, run.checked_from)
         on_block(report.last)
@@ -286,22 +299,19 @@ def _replay(
     run.check_all_books()
 
 
-_Waiting = tuple[Block, tuple[Tx, ...], list[Job]]
-
-
 def _read_ahead(
     run: Replay, blocks: Iterator[RawBlock], signatures: Signatures
-) -> Iterator[_Waiting]:
+) -> Iterator[tuple[Block, tuple[Tx, ...]]]:
     """Yield blocks in order while the signatures of those behind them are being checked.
 
     What cannot be read is raised when its turn comes: what came before it counts.
     """
-    waiting: deque[_Waiting] = deque()
+    waiting: deque[tuple[Block, tuple[Tx, ...]]] = deque()
     under_way = 0
     end: Malformed | None = None
     more = True
     while more or waiting:
-        while more and len(waiting) < AHEAD_BLOCKS and under_way < AHEAD_CHECKS:
+        while more and len(waiting) < AHEAD_BLOCKS and under_way < AHEAD_TXS:
             try:
                 raw = next(blocks, None)
                 if raw is None:
@@ -311,12 +321,11 @@ def _read_ahead(
             except Malformed as error:
                 end, more = error, False
                 break
-            checks = run.find_checks(block, txs)
+            signatures.add(run.find_checks(block, txs))
             under_way += len(txs)
-            waiting.append((block, txs, signatures.start(checks)))
+            waiting.append((block, txs))
         if waiting:
-            _, txs, _ = waiting[0]
-            under_way -= len(txs)
+            under_way -= len(waiting[0][1])
             yield waiting.popleft()
     if end is not None:
         raise end
@@ -370,16 +379,14 @@ def _blame(report: Report, height: int, error: Malformed, part: str | None = Non
         report.broken = error.names
 
 
-def _find_certificate_checks(certificate: CommitCertificate, trusted: light.Trusted) -> list[Check]:
-    message = signed_bytes(certificate, trusted.chain_id)
+def _find_signers(certificate: CommitCertificate, trusted: light.Trusted) -> Iterator[Check]:
     try:
         keys = signer_keys(certificate, trusted.validators)
     except Malformed:
-        return []  # perhaps of another set; it is judged when its turn comes
-    return [
-        Check(key, message, signature)
-        for key, signature in zip(keys, certificate.signatures, strict=True)
-    ]
+        return  # perhaps of another set; it is judged when its turn comes
+    message = signed_bytes(certificate, trusted.chain_id)
+    for key, signature in zip(keys, certificate.signatures, strict=True):
+        yield key, message, signature
 
 
 def _raise_if(found: list[Broken]) -> None:

@@ -6,6 +6,7 @@ keys it was checked against, so that building and replaying a block ask no signa
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from itertools import islice
 from math import isqrt
 
 import msgspec
@@ -14,7 +15,7 @@ from chain.contract import Chain
 from chain.crypto import sha256
 from chain.errors import Code, Malformed, Reject
 from chain.execute import BlockRun
-from chain.records import TX_BYTES_MAX, Outcome, Tx, decode_tx
+from chain.records import BLOCK_TXS_MAX, TX_BYTES_MAX, Outcome, Tx, decode_tx
 from node.chainstore import ChainStore, TxPlace
 from node.mempool import MEMPOOL_BYTES_MAX, MEMPOOL_TXS_MAX, Mempool, MempoolFull, Pending
 from node.messages import (
@@ -101,6 +102,7 @@ class Intake:
         self._for_block_bytes = 0
         self._open: dict[bytes, Tx] = {}  # of the whole blocks of the open height
         self._admitting: Pending | None = None
+        self._ahead: dict[bytes, tuple[bytes, ...]] = {}  # good signatures of a certified block
         self._pushes = 0
         self.refused: dict[int, int] = {}
         self.refusals: dict[bytes, int] = {}  # what was refused or expired lately, and why
@@ -231,6 +233,7 @@ class Intake:
             Size("ids asked for", len(self._requested), REQUESTED_MAX),
             Size("for open blocks", self._for_block_bytes, FOR_BLOCK_BYTES_MAX),
             Size("refusals", len(self.refusals), REFUSALS_MAX),
+            Size("checked ahead", len(self._ahead), BLOCK_TXS_MAX),
         )
 
     def find(self, tx_id: bytes) -> Tx | None:
@@ -250,12 +253,33 @@ class Intake:
         """Say whether a transaction waits for a block, or for its signature check."""
         return tx_id in self.mempool or tx_id in self._waiting
 
+    def check_ahead(self, txs: Sequence[Tx]) -> None:
+        """Check the signatures of a certified block together, on all cores, before it is executed.
+
+        By the keys that accounts have now. `check` asks again where the block itself changes them,
+        so this decides nothing.
+        """
+        jobs: list[tuple[Tx, tuple[bytes, ...]]] = []
+        for tx in txs:
+            try:
+                jobs.append((tx, self._trial.get_keys(tx)))
+            except Reject:
+                continue  # the block makes its account, or adds its key
+        verdicts = iter(self._verifier.now([one for job in jobs for one in _checks(*job)]))
+        self._ahead = {
+            tx.id: keys
+            for tx, keys in jobs
+            if all(tuple(islice(verdicts, len(keys))))  # its own ones, also behind a bad one
+        }
+
     def backlog(self) -> int:
         """Return how many wait for a block, those included that wait for their check."""
         return len(self.mempool) + len(self._waiting)
 
     def check(self, tx: Tx, keys: tuple[bytes, ...]) -> bool:
         """Say whether the signatures of `tx` are by `keys`; nothing is checked twice."""
+        if keys and self._ahead.get(tx.id) == keys:
+            return True
         known = (self.mempool.get(tx.id), self._for_block.get(tx.id), self._admitting)
         for pending in known:
             if pending is not None and pending.tx.id == tx.id and keys and pending.keys == keys:
@@ -274,6 +298,7 @@ class Intake:
         self._for_block_bytes = 0
         self._wanted.clear()
         self._open.clear()
+        self._ahead.clear()
         self._trial = self._make_trial()
         clock = self._trial.clock
         self.mempool.account_txs = clock.number("account_pending_txs")

@@ -534,6 +534,7 @@ class Runtime:
 
     def _run_certified(self, base: Base, block: Fetched) -> Executed:
         """Execute a certified block on `base`; stop for good where it comes out otherwise (S5)."""
+        self.intake.check_ahead(block.txs)
         try:
             return self.candidates.run(block.header, block.body, block.txs, base)
         except Malformed as error:

@@ -62,10 +62,10 @@ def test_a_contract_that_makes_money_is_found_at_the_block_where_it_does(
     chain = MadeChain(contracts=wrong, balances={"delfshaven/anna": 10_000, "delfshaven/cor": 1})
     chain.add([])
     monkeypatch.setattr("audit.replay.CONTRACTS", wrong)
-    assert replay(chain.genesis, iter(chain.raws), threads=1).ok
+    assert replay(chain.genesis, iter(chain.raws), workers=1).ok
     assert chain.by_person("anna", transfer("cor", 100)).code == 0
 
-    report = replay(chain.genesis, iter(chain.raws), threads=1)
+    report = replay(chain.genesis, iter(chain.raws), workers=1)
 
     assert (report.first_bad, report.last) == (2, 1)
     assert "I15" in report.broken

@@ -96,7 +96,7 @@ def test_an_image_without_a_lock_is_read(tmp_path: Path) -> None:
     (root / "lock").unlink()
 
     with open_home(root) as source:
-        assert replay(source_genesis(), source.read_blocks(1, TOP), threads=1).ok
+        assert replay(source_genesis(), source.read_blocks(1, TOP), workers=1).ok
 
 
 def source_genesis() -> Genesis:

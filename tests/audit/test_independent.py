@@ -76,7 +76,7 @@ def test_both_come_to_the_same_books_over_mint_transfer_trade_and_refusals() -> 
     chain = make_chain(extra=20)
 
     assert_same_books(chain)
-    report = replay(chain.genesis, iter(chain.raws), threads=1)
+    report = replay(chain.genesis, iter(chain.raws), workers=1)
     assert report.ok
     assert report.supply_cents == sum(
         row[0] - row[1] for row in work_out_again(chain).supply.values()
@@ -136,7 +136,7 @@ def test_both_come_to_the_same_books_over_random_histories(
                 raise AssertionError(step)
 
     assert_same_books(chain)
-    assert replay(chain.genesis, iter(chain.raws), threads=1).ok
+    assert replay(chain.genesis, iter(chain.raws), workers=1).ok
 
 
 def test_a_claimed_outcome_counts_only_if_the_log_holds_it() -> None:

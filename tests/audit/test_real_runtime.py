@@ -34,7 +34,7 @@ def test_what_any_node_stored_comes_out_the_same(seed: int) -> None:
     """Rounds above 0, empty blocks, and certificates that differ from node to node included."""
     world = play(seed)
     for store in stores(world):
-        report = replay(world.genesis, read_blocks(store), verify=world.verify, threads=1)
+        report = replay(world.genesis, read_blocks(store), verify=world.verify, workers=1)
 
         assert report.why is None
         assert (report.last, report.headers) == (store.tip.height, store.tip.height)
@@ -46,7 +46,7 @@ def test_a_certificate_from_another_history_does_not_pass() -> None:
     blocks, foreign = (list(read_blocks(stores(world)[0])) for world in (one, other))
     blocks[4] = msgspec.structs.replace(blocks[4], certificate=foreign[4].certificate)
 
-    assert replay(one.genesis, iter(blocks), verify=one.verify, threads=1).first_bad == 5
+    assert replay(one.genesis, iter(blocks), verify=one.verify, workers=1).first_bad == 5
 
 
 def test_the_state_of_a_node_is_the_replayed_state() -> None:

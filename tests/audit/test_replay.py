@@ -36,7 +36,7 @@ PARTS = ("header", "body", "certificate", "envelopes")
 
 def check(raws: list[RawBlock] | tuple[RawBlock, ...], genesis: Genesis | None = None) -> Report:
     """Return what a replay of `raws` finds."""
-    return replay(genesis or CHAIN.genesis, iter(raws), threads=2)
+    return replay(genesis or CHAIN.genesis, iter(raws), workers=2)
 
 
 def with_block(height: int, **parts: object) -> list[RawBlock]:
@@ -57,7 +57,7 @@ def recertify(height: int, change: Callable[[Header], Header]) -> list[RawBlock]
 def test_a_sound_chain_is_sound_and_its_sums_are_told() -> None:
     heard: list[int] = []
 
-    report = replay(CHAIN.genesis, iter(RAWS), threads=2, on_block=heard.append)
+    report = replay(CHAIN.genesis, iter(RAWS), workers=2, on_block=heard.append)
 
     assert report.ok
     assert (report.first, report.last, report.headers) == (1, len(RAWS), len(RAWS))
@@ -272,7 +272,7 @@ def test_damage_while_reading_counts_at_its_height() -> None:
         yield from RAWS[:2]
         raise Malformed("no block 3")
 
-    report = replay(CHAIN.genesis, blocks(), threads=1)
+    report = replay(CHAIN.genesis, blocks(), workers=1)
 
     assert (report.first_bad, report.last, report.why) == (3, 2, "no block 3")
 
@@ -311,7 +311,7 @@ def test_signatures_of_ten_thousand_blocks_ahead_are_never_waiting() -> None:
             pulled += 1
             yield bad
 
-    report = replay(CHAIN.genesis, blocks(), threads=1)
+    report = replay(CHAIN.genesis, blocks(), workers=1)
 
     assert report.first_bad == len(RAWS) + 1
     assert pulled <= len(RAWS) + 65

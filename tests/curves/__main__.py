@@ -19,13 +19,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from tests.curves.again import run_again
 from tests.curves.plot import Panel, draw
 from tests.curves.points import FEW, MANY, list_points, run_life, run_loads, run_point
 
 CHECKOUT = Path(__file__).parents[2]
 OUT = CHECKOUT / "docs" / "benchmarks"
-LOAD, LIFE = "load", "life"
-CURVES = ("validators", "accounts", "block", "dead", LOAD, LIFE)
+LOAD, LIFE, AGAIN = "load", "life", "again"
+CURVES = ("validators", "accounts", "block", "dead", LOAD, LIFE, AGAIN)
 LIBRARIES = ("aiohttp", "cryptography", "msgspec", "plyvel", "pynacl", "uvloop")
 TITLES = {
     "validators": ("more validators", "validators"),
@@ -67,6 +68,9 @@ def run(chosen: Sequence[str], seconds: int, *, million: bool) -> Iterator[Tree]
     if LIFE in chosen:
         with _folder(LIFE) as folder:
             yield run_life(seconds, MANY, folder, _tell)
+    if AGAIN in chosen:
+        with _folder(AGAIN) as folder:
+            yield from run_again(len(os.sched_getaffinity(0)), folder)
 
 
 def describe(seconds: int) -> Tree:

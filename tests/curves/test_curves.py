@@ -43,7 +43,7 @@ def test_there_is_a_point_for_all_that_is_asked() -> None:
     assert found["accounts"] == ["10,000", "100,000", "1,000,000"]
     assert found["dead"] == ["0", "1", "2"]
     assert len(found["block"]) >= 3
-    assert {*found, "load", "life"} == set(CURVES)
+    assert {*found, "load", "life", "again"} == set(CURVES)
     few = list_points(20, million=False)
     assert max(point.setting.accounts for point in few) < MILLION
 

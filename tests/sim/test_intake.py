@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
+from chain.codec import encode
+from chain.records import TX_CONTEXT, Envelope, decode_tx
 from node import intake
 from node.messages import TxAnswer, TxBatch
+from tests.audit.made_chain import transfer
 from tests.sim.test_scenarios import SECOND, heights, make_world
 from tests.sim.world import people
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from node.ports import Check
 
 
 def test_transactions_with_wrong_signatures_are_not_kept() -> None:
@@ -83,3 +93,94 @@ def test_a_flood_of_transactions_waits_within_bounds(monkeypatch: pytest.MonkeyP
 
     waiting = [node.runtime.intake.is_pending(tx_id) for tx_id in ids]
     assert waiting == [True] * 3 + [False] * 2 + [True] * 3 + [False] * 2
+
+
+def test_signatures_of_a_certified_block_are_checked_together_and_not_again() -> None:
+    """consensus S3: what sync executes was checked at once, by the keys that it asks for."""
+    world = make_world(4)
+    node = world.nodes[0]
+    assert node.runtime is not None
+    intake_of, union = node.runtime.intake, world.chain.table.union
+    payer, payee = people()[:2]
+    raws = [world.make_payment(payer, payee, 1 + number) for number in range(40)]
+    bad = raws[7][:-1] + bytes([raws[7][-1] ^ 1])
+    txs = [decode_tx(raw, union) for raw in (*raws, bad)]
+    keys = [intake_of._trial.get_keys(tx) for tx in txs]
+    asked = count_checks(intake_of)
+
+    intake_of.check_ahead(txs)
+
+    assert asked == [41]
+    assert [intake_of.check(*one) for one in zip(txs, keys, strict=True)] == [True] * 40 + [False]
+    assert asked == [41, 1]  # only what was not good is asked again
+    assert not intake_of.check(txs[0], (bytes(32),))
+    assert asked == [41, 1, 1]  # another key than that which was checked
+    assert not intake_of.check(replace(txs[0], id=txs[1].id[::-1]), (bytes(32),))
+    intake_of.on_block([], world.now)
+    assert intake_of.check(txs[0], keys[0])
+    assert asked == [41, 1, 1, 1, 1]  # nothing is kept beyond the block
+
+
+def test_a_verdict_counts_for_its_own_transaction_behind_a_bad_one_too() -> None:
+    """consensus S3: of two signatures the first is bad, and so is the one after both."""
+    world = make_world(4)
+    node = world.nodes[0]
+    assert node.runtime is not None
+    intake_of, union = node.runtime.intake, world.chain.table.union
+    seats = {0: "delfshaven-board-a", 1: "delfshaven-board-b"}
+    shared = decode_tx(world.make_tx(transfer("eve", 1), seats[0], seats), union)
+    first, second = shared.signatures
+    envelope = Envelope(
+        shared.signed.removeprefix(TX_CONTEXT), (replace(first, signature=bytes(64)), second)
+    )
+    half = decode_tx(encode(envelope), union)
+    payer, payee = people()[:2]
+    raw = world.make_payment(payer, payee, 1)
+    bad = decode_tx(raw[:-1] + bytes([raw[-1] ^ 1]), union)
+
+    intake_of.check_ahead([half, bad, shared])
+
+    assert list(intake_of._ahead) == [shared.id]
+    for tx, good in ((half, False), (bad, False), (shared, True)):
+        assert intake_of.check(tx, intake_of._trial.get_keys(tx)) is good
+
+
+def test_a_node_that_syncs_checks_each_block_at_once() -> None:
+    """consensus S3: one job for the transactions of a block, none while it is executed."""
+    world = make_world(4)
+    payer, payee = people()[:2]
+    late = world.nodes[3]
+    late.crash()
+    for number in range(12):
+        world.submit(world.nodes[0], world.make_payment(payer, payee, 1 + number))
+    world.run(world.now + 5 * SECOND)
+    late.start()
+    world.connect()
+    assert late.runtime is not None
+    asked = count_checks(late.runtime.intake)
+
+    world.run(world.now + 20 * SECOND)
+
+    assert late.runtime.store.tip.log_size == 12
+    stored = [
+        late.runtime.store.block(height + 1) for height in range(late.runtime.store.tip.height)
+    ]
+    sizes = [len(block.envelopes) for block in stored if block is not None and block.envelopes]
+    assert [count for count in asked if count] == sizes
+
+
+def count_checks(asked_of: intake.Intake) -> list[int]:
+    """Return a list that grows with the number of checks of every question to the verifier."""
+    asked: list[int] = []
+    verifier = asked_of._verifier
+
+    class Counting:
+        def start(self, checks: Sequence[Check], done: Callable[[list[bool]], None]) -> None:
+            verifier.start(checks, done)
+
+        def now(self, checks: Sequence[Check]) -> list[bool]:
+            asked.append(len(checks))
+            return verifier.now(checks)
+
+    asked_of._verifier = Counting()
+    return asked

@@ -4,7 +4,7 @@ Holds only what was verified and admitted. A transaction leaves by inclusion or 
 """
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 
 import msgspec
 
@@ -119,18 +119,18 @@ class Mempool:
         self.remove(expired)
         return expired
 
-    def by_short_id(self, body_hash: bytes) -> dict[bytes, bytes]:
+    def by_short_id(self, body_hash: bytes, heard: Iterable[bytes] = ()) -> dict[bytes, bytes]:
         """Return short id -> transaction id of all waiting transactions for one body (B3).
 
-        Two that share a short id are left out; the full list of ids is then fetched.
+        So it is of the ids in `heard`, which are not here yet. Two transactions that share a short
+        id are left out; the full list of ids is then fetched.
         """
         found: dict[bytes, bytes] = {}
         twice = []
-        for tx_id in self._pending:
+        for tx_id in chain(self._pending, heard):
             short = short_id(body_hash, tx_id)
-            if short in found:
+            if found.setdefault(short, tx_id) != tx_id:
                 twice.append(short)
-            found[short] = tx_id
         for short in twice:
             found.pop(short, None)
         return found

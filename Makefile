@@ -7,6 +7,7 @@
 #   make soak [ARGS=500]          fresh histories until one fails, 500 are done, or you stop it
 #   make powercut [ARGS=10000]    states that power cuts leave of a recorded node; needs strace
 #   make flood [ARGS=60]          one validator floods another for an hour of virtual time
+#   make growth                   curves for 4 to 100 validators, simulated: docs/benchmarks/growth.json
 #   make drills [ARGS="F24 F30"]   faults on real processes under load; ARGS="--kills 500", "--list"
 #   make bench [ARGS="--seconds 20"]   timings with their setup
 #   make curves [ARGS="--million"]   how the node grows, for docs/benchmarks; wants the machine alone
@@ -18,7 +19,7 @@
 
 SHELL := /bin/sh
 .NOTPARALLEL:
-.PHONY: run test check fmt sim soak powercut flood drills bench curves stories cov lock clean remake
+.PHONY: run test check fmt sim soak powercut flood growth drills bench curves stories cov lock clean remake
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
@@ -60,6 +61,9 @@ powercut: .venv/.dev
 
 flood: .venv/.dev
 	@exec $(BIN)/python -m tests.sim flood $(ARGS)
+
+growth: .venv/.dev
+	@exec $(BIN)/python -m tests.sim growth --file docs/benchmarks/growth.json $(ARGS)
 
 drills: .venv/.dev
 	@exec $(BIN)/python -m tests.drills $(ARGS)

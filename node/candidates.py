@@ -150,7 +150,7 @@ class Candidates:
         if len(self._wants) >= CANDIDATES_MAX:
             self._wants.pop(next(iter(self._wants)))
         want = self._wants[block_id] = _Want(compact, sources)
-        short = self._intake.mempool.by_short_id(compact.header.body_hash)
+        short = self._intake.by_short_id(compact.header.body_hash)
         ids = tuple(short[s] for s in compact.short_ids if s in short)
         body = BlockBody(compact.last_commit, compact.evidence, ids)
         if digest(body) == compact.header.body_hash:
@@ -300,8 +300,9 @@ class Candidates:
             if missing is None:
                 self._links.send(source, BodyRequest(block_id))
             else:
-                for start in range(0, len(missing), REQUEST_IDS_MAX):
-                    ids = tuple(missing[start : start + REQUEST_IDS_MAX])
+                absent = [tx_id for tx_id in missing if not self._intake.is_pending(tx_id)]
+                for start in range(0, len(absent), REQUEST_IDS_MAX):
+                    ids = tuple(absent[start : start + REQUEST_IDS_MAX])
                     self._links.send(source, TxRequest(ids))
         self._timers.set(FETCH, self._timers.mono_ms() + FETCH_AGAIN_MS)
 

@@ -6,7 +6,7 @@ keys it was checked against, so that building and replaying a block ask no signa
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from math import isqrt
 
 import msgspec
@@ -244,6 +244,16 @@ class Intake:
         """Return a transaction that waits here, came for an open block, or is in one."""
         pending = self.mempool.get(tx_id) or self._for_block.get(tx_id)
         return self._open.get(tx_id) if pending is None else pending.tx
+
+    def by_short_id(self, body_hash: bytes) -> dict[bytes, bytes]:
+        """Return short id -> id of the transactions that this node holds or has heard of (B3).
+
+        A body is a list of ids, so it can be rebuilt while a transaction is still being checked,
+        or was announced and is on its way. Of what was announced the newest count, as many as a
+        block may lack: a flood of announcements makes no proposal dear.
+        """
+        announced = islice(reversed(self._requested), IDS_MAX)
+        return self.mempool.by_short_id(body_hash, chain(self._waiting, announced))
 
     def is_pending(self, tx_id: bytes) -> bool:
         """Say whether a transaction waits for a block, or for its signature check."""

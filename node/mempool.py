@@ -119,18 +119,18 @@ class Mempool:
         self.remove(expired)
         return expired
 
-    def by_short_id(self, body_hash: bytes) -> dict[bytes, bytes]:
+    def by_short_id(self, body_hash: bytes, heard: Iterable[bytes] = ()) -> dict[bytes, bytes]:
         """Return short id -> transaction id of all waiting transactions for one body (B3).
 
-        Two that share a short id are left out; the full list of ids is then fetched.
+        So it is of the ids in `heard`, which are not here yet. Two transactions that share a short
+        id are left out; the full list of ids is then fetched.
         """
         found: dict[bytes, bytes] = {}
         twice = []
-        shorts = short_ids(body_hash, self._pending)
-        for tx_id, short in zip(self._pending, shorts, strict=True):
-            if short in found:
+        ids = [*self._pending, *heard]
+        for tx_id, short in zip(ids, short_ids(body_hash, ids), strict=True):
+            if found.setdefault(short, tx_id) != tx_id:
                 twice.append(short)
-            found[short] = tx_id
         for short in twice:
             found.pop(short, None)
         return found

@@ -2,6 +2,7 @@
 
 `python -m tests.sim powercut [N]` rebuilds what power cuts leave of a recorded node (H7).
 `python -m tests.sim flood` lets one validator flood another for an hour of virtual time.
+`python -m tests.sim growth` measures how fast 4 to 100 validators agree over slow lines.
 """
 
 import argparse
@@ -9,11 +10,13 @@ import random
 import subprocess
 import sys
 import time
+from pathlib import Path
 from random import Random
 
 from rich.progress import track
 
 from tests.powercut import soak as powercut
+from tests.sim import curves
 from tests.sim.faults import Swarm
 from tests.sim.flood import (
     GROWTH_MAX,
@@ -45,7 +48,16 @@ def main() -> int:
     cuts.add_argument("--seed", type=int, help="which states are drawn; default: fresh")
     flood = commands.add_parser("flood", help="one validator floods another for an hour")
     flood.add_argument("minutes", type=int, nargs="?", default=60)
+    growth = commands.add_parser("growth", help="the goals for many validators and slow lines")
+    growth.add_argument("names", nargs="*", help='runs, as "G2" or "100 x 20 ms"; default: all')
+    growth.add_argument("--file", type=Path, help="keep the data here, and a plot beside it")
+    growth.add_argument("--reuse", action="store_true", help="with the costs and runs of FILE")
+    growth.add_argument("-o", dest="form", choices=("table", "json"), default="table")
     arguments = parser.parse_args()
+    if arguments.command == "growth":
+        as_json = arguments.form == "json"
+        file, reuse = arguments.file, arguments.reuse
+        return curves.run(arguments.names, file=file, reuse=reuse, as_json=as_json)
     if arguments.command == "shrink":
         return _shrink(arguments.seed)
     if arguments.command == "flood":

@@ -11,7 +11,8 @@ from msgspec.structs import replace
 from chain.codec import encode
 from chain.records import TX_CONTEXT, Envelope, decode_tx
 from node import intake
-from node.messages import TxAnswer, TxBatch, TxRequest
+from node.messages import IDS_MAX, BodyRequest, TxAnnounce, TxAnswer, TxBatch, TxRequest
+from tests import federation
 from tests.audit.made_chain import transfer
 from tests.sim.test_scenarios import SECOND, heights, make_world
 from tests.sim.world import people
@@ -19,7 +20,11 @@ from tests.sim.world import people
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from chain.codec import Record
+    from consensus.messages import CompactBlock
     from node.ports import Check
+    from node.runtime import Runtime
+    from tests.sim.world import World
 
 
 def test_transactions_with_wrong_signatures_are_not_kept() -> None:
@@ -219,3 +224,80 @@ def count_checks(asked_of: intake.Intake) -> list[int]:
 
     asked_of._verifier = Counting()
     return asked
+
+
+def propose_unseen(world: World) -> tuple[Runtime, CompactBlock, bytes, list[Record]]:
+    """Return a node, a block of another with a payment it never saw, and what it asks for."""
+    node, other = world.nodes[:2]
+    world.partition([[one] for one in world.nodes])
+    world.run(world.now + 100)
+    payer, payee = people()[:2]
+    raw = world.make_payment(payer, payee, 5)
+    world.submit(other, raw)
+    world.run(world.now + 100)
+    assert node.runtime is not None
+    assert other.runtime is not None
+    compact = other.runtime.candidates.build(other.key, federation.START_S * 1_000 + world.now)
+    assert len(compact.short_ids) == 1
+    asked: list[Record] = []
+
+    def note(peer: bytes, message: Record) -> None:
+        asked.append(message)
+
+    node.runtime.candidates._links.send = note  # type: ignore[method-assign]
+    return node.runtime, compact, raw, asked
+
+
+def test_b3_a_body_is_rebuilt_from_what_was_only_announced() -> None:
+    """Its list of ids is not asked for; the transaction is, of the leader too."""
+    world = make_world(4)
+    node, compact, raw, asked = propose_unseen(world)
+    leader, tx_id = world.nodes[1].key, sha256(raw).digest()
+    node.on_message(leader, TxAnnounce((tx_id,)))
+    assert asked == [TxRequest((tx_id,))]
+
+    node.candidates.want(compact, (leader,))
+
+    assert asked[1:] == [TxRequest((tx_id,))]
+    node.on_message(leader, TxAnswer((raw,)))
+    world.run(world.now + 10)
+    assert node.candidates.get(compact.block_id) is not None
+
+
+def test_b3_nothing_is_asked_for_a_transaction_whose_signature_is_being_checked() -> None:
+    world = make_world(4)
+    node, compact, raw, asked = propose_unseen(world)
+    node.on_message(world.nodes[1].key, TxBatch((raw,)))
+
+    node.candidates.want(compact, (world.nodes[1].key,))
+
+    assert asked == []
+    assert node.candidates.get(compact.block_id) is None
+    world.run(world.now + 10)
+    assert node.candidates.get(compact.block_id) is not None
+
+
+def test_b3_the_list_of_ids_is_asked_for_where_nobody_announced_one() -> None:
+    world = make_world(4)
+    node, compact, _, asked = propose_unseen(world)
+
+    node.candidates.want(compact, (world.nodes[1].key,))
+
+    assert asked == [BodyRequest(compact.block_id)]
+
+
+def test_b3_a_flood_of_announcements_makes_no_proposal_dear() -> None:
+    """Of what was announced the newest count, as many as one block may lack (B7)."""
+    world = make_world(4)
+    node, compact, raw, _ = propose_unseen(world)
+    tx_id = sha256(raw).digest()
+    junk = [sha256(number.to_bytes(4, "big")).digest() for number in range(IDS_MAX)]
+    peer = world.nodes[2].key
+    node.on_message(peer, TxAnnounce((tx_id,)))
+
+    assert tx_id in node.intake.by_short_id(compact.header.body_hash).values()
+    node.on_message(peer, TxAnnounce(tuple(junk)))
+    found = node.intake.by_short_id(compact.header.body_hash)
+
+    assert len(found) == IDS_MAX
+    assert tx_id not in found.values()

@@ -5,7 +5,6 @@ is the exit code of the process: 0 after SIGTERM, 70 when integrity is at stake 
 """
 
 import asyncio
-import importlib.util
 import logging
 import os
 import signal
@@ -125,8 +124,7 @@ def run(
     except (Busy, Malformed, OSError, StorageError) as error:
         raise CannotStart(1002, [str(error)]) from error
     try:
-        with asyncio.Runner(loop_factory=choose_loop()) as runner:
-            return runner.run(_run(home, config, genesis, announce))
+        return asyncio.run(_run(home, config, genesis, announce))
     except (StoreDamaged, Halted) as error:
         _log.critical("node.halted", extra={"why": str(error)})
         _keep_dump(home, error)
@@ -153,16 +151,6 @@ def run(
         return INTEGRITY if halted is not None and rest is None else CRASHED
     finally:
         lock.release()
-
-
-def choose_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Return what makes the faster event loop where it is installed; None is asyncio's own."""
-    if importlib.util.find_spec("uvloop") is None:
-        return None
-    factory: Callable[[], asyncio.AbstractEventLoop] = importlib.import_module(
-        "uvloop"
-    ).new_event_loop
-    return factory
 
 
 async def _run(

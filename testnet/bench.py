@@ -26,7 +26,7 @@ from chain.crypto import public_key, sha256, sign, verify
 from chain.texts import Problem
 from contracts.coin import LEGS_MAX
 from contracts.members import ATTACH_MAX
-from node.client import Client
+from node.client import Client, ask_patiently
 from testnet.create import create_network
 from testnet.crowd import (
     GENESIS_ACCOUNTS_MAX,
@@ -141,13 +141,12 @@ def measure(bench: Bench, told: Told) -> Result:
             network.kill(entry.name)
     told("load", 0, 0)
     client = Client([bench.live[0].api])
-    before, supply = client.status(), _read_supply(client)
+    before, supply = ask_patiently(client.status), _read_supply(client)
     load = Load([entry.api for entry in bench.live], batches, before["height"])
     window = _put_under_load(bench, load)
     codes = _read_codes(client, load)
-    broken = check_books(
-        load, codes, before, client.status(), same_supply=supply == _read_supply(client)
-    )
+    after, same_supply = ask_patiently(client.status), supply == _read_supply(client)
+    broken = check_books(load, codes, before, after, same_supply=same_supply)
     client.close()
     peak_mb = max(_memory_mb(entry, "VmHWM") for entry in bench.live)
     tree = make_object(setting, load, codes, window, bench.machine, peak_mb)
@@ -212,7 +211,7 @@ def make_accounts(bench: Bench, told: Told) -> None:
                 done += seen
                 told(step, min(total, done * size), total)
 
-            height = client.status()["height"]
+            height = ask_patiently(client.status)["height"]
             load = Load(urls, batches, height, in_flight_max=most, told=note)
             _run(load.run(None, None))
             failed = [code for code in _read_codes(client, load).values() if code]
@@ -273,7 +272,7 @@ def _run(work: Coroutine[None, None, None]) -> None:
 
 def _read_supply(client: Client) -> list[dict[str, int]]:
     """Return every amount of every coin; the height beside them moves on."""
-    items = client.supply()["items"]
+    items = ask_patiently(client.supply)["items"]
     return [{k: v for k, v in item.items() if k.endswith("_cents")} for item in items]
 
 
@@ -283,7 +282,9 @@ def _read_codes(client: Client, load: Load) -> dict[bytes, int]:
     for height in sorted(height for height, (_, count) in load.blocks.items() if count):
         after: dict[str, str] = {}
         while True:
-            page = client.get(f"/v1/blocks/{height}/txs", limit=500, **after)
+            page = ask_patiently(
+                partial(client.get, f"/v1/blocks/{height}/txs", limit=500, **after)
+            )
             codes |= {bytes.fromhex(item["tx"]): item["code"] for item in page["items"]}
             if page["next"] is None:
                 break

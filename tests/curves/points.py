@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from chain.texts import Problem
-from node.client import Client
+from node.client import Client, ask_patiently
 from testnet.bench import Told, get_disk_bytes, measure, start_bench
 from testnet.figures import Result, Setting
 from testnet.network import NodeEntry
@@ -160,7 +160,7 @@ def audit_home(home: Path) -> dict[str, Any]:
 
 def _status(entry: NodeEntry) -> dict[str, Any]:
     with closing(Client([entry.api])) as client:
-        return client.status()
+        return ask_patiently(client.status)
 
 
 def _wait_for_height(entry: NodeEntry, height: int) -> None:

@@ -186,9 +186,9 @@ PLANTS = [
           "return time_ms - CLOCK_SLACK_MS <= wall_ms <= time_ms + delay_ms(round_) + "
           "CLOCK_SLACK_MS", "return True", swarm, "T10"),
     Plant("J67", "chain.execute:execute_block",
-          "return apply_block(base, chain, header.time_ms, preamble, txs, check, verify)",
+          "return apply_block(base, chain, header.time_ms, preamble, txs, check, verify, finish)",
           "return apply_block(base, chain, header.time_ms, preamble, "
-          "sorted(txs, key=lambda tx: tx.id), check, verify)", swarm, "I9"),
+          "sorted(txs, key=lambda tx: tx.id), check, verify, finish)", swarm, "I9"),
     Plant("J68", "chain.codec:decode", "if _encoder.encode(value) == data:", "if True:",
           law(test_codec.test_padded_integers_and_lengths_are_malformed, Any, "cc05")),
     Plant("J71", REPLICA + "_leave_if_overdue", "self._leave_round()", "pass", liars, "I9"),

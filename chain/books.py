@@ -76,7 +76,7 @@ UNPAID: Keyspace[tuple[tuple[int, int], ...]] = Keyspace("unpaid", tuple[tuple[U
 Place = tuple[str, bytes | str]  # (class, owner), inside one denomination
 
 
-class Party(msgspec.Struct, frozen=True):
+class Party(msgspec.Struct, frozen=True, gc=False):
     """A payer: the account with its wijk, denomination and the class its own coin stands in."""
 
     id: bytes
@@ -205,8 +205,7 @@ def book(
 
 def get_payer(ctx: Context) -> Party:
     """Return the sender as a payer."""
-    account = ctx.account
-    wijk = _get_wijk(ctx.state, account.wijk)
+    account, wijk = ctx.account, ctx.wijk
     return Party(ctx.sender, account, wijk, wijk.denom(account.wijk), get_class(account))
 
 

@@ -23,8 +23,10 @@ CENTS_MAX = 10**13  # economy B8: the largest amount a call may carry, in cents
 Cents = Annotated[int, msgspec.Meta(ge=0, le=CENTS_MAX)]
 
 
-class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
     """Base of every wire value. Its tag, where it has one, leads the encoding.
+
+    No wire value can hold itself, so the cycle collector need not walk the millions there are.
 
     Tagged kinds never share a digest. Untagged are only the transaction body, the envelope
     and state values, whose kind the place they stand in tells (interfaces 4 and 5.5).

@@ -187,6 +187,7 @@ class Ids:
 class Context:
     """A call that runs: who sent it with which keys, when, and what it booked so far.
 
+    `account` is the sender's and `wijk` its wijk (economy section 4), as the call finds them.
     `decision` is set when an effect of that decision runs, `fed` when the federation endorsed
     it (economy B5); `base_id` is the id of the first object it makes.
     """
@@ -194,6 +195,7 @@ class Context:
     __slots__ = (
         "_base_id",
         "_ids",
+        "account",
         "chain",
         "clock",
         "decision",
@@ -206,6 +208,7 @@ class Context:
         "state",
         "time_s",
         "tx_id",
+        "wijk",
     )
 
     def __init__(
@@ -236,25 +239,17 @@ class Context:
         self.fed = fed
         self._ids = ids
         self._base_id = tx_id if base_id is None else base_id
-
-    @property
-    def account(self) -> AccountRecord:
-        """The sender's account."""
-        account = ACCOUNTS.get(self.state, self.sender)
+        account = ACCOUNTS.get(clock.state, sender)
         assert account is not None, "inclusion checked that the sender exists"
-        return account
+        wijk = WIJKEN.get(clock.state, account.wijk)
+        assert wijk is not None, "an account belongs to a wijk that exists"
+        self.account: AccountRecord = account
+        self.wijk: Wijk = wijk
 
     @property
     def wijk_id(self) -> str:
-        """The wijk of this call: that of its sender (economy section 4)."""
+        """The wijk of this call."""
         return self.account.wijk
-
-    @property
-    def wijk(self) -> Wijk:
-        """The record of the sender's wijk."""
-        wijk = WIJKEN.get(self.state, self.wijk_id)
-        assert wijk is not None, "an account belongs to a wijk that exists"
-        return wijk
 
     @property
     def denom(self) -> str:

@@ -41,7 +41,7 @@ def verify(key: bytes, message: bytes, signature: bytes) -> bool:
     if len(key) != KEY_BYTES or len(signature) != SIGNATURE_BYTES:
         return False
     try:
-        signing.VerifyKey(key).verify(message, signature)
+        bindings.crypto_sign_open(signature + message, key)
     except (BadSignatureError, ValueError, RuntimeError):
         return False
     return True

@@ -43,7 +43,7 @@ class TxBody(Record, frozen=True):
     call: msgspec.Raw
 
 
-class Tx(msgspec.Struct, frozen=True):
+class Tx(msgspec.Struct, frozen=True, gc=False):
     """A decoded transaction. `raw` are the bytes as they came; nobody encodes them again."""
 
     id: bytes

@@ -6,38 +6,85 @@ for what was written, when `changes` is asked at the end of a block.
 """
 
 from collections.abc import Callable, Mapping
+from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
 from chain.codec import decode, encode
 
 V = TypeVar("V")
+_first = itemgetter(0)
 Read = Callable[[bytes], bytes | None]
 Parts = tuple[bytes | str | int, ...]  # a key before it is encoded: (keyspace, part, ...)
 
 ABSENT = object()  # not read yet; None says that nothing is there
+MEMO_MAX = 200_000  # decoded values: some 100 MB, and all that a busy chain of 10^5 accounts uses
+RAW_MAX = 50_000  # changed values as bytes, some 10 MB; a full block adds about 8,000
+
+
+class Memo:
+    """Decoded values of the newest committed state, so that no block reads or decodes them again.
+
+    It holds nothing but what the store would answer: whoever commits a block tells what changed.
+    Values are decoded from stored bytes alone, as they are after a restart.
+    """
+
+    def __init__(self) -> None:
+        self.values: dict[bytes, Any] = {}  # None: nothing there
+        self._raw: dict[bytes, bytes | None] = {}  # of the newest blocks, not yet asked for
+
+    def read(self, key: bytes, read: Read, kind: Any) -> Any:
+        """Return the value of a key that `values` does not have; the oldest makes room for it."""
+        raw = self._raw.pop(key, ABSENT)
+        stored: Any = read(key) if raw is ABSENT else raw
+        value = None if stored is None else decode(kind, stored)
+        if len(self.values) >= MEMO_MAX:
+            del self.values[next(iter(self.values))]
+        self.values[key] = value
+        return value
+
+    def change(self, changes: Mapping[bytes, bytes | None]) -> None:
+        """Take in what a block changed."""
+        for key in changes:
+            self.values.pop(key, None)
+        if len(self._raw) >= RAW_MAX:
+            self._raw.clear()
+        self._raw.update(changes)
 
 
 class State:
-    """An overlay. `begin` opens a savepoint; `commit` keeps what follows, `rollback` drops it."""
+    """An overlay. `begin` opens a savepoint; `commit` keeps what follows, `rollback` drops it.
 
-    def __init__(self, read: Read) -> None:
+    `memo` is given where `read` is of the state that the memo is of.
+    """
+
+    def __init__(self, read: Read, memo: Memo | None = None) -> None:
         self._read = read
+        self._memo = memo
         self.now: dict[Parts, Any] = {}  # what was read or written; None: nothing there
-        self._written: dict[Parts, None] = {}
+        self._written: dict[Parts, Any] = {}  # with what the base has; ABSENT: not read
         self._undo: list[list[tuple[Parts, Any]]] = []
 
     def load(self, parts: Parts, kind: Any) -> Any:
         """Read what `now` does not have from the base; its bytes are decoded once."""
-        raw = self._read(encode(parts))
-        value = self.now[parts] = None if raw is None else decode(kind, raw)
+        key, memo = encode(parts), self._memo
+        if memo is None:
+            raw = self._read(key)
+            value = None if raw is None else decode(kind, raw)
+        else:
+            value = memo.values.get(key, ABSENT)
+            if value is ABSENT:
+                value = memo.read(key, self._read, kind)
+        self.now[parts] = value
         return value
 
     def put(self, parts: Parts, value: Any) -> None:
         """Set the value at `parts`; None deletes it."""
+        before = self.now.get(parts, ABSENT)
         if self._undo:
-            self._undo[-1].append((parts, self.now.get(parts, ABSENT)))
+            self._undo[-1].append((parts, before))
+        if parts not in self._written:
+            self._written[parts] = before
         self.now[parts] = value
-        self._written[parts] = None
 
     def begin(self) -> None:
         """Open a savepoint. Savepoints nest."""
@@ -61,12 +108,17 @@ class State:
         """Return the net changes against the base, in key order; None means deleted."""
         assert not self._undo, "a savepoint is still open"
         changed: dict[bytes, bytes | None] = {}
-        for key, parts in sorted((encode(parts), parts) for parts in self._written):
+        written = [(encode(parts), parts, before) for parts, before in self._written.items()]
+        for key, parts, before in sorted(written, key=_first):
             value = self.now.get(parts, ABSENT)
             if value is ABSENT:  # written, then rolled back
                 continue
             raw = None if value is None else encode(value)
-            if raw != self._read(key):
+            if before is ABSENT:
+                stood = self._read(key)
+            else:  # what was decoded encodes to the same bytes (architecture D1)
+                stood = None if before is None else encode(before)
+            if raw != stood:
                 changed[key] = raw
         return changed
 

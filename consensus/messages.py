@@ -9,13 +9,14 @@ a certificate is its own proof.
 Wire form is field order: append, never reorder.
 """
 
+import hashlib
+from collections.abc import Iterable
 from typing import Annotated
 
 import msgspec
 
 from chain import signed
 from chain.codec import Digest, PublicKey, Record, Signature, Uint, decode
-from chain.crypto import blake2b
 from chain.evidence import EVIDENCE_BYTES_MAX, EVIDENCE_MAX
 from chain.records import BLOCK_TXS_MAX, Header, block_id
 from chain.sanctions import check_amount
@@ -65,7 +66,7 @@ __all__ = [
     "decode_message",
     "justification_digest",
     "seal",
-    "short_id",
+    "short_ids",
     "signed_bytes",
     "unseal",
 ]
@@ -200,6 +201,15 @@ def check_size(block: CompactBlock) -> None:
     check_amount(block.evidence)
 
 
-def short_id(body_hash: bytes, tx_id: bytes) -> bytes:
-    """Return the 8 bytes that stand for a transaction in the compact block of that body (B3)."""
-    return blake2b(tx_id, key=body_hash, size=SHORT_ID_BYTES)
+def short_ids(body_hash: bytes, tx_ids: Iterable[bytes]) -> list[bytes]:
+    """Return the 8 bytes for each transaction that stand for it in that body's compact block (B3).
+
+    They are its BLAKE2b under the key `body_hash`.
+    """
+    keyed = hashlib.blake2b(key=body_hash, digest_size=SHORT_ID_BYTES)
+    short = []
+    for tx_id in tx_ids:
+        hashed = keyed.copy()
+        hashed.update(tx_id)
+        short.append(hashed.digest())
+    return short

@@ -4,7 +4,7 @@ A candidate is executed at most once; its result is kept, so that deciding it co
 Everything here is dropped when a block is decided.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import msgspec
 
@@ -26,7 +26,7 @@ from chain.execute import (
 from chain.keyspaces import SET_LAST, SET_NOW
 from chain.records import BlockBody, Header, Tx, decode_tx
 from chain.validators import CommitCertificate, Verify, check_commit_certificate
-from consensus.messages import CompactBlock, short_id
+from consensus.messages import CompactBlock, short_ids
 from node.chainstore import ChainStore, Envelopes
 from node.intake import Intake
 from node.messages import REQUEST_IDS_MAX, BodyAnswer, BodyRequest, TxRequest
@@ -329,5 +329,5 @@ class Candidates:
 
 def make_compact(header: Header, body: BlockBody) -> CompactBlock:
     """Return the compact form of a block (consensus B3)."""
-    shorts: Iterable[bytes] = (short_id(header.body_hash, tx_id) for tx_id in body.tx_ids)
-    return CompactBlock(header, body.last_commit, body.evidence, tuple(shorts))
+    shorts = tuple(short_ids(header.body_hash, body.tx_ids))
+    return CompactBlock(header, body.last_commit, body.evidence, shorts)

@@ -10,6 +10,7 @@ from typing import Annotated
 import msgspec
 
 from chain import log, tree
+from chain.books import get_balance
 from chain.codec import Digest, PublicKey, Record, Uint, decode, encode
 from chain.contract import call_name
 from chain.execute import Base, Executed
@@ -25,7 +26,7 @@ from chain.records import (
     Tx,
     decode_tx,
 )
-from chain.state import Read, State
+from chain.state import Memo, Read, State
 from chain.validators import CommitCertificate, Validator, ValidatorSet, validator_set
 from chain.window import Included, Window
 from node.ports import Store
@@ -36,6 +37,11 @@ STATE, NODE, LOG, OPEN, META = b"s", b"n", b"l", b"p", b"m"
 ERA, ISSUE = b"v", b"u"  # sets of validators by first height; transactions that issued coin
 TIP, GENESIS = META + b"tip", META + b"genesis"
 JOINING, JOINED = META + b"joining", META + b"joined"
+
+# Every block changes nodes in the upper part of the tree, so they are kept: 16 + ... + 16^4 of at
+# most 560 bytes, some 50 MB where a million accounts fill them.
+TREE_TOP = 4
+HISTORY_CLASSES = ("2", "7")  # own coin of an account, of a wijk's fund
 
 Members = tuple[SetMember, ...]
 Envelopes = tuple[Annotated[bytes, msgspec.Meta(max_length=TX_BYTES_MAX)], ...]
@@ -115,6 +121,8 @@ class ChainStore:
         self.genesis_bytes = _known(store.get(GENESIS))
         self.joined = self._read_joined()
         self._joins = store.get(JOINING) is not None
+        self.memo = Memo()
+        self._top: dict[bytes, bytes] = {}  # tree nodes with paths of at most `TREE_TOP` nibbles
         self.window = self._read_window()
         self.eras = self._read_eras()
 
@@ -124,7 +132,12 @@ class ChainStore:
 
     def read_node(self, path: bytes) -> bytes | None:
         """Return the stored tree node at a nibble path."""
-        return self.store.get(NODE + path)
+        node = self._top.get(path)
+        if node is None:
+            node = self.store.get(NODE + path)
+            if node is not None and len(path) <= TREE_TOP:
+                self._top[path] = node
+        return node
 
     def read_log_node(self, level: int, index: int) -> bytes:
         """Return a full node of the log."""
@@ -141,6 +154,7 @@ class ChainStore:
             self.read_node,
             log.Frontier(tip.log_size, tip.frontier),
             self.window,
+            self.memo,
         )
 
     def header(self, height: int) -> Header | None:
@@ -162,7 +176,7 @@ class ChainStore:
             header,
             _known(self.store.get(BODY + u64(height))),
             _known(self.store.get(CERTIFICATE + u64(height))),
-            decode(Envelopes, _known(self.store.get(ENVELOPES + u64(height)))),
+            self.envelopes(height),
         )
 
     def block(self, height: int) -> Block | None:
@@ -219,8 +233,11 @@ class ChainStore:
 
     def envelope(self, place: TxPlace) -> bytes:
         """Return the bytes of an included transaction."""
-        raw = _known(self.store.get(ENVELOPES + u64(place.height)))
-        return decode(Envelopes, raw)[place.index]
+        return self.envelopes(place.height)[place.index]
+
+    def envelopes(self, height: int) -> Envelopes:
+        """Return the transactions of a decided block, as they came, in body order."""
+        return decode(Envelopes, _known(self.store.get(ENVELOPES + u64(height))))
 
     def outcomes(self, height: int) -> Outcomes:
         """Return the outcomes of a block in body order, postings and notices included."""
@@ -284,6 +301,12 @@ class ChainStore:
         batch += [(log_key(*place), node) for place, node in executed.log_nodes]
         batch += [(key, None) for key, _ in self.store.scan(OPEN, OPEN + b"\xff")]
         self.store.write(batch)
+        self.memo.change(executed.changes)
+        for path, node in executed.tree_nodes.items():
+            if node is None:
+                self._top.pop(path, None)
+            elif len(path) <= TREE_TOP:
+                self._top[path] = node
         self.tip = tip
         self.window.add_block(header.time_ms // 1000, executed.included)
         if coming is not None:
@@ -322,6 +345,7 @@ class ChainStore:
     def _history(self, height: int, txs: Sequence[Tx], executed: Executed) -> list[Change]:
         """Return a history row for each side of each movement of accounts' money."""
         rows: list[Change] = []
+        before = State(self.read_state, self.memo)
         balances: dict[tuple[str, bytes], int] = {}
         for index, (tx, outcome) in enumerate(zip(txs, executed.outcomes, strict=True)):
             place = u64(height) + index.to_bytes(4, "big")
@@ -329,12 +353,14 @@ class ChainStore:
             cross_wijk = int(kind == "trade")
             postings = outcome.postings
             for number, posting in enumerate(postings):
-                if posting.klass not in ("2", "7"):
+                if posting.klass not in HISTORY_CLASSES:
                     continue
                 incoming = posting.side == "C"
                 known = (posting.denom, posting.owner)
                 if known not in balances:
-                    balances[known] = self._balance(posting)
+                    balances[known] = get_balance(
+                        before, posting.denom, posting.klass, posting.owner
+                    )
                 balances[known] += posting.cents if incoming else -posting.cents
                 row = HistoryRow(
                     tx.id,
@@ -350,10 +376,6 @@ class ChainStore:
                 cursor = place + number.to_bytes(2, "big")
                 rows.append((HISTORY + posting.owner + cursor, encode(row)))
         return rows
-
-    def _balance(self, posting: Posting) -> int:
-        raw = self.read_state(encode(("bal", posting.denom, posting.klass, posting.owner)))
-        return 0 if raw is None else decode(int, raw)
 
     def _read_joined(self) -> Joined | None:
         raw = self.store.get(JOINED)

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from aiohttp import HttpVersion10, HttpVersion11, web
@@ -221,10 +221,10 @@ class _Handler(RequestHandler):
         self._unsent = 0  # bytes that waited for the client when it was looked at last
         self._watch: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def connection_made(self, made: asyncio.BaseTransport) -> None:
+        transport = cast("asyncio.Transport", made)  # uvloop's is one, but does not say so
         peer = transport.get_extra_info("peername")
         network = get_network(str(peer[0])) if isinstance(peer, tuple) else ""
-        assert isinstance(transport, asyncio.Transport)
         if not self._caps.enter(network):
             self.force_close()
             transport.write(_too_many())

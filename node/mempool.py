@@ -4,12 +4,12 @@ Holds only what was verified and admitted. A transaction leaves by inclusion or 
 """
 
 from collections.abc import Iterable, Iterator
-from itertools import chain, islice
+from itertools import islice
 
 import msgspec
 
 from chain.records import Tx
-from consensus.messages import short_id
+from consensus.messages import short_ids
 
 MEMPOOL_BYTES_MAX = 64 * 1024 * 1024  # reliability B4: a minute of full blocks
 MEMPOOL_TXS_MAX = 100_000
@@ -24,7 +24,7 @@ class MempoolFull(Exception):
         self.account = account
 
 
-class Pending(msgspec.Struct, frozen=True):
+class Pending(msgspec.Struct, frozen=True, gc=False):
     """A waiting transaction, the keys its signatures were checked with, and when it came.
 
     That is on the monotonic clock, at which open height, and at which time in s.
@@ -127,8 +127,8 @@ class Mempool:
         """
         found: dict[bytes, bytes] = {}
         twice = []
-        for tx_id in chain(self._pending, heard):
-            short = short_id(body_hash, tx_id)
+        ids = [*self._pending, *heard]
+        for tx_id, short in zip(ids, short_ids(body_hash, ids), strict=True):
             if found.setdefault(short, tx_id) != tx_id:
                 twice.append(short)
         for short in twice:

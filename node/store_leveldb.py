@@ -18,6 +18,14 @@ from node.disk import DISK, Busy, Disk, StoreDamaged, StoreFailed
 from node.ports import Snapshot
 from node.store_pairs import KEY_END, Batch, check_batch, check_key, copy_pairs
 
+# None of these touches what is durable when. Most bytes are hashes and signatures, which no
+# compression makes smaller; a filter answers nearly all questions for what is not there (a new
+# transaction) without a read.
+_TUNING = {
+    "compression": None,
+    "bloom_filter_bits": 10,
+    "lru_cache_size": 32 * 1024 * 1024,
+}
 # LevelDB calls a missing file, and one of no bytes, an input error; here both are damage.
 _LOST = ("No such file or directory", "Invalid argument")
 _HELD = "IO error: lock "
@@ -31,7 +39,11 @@ def create_leveldb(folder: Path, disk: Disk = DISK) -> "LevelStore":
         raise StoreFailed(f"{folder} is not empty: a new store wants an empty folder")
     with _judging(folder):
         database = plyvel.DB(
-            str(folder), create_if_missing=True, error_if_exists=True, paranoid_checks=True
+            str(folder),
+            create_if_missing=True,
+            error_if_exists=True,
+            paranoid_checks=True,
+            **_TUNING,
         )
         try:
             with database.write_batch(sync=True) as writing:
@@ -57,6 +69,7 @@ def open_leveldb(folder: Path, disk: Disk = DISK, *, forgiving: bool = False) ->
             create_if_missing=False,
             error_if_exists=False,
             paranoid_checks=not forgiving,
+            **_TUNING,
         )
     return LevelStore(database, folder, disk)
 

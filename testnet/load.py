@@ -213,12 +213,14 @@ class Load:
         url = f"{self._urls[0]}/v1/blocks/{height}"
         raw = None
         while raw is None:
-            async with session.get(url, headers={"Accept": "application/msgpack"}) as answer:
-                if answer.status == BUSY:
-                    await asyncio.sleep(RETRY_S)
-                    continue
-                answer.raise_for_status()
-                raw = await answer.read()
+            # A node that has too much to do may also end a connection that it kept for later.
+            with contextlib.suppress(aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
+                async with session.get(url, headers={"Accept": "application/msgpack"}) as answer:
+                    if answer.status != BUSY:
+                        answer.raise_for_status()
+                        raw = await answer.read()
+            if raw is None:
+                await asyncio.sleep(RETRY_S)
         now = time.monotonic()
         parts: list[bytes] = msgspec.msgpack.decode(raw)
         body = decode(BlockBody, parts[1])

@@ -102,7 +102,7 @@ moves = st.lists(
 
 @given(moves)
 def test_sums_of_the_supply_follow_the_bookings_i2(booked: list[tuple[str, str, int]]) -> None:
-    ctx = context(balances={})
+    ctx = context(balances={"delfshaven/anna": 0})
     for debit, credit, cents in booked:
         places = (debit, b"\x01" * 20), (credit, b"\x02" * 20)
         if _stays_above_zero(ctx, places, cents):
@@ -164,7 +164,7 @@ def test_a_balance_past_two_to_the_53rd_is_refused_b8() -> None:
 
 
 def test_supply_past_two_to_the_53rd_is_refused_b8() -> None:
-    ctx = context(balances={})
+    ctx = context(balances={"delfshaven/anna": 0})
     add_to_supply(ctx, DENOM, issued=BALANCE_CENTS_MAX)
 
     with pytest.raises(Reject) as refused:

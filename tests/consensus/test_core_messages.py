@@ -29,7 +29,7 @@ from consensus.messages import (
     decode_message,
     justification_digest,
     seal,
-    short_id,
+    short_ids,
     signed_bytes,
     unseal,
 )
@@ -177,9 +177,9 @@ def test_b3_short_ids_depend_on_the_body() -> None:
     """consensus B3: 8 bytes, keyed with the body hash, so nobody finds collisions ahead."""
     one, two = sha256(b"body 1"), sha256(b"body 2")
 
-    assert len(short_id(one, BLOCK)) == 8
-    assert short_id(one, BLOCK) != short_id(two, BLOCK)
-    assert short_id(one, BLOCK).hex() == "8d77cd68690510f9"
+    assert [len(short) for short in short_ids(one, [BLOCK, two])] == [8, 8]
+    assert short_ids(one, [BLOCK]) != short_ids(two, [BLOCK])
+    assert short_ids(one, [two, BLOCK])[1].hex() == "8d77cd68690510f9"
 
 
 def test_m7_a_block_id_never_depends_on_the_round() -> None:

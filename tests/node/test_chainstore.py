@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from chain.books import get_balance
+from chain.codec import encode
 from chain.execute import Preamble, make_header, propose
 from chain.log import frontier_at, inclusion_path, root, tx_leaf_hash, verify_inclusion
 from chain.records import BlockBody, block_id
+from chain.state import State
 from chain.validators import CommitCertificate
 from contracts.coin import Leg, Transfer
 from contracts.trade import Pay
@@ -80,6 +83,22 @@ def test_a_block_is_read_back_as_it_was_written() -> None:
     assert (place.height, place.index, place.log_index, place.code) == (1, 0, 0, 0)
     assert chain.store.envelope(place) == tx.raw
     assert [outcome.tx_id for outcome in chain.store.outcomes(1)] == [tx.id]
+
+
+def test_what_is_remembered_of_the_state_is_what_the_store_has() -> None:
+    """architecture D8: also of values that a block changed, took away, or read and left alone."""
+    chain = Chain()
+    for number in range(1, 8):
+        chain.add(chain.pay("anna", "bob", number, number))
+        paid = sum(range(1, number + 1))
+        state = State(chain.store.read_state, chain.store.memo)
+        assert get_balance(state, "delfshaven:EUR", "2", account("anna")) == 10_000 - paid
+        assert get_balance(state, "delfshaven:EUR", "2", account("bob")) == 500 + paid
+        remembered = chain.store.memo.values
+        assert remembered
+        for key_bytes, value in remembered.items():
+            stored = chain.store.read_state(key_bytes)
+            assert stored == (None if value is None else encode(value))
 
 
 def test_reopening_gives_the_same_tip_log_and_replay_window() -> None:

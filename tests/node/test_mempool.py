@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chain.records import Tx
-from consensus.messages import short_id
+from consensus.messages import short_ids
 from node.mempool import Mempool, MempoolFull, Pending
 
 
@@ -88,7 +88,7 @@ def test_short_ids_lead_back_to_the_transactions() -> None:
 
     found = pool.by_short_id(body_hash)
 
-    assert {found[short_id(body_hash, make(n).tx.id)] for n in (1, 2, 3)} == {
+    assert {found[short_ids(body_hash, [make(n).tx.id])[0]] for n in (1, 2, 3)} == {
         make(n).tx.id for n in (1, 2, 3)
     }
 

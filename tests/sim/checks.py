@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from chain.codec import encode
 from chain.execute import get_set
 from chain.keyspaces import BALANCES, SET_LAST
 from chain.log import frontier_at, root
@@ -221,6 +222,9 @@ class Checks:
             again = frontier_at(store.tip.log_size, store.read_log_node)
             assert root(again) == store.tip.log_root, "J15: the log does not give its own root"
             dumps.add((store.tip.height, store.tip.state_root, store.tip.log_root))
+            for key, value in store.memo.values.items():
+                held = None if value is None else encode(value)
+                assert store.read_state(key) == held, "what is remembered is not what is stored"
             self._check_money(node)
         assert len(dumps) == 1, "J19: equal height, other roots"
         said = [

@@ -164,8 +164,7 @@ PLANTS = [
           "return encode(record)[1:]",
           law(test_core_messages.test_m4_the_signed_arrays_are_these_bytes)),
     Plant("J58", "chain.window:Window.add_block",
-          "self._seen[item.sender + item.nonce] = (item.expires, item.tx_id)",
-          "self._seen[item.tx_id] = (item.expires, item.tx_id)",
+          "key = item.sender + item.nonce", "key = item.tx_id + item.nonce",
           law(test_window.test_borders_of_the_window)),
     Plant("J60", "node.runtime:Runtime._sign_and_send", "self._links.broadcast(message)",
           "self._links.broadcast(message); "

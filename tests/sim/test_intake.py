@@ -100,6 +100,41 @@ def test_a_flood_of_transactions_waits_within_bounds(monkeypatch: pytest.MonkeyP
     assert waiting == [True] * 3 + [False] * 2 + [True] * 3 + [False] * 2
 
 
+def test_a_request_for_decided_transactions_reads_few_blocks_and_each_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """consensus B7: a peer that names one transaction of many blocks costs no more than four."""
+    world = make_world(4)
+    node, peer = world.nodes[0], world.nodes[1]
+    assert node.runtime is not None
+    payer, payee = people()[:2]
+    blocks = []
+    for number in range(6):
+        raws = [world.make_payment(payer, payee, 1 + 2 * number + i) for i in range(2)]
+        for raw in raws:
+            world.submit(node, raw)
+        world.run(world.now + 3 * SECOND)
+        blocks.append(raws)
+    store, runtime = node.runtime.store, node.runtime
+    reads: list[int] = []
+    read = store.envelopes
+
+    def note(height: int) -> tuple[bytes, ...]:
+        reads.append(height)
+        return read(height)
+
+    monkeypatch.setattr(store, "envelopes", note)
+    sent: list[object] = []
+    monkeypatch.setattr(runtime.intake._links, "send", lambda _peer, message: sent.append(message))
+
+    everything = [raw for raws in blocks for raw in raws]
+    ids = tuple(sha256(raw).digest() for raw in everything)
+    runtime.on_message(peer.key, TxRequest(ids))
+
+    assert sent == [TxAnswer(tuple(everything[:8]))]
+    assert len(reads) == len(set(reads)) == intake.DECIDED_BLOCKS_MAX
+
+
 def test_signatures_of_a_certified_block_are_checked_together_and_not_again() -> None:
     """consensus S3: what sync executes was checked at once, by the keys that it asks for."""
     world = make_world(4)

@@ -12,7 +12,7 @@ from testnet.figures import Setting
 
 BLOCK_TXS = 50  # so that blocks are what limits, also on a fast machine
 RATE = 4_000
-SECONDS = 6  # a slow machine hears of its own pace late
+SECONDS = 4  # a slow machine hears of its own pace late
 MEMORY_MB = 64
 
 

@@ -37,10 +37,12 @@ FOR_BLOCK_BYTES_MAX = 16 * 1024 * 1024  # what open blocks need and the mempool 
 REQUESTED_MAX = 100_000  # ids asked of peers and not yet there
 DECIDED_BLOCKS_MAX = 4  # read for one request: 4 ms, where a peer may name 1,900 old blocks
 ASK_AGAIN_MS = 2_000  # an announced transaction is asked of another peer after this
+ASK_EVERY_MS = 100  # per peer: half of its quota of requests (B7); the rest is for open blocks
 REANNOUNCE_MS = 2_000  # what still waits after this is announced again: heals lost gossip
 
 FLUSH = "flush"  # alarm: start verification jobs for what this turn of the loop brought
 REANNOUNCE = "reannounce"
+ASK = "ask"  # alarm: ask for what was announced since the last request
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -98,6 +100,8 @@ class Intake:
         self._jobs = 0
         self._waiting: dict[bytes, list[Done]] = {}
         self._requested: dict[bytes, int] = {}
+        self._to_ask: dict[Peer, list[bytes]] = {}  # ids, each of them in `_requested` too
+        self._asked_ms: dict[Peer, int] = {}  # when, of who was asked less than a while ago
         self._wanted: set[bytes] = set()  # ids that an open block lacks
         self._for_block: dict[bytes, Pending] = {}
         self._for_block_bytes = 0
@@ -192,8 +196,9 @@ class Intake:
             if len(self._requested) < REQUESTED_MAX:
                 self._requested[tx_id] = now
                 wanted.append(tx_id)
-        for start in range(0, len(wanted), REQUEST_IDS_MAX):
-            self._links.send(peer, TxRequest(tuple(wanted[start : start + REQUEST_IDS_MAX])))
+        if wanted:
+            self._to_ask.setdefault(peer, []).extend(wanted)
+            self._ask(now)
 
     def on_request(self, peer: Peer, message: TxRequest) -> None:
         """Send the asked transactions, from the mempool, the open blocks or the chain."""
@@ -235,6 +240,7 @@ class Intake:
             Size("bytes waiting", self._queue_bytes, 2 * QUEUE_BYTES_MAX + TX_BYTES_MAX),
             Size("jobs", self._jobs, JOBS_MAX),
             Size("ids asked for", len(self._requested), REQUESTED_MAX),
+            Size("ids to ask for", sum(map(len, self._to_ask.values())), 2 * REQUESTED_MAX),
             Size("for open blocks", self._for_block_bytes, FOR_BLOCK_BYTES_MAX),
             Size("refusals", len(self.refusals), REFUSALS_MAX),
             Size("checked ahead", len(self._ahead), BLOCK_TXS_MAX),
@@ -323,6 +329,9 @@ class Intake:
             self._start_jobs()
             return
         now = self._timers.mono_ms()
+        if alarm == ASK:
+            self._ask(now)
+            return
         self._requested = {
             tx_id: asked for tx_id, asked in self._requested.items() if now - asked < ASK_AGAIN_MS
         }
@@ -347,6 +356,25 @@ class Intake:
                 return None
             envelopes = blocks[place.height] = self._store.envelopes(place.height)
         return envelopes[place.index]
+
+    def _ask(self, now: int) -> None:
+        """Ask every peer that was not asked just now for what it announced and did not come since.
+
+        A request for each announcement would use up the quota of a link, and then what an open
+        block lacks would wait behind them.
+        """
+        self._asked_ms = {
+            peer: asked for peer, asked in self._asked_ms.items() if now - asked < ASK_EVERY_MS
+        }
+        for peer in [peer for peer in self._to_ask if peer not in self._asked_ms]:
+            ids = [tx_id for tx_id in self._to_ask.pop(peer) if not self.is_pending(tx_id)]
+            for start in range(0, len(ids), REQUEST_IDS_MAX):
+                self._links.send(peer, TxRequest(tuple(ids[start : start + REQUEST_IDS_MAX])))
+            if ids:
+                self._asked_ms[peer] = now
+        if self._to_ask:
+            first = min(self._asked_ms[peer] for peer in self._to_ask)
+            self._timers.set(ASK, first + ASK_EVERY_MS)
 
     def _enqueue(self, job: _Job) -> None:
         if not self._queue:

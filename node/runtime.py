@@ -312,7 +312,7 @@ class Runtime:
         if self._fork is not None:
             if alarm == FORK:
                 self._halt(self._fork)
-        elif alarm in (intake.FLUSH, intake.REANNOUNCE):
+        elif alarm in (intake.FLUSH, intake.REANNOUNCE, intake.ASK):
             self.intake.fire(alarm)
         elif alarm == sync.SYNC:
             self.sync.fire()

@@ -301,3 +301,27 @@ def test_b3_a_flood_of_announcements_makes_no_proposal_dear() -> None:
 
     assert len(found) == IDS_MAX
     assert tx_id not in found.values()
+
+
+def test_b7_announcements_are_asked_for_together_so_that_open_blocks_keep_their_quota() -> None:
+    """consensus B2, B7: the first at once, those of the next 100 ms in one request."""
+    world = make_world(4)
+    node, _, raw, asked = propose_unseen(world)
+    peer, other = world.nodes[1].key, world.nodes[2].key
+    ids = [sha256(number.to_bytes(4, "big")).digest() for number in range(5)]
+
+    node.on_message(peer, TxAnnounce((ids[0],)))
+    node.on_message(other, TxAnnounce((ids[1],)))
+    assert asked == [TxRequest((ids[0],)), TxRequest((ids[1],))]
+    for tx_id in (*ids[2:], sha256(raw).digest()):
+        node.on_message(peer, TxAnnounce((tx_id,)))
+    node.on_message(other, TxBatch((raw,)))  # it came by another way meanwhile
+    world.run(world.now + intake.ASK_EVERY_MS - 1)
+    assert len(asked) == 2
+
+    world.run(world.now + 2)
+
+    assert asked[2:] == [TxRequest(tuple(ids[2:]))]
+    world.run(world.now + 2 * intake.ASK_EVERY_MS)
+    node.on_message(peer, TxAnnounce((bytes(32),)))
+    assert asked[3:] == [TxRequest((bytes(32),))]

@@ -60,8 +60,9 @@ class Run(NamedTuple):
 
 def play(settings: Iterable[tuple[str, Setting]], costs: Mapping[str, Cost]) -> Iterator[Run]:
     """Yield a run for each named setting."""
+    commit = find_commit()  # now: what is checked out later does not run
     for name, setting in settings:
-        yield Run(name, setting, Growth(setting, Tariff(costs)).play(), find_commit())
+        yield Run(name, setting, Growth(setting, Tariff(costs)).play(), commit)
 
 
 def judge(runs: Iterable[Run]) -> dict[str, bool]:

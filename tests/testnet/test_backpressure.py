@@ -10,7 +10,7 @@ from node.pace import BACKLOG_TXS_MIN, RETRY_S_MAX
 from testnet.bench import run_bench
 from testnet.figures import Setting
 
-BLOCK_TXS = 50  # so that blocks are what limits, also on a fast machine
+BLOCK_TXS = 30  # so that blocks are what limits, also on a machine that makes a hundred a second
 RATE = 4_000
 SECONDS = 4  # a slow machine hears of its own pace late
 MEMORY_MB = 64

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 import json
 from functools import partial
 from random import Random
@@ -55,10 +56,11 @@ class World(Clock):
 
     def __init__(self) -> None:
         self.now = 0
+        self._count = itertools.count()  # no two things have the same place
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
 
     def at(self, when: int, action: Callable[[], None]) -> None:
-        heapq.heappush(self._heap, (when, len(self._heap) + self.now * 1_000, action))
+        heapq.heappush(self._heap, (when, next(self._count), action))
 
     def run(self) -> None:
         while self._heap:

@@ -6,6 +6,7 @@ genesis sign each of them. What a contract may do is what the ledger can do.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -36,7 +37,13 @@ SEEDS = {federation.key(f"node-{name}"): seed(f"node-{name}") for name in NODES}
 
 
 def certify(
-    header: Header, validators: ValidatorSet, chain_id: str, *, round_: int = 0, count: int = 99
+    header: Header,
+    validators: ValidatorSet,
+    chain_id: str,
+    *,
+    round_: int = 0,
+    count: int = 99,
+    seeds: Mapping[bytes, bytes] = SEEDS,
 ) -> CommitCertificate:
     """Return the certificate of `header` by the first validators of the set, a quorum at least."""
     keys = validators.keys[: max(count, validators.quorum)]
@@ -50,7 +57,7 @@ def certify(
         dict.fromkeys(keys, bytes(64)),
     )
     message = signed_bytes(draft, chain_id)
-    signatures = tuple(sign(SEEDS[key], message) for key in keys)
+    signatures = tuple(sign(seeds[key], message) for key in keys)
     return msgspec.structs.replace(draft, signatures=signatures)
 
 

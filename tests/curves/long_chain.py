@@ -5,21 +5,13 @@ Blocks and certificates are those that a network would have made; only the waiti
 
 from pathlib import Path
 
-import msgspec
-
 from chain.codec import decode
 from chain.contract import Table
-from chain.crypto import public_key, sign
+from chain.crypto import public_key
 from chain.execute import Preamble, get_set, make_header, propose
 from chain.genesis import Genesis, load_genesis
 from chain.keyspaces import SET_NOW
-from chain.records import BlockBody, Header, block_id, decode_tx
-from chain.validators import (
-    CommitCertificate,
-    ValidatorSet,
-    build_commit_certificate,
-    signed_bytes,
-)
+from chain.records import BlockBody, decode_tx
 from contracts import CONTRACTS
 from node.chainstore import ChainStore
 from node.home import Home
@@ -27,6 +19,7 @@ from node.store import choose_kind, open_store
 from testnet.bench import VALIDITY_S, plan_bench
 from testnet.create import create_network
 from testnet.crowd import GENESIS_ACCOUNTS_MAX, sign_payments
+from tests.audit.made_chain import certify
 
 US = 1_000_000
 GENESIS_TIME = "2026-01-01T00:00:00.000Z"
@@ -78,24 +71,5 @@ def _add_block(
     assert len(choice.txs) == len(txs), "every payment fits, and may be made"
     body = BlockBody(last, (), tuple(tx.id for tx in choice.txs))
     header = make_header(base, chain, choice.executed, body, creator, time_ms)
-    certificate = _certify(header, validators, chain.chain_id, seeds)
+    certificate = certify(header, validators, chain.chain_id, count=0, seeds=seeds)  # a quorum
     store.apply(header, body, certificate, choice.txs, choice.executed)
-
-
-def _certify(
-    header: Header, validators: ValidatorSet, chain_id: str, seeds: dict[bytes, bytes]
-) -> CommitCertificate:
-    """Return the certificate of `header` by a quorum."""
-    keys = validators.keys[: validators.quorum]
-    draft = build_commit_certificate(
-        validators,
-        header.height,
-        0,
-        block_id(header),
-        header.log_size,
-        header.log_root,
-        dict.fromkeys(keys, bytes(64)),
-    )
-    message = signed_bytes(draft, chain_id)
-    signatures = tuple(sign(seeds[key], message) for key in keys)
-    return msgspec.structs.replace(draft, signatures=signatures)

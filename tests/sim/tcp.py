@@ -16,7 +16,7 @@ All times are µs of the world; sizes are bytes, rates bits per second.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from node.flow import Outflow
 from node.link import BUFFER_BYTES, WRITE_BYTES
@@ -41,14 +41,13 @@ KERNEL_BYTES = 64 * 1024  # what the socket takes on top of the node's own buffe
 TIMEOUT_MIN_US = 200_000  # Linux: the least retransmission timeout, and more of it for one packet
 
 
-class Clock:
+class Clock(Protocol):
     """What a pipe asks of the world: the time, and to be called later."""
 
     now: int
 
     def at(self, when: int, action: Callable[[], None]) -> None:
         """Let `action` happen at `when`."""
-        raise NotImplementedError
 
 
 class Uplink:

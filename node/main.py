@@ -124,7 +124,8 @@ def run(
     except (Busy, Malformed, OSError, StorageError) as error:
         raise CannotStart(1002, [str(error)]) from error
     try:
-        return asyncio.run(_run(home, config, genesis, announce))
+        with asyncio.Runner(loop_factory=choose_loop()) as runner:
+            return runner.run(_run(home, config, genesis, announce))
     except (StoreDamaged, Halted) as error:
         _log.critical("node.halted", extra={"why": str(error)})
         _keep_dump(home, error)
@@ -368,6 +369,16 @@ def check_network(config: Config, doc: GenesisDoc, own_key: bytes) -> None:
         )
     if faults:
         raise ConfigInvalid(faults)
+
+
+def choose_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return the maker of uvloop's event loop where that is installed, else None: asyncio's own."""
+    try:
+        import uvloop  # noqa: PLC0415 - it may be absent
+    except ImportError:
+        return None
+    maker: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return maker
 
 
 def get_version() -> str:

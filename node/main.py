@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import sys
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -398,7 +399,8 @@ class RememberingVerify:
     """Guards a bounded memory of signatures that were found valid."""
 
     def __init__(self) -> None:
-        self._valid: dict[bytes, None] = {}  # by digest: under a flood the messages are megabytes
+        # By digest: under a flood the messages are megabytes.
+        self._valid: OrderedDict[bytes, None] = OrderedDict()
 
     def __call__(self, key: bytes, message: bytes, signature: bytes) -> bool:
         """Say whether the signature is valid; only valid ones are remembered."""
@@ -408,7 +410,7 @@ class RememberingVerify:
         if not verify(key, message, signature):
             return False
         if len(self._valid) >= VERIFIED_MAX:
-            self._valid.pop(next(iter(self._valid)))
+            self._valid.popitem(last=False)
         self._valid[known] = None
         return True
 

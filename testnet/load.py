@@ -21,7 +21,7 @@ from chain.texts import Problem
 from testnet.crowd import Batch
 
 BATCH_TXS = 200  # small enough that a node's loop is not held up for long
-IN_FLIGHT_MAX = 6000
+IN_FLIGHT_MAX = 2_000  # closed loop: about two blocks at the rates of one small machine
 TICK_S = 0.02  # open loop: what is due within this goes out together
 DRAIN_S = 60.0  # what was sent by the end of the window must be final by then
 RETRY_S = 0.05  # the observed node ended its stream, or turned a reader away

@@ -10,6 +10,7 @@ from contracts.coin.bank_day import StatementCall, StatementEntry, statement
 from contracts.coin.issue import Mint, SetMinter, mint, set_minter
 from contracts.coin.payment import LEGS_MAX, Leg, Transfer, transfer
 from contracts.coin.redemption import (
+    BATCH_REQUESTS_MAX,
     BATCHES,
     LIVE,
     REPLACED,
@@ -25,6 +26,7 @@ from contracts.coin.redemption import (
 # What other packages name: how this contract is cut into files is its own business.
 __all__ = [
     "BATCHES",
+    "BATCH_REQUESTS_MAX",
     "CONTRACT",
     "LEGS_MAX",
     "LIVE",

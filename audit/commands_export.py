@@ -13,14 +13,18 @@ from audit.commands import (
     show_progress,
 )
 
-_DATE = "JJJJ-MM-DD // YYYY-MM-DD"
 FORMATS = ("csv", "jsonl", "parquet", "sqlite", "hledger", "beancount", "camt053", "xaf")
 
 
 @click.command(help="Schrijf de boeken als bestanden // Write the books as files")
 @click.option("--format", "kind", type=click.Choice(FORMATS), required=True, help="vorm // form")
-@click.option("--from", "first", metavar="D", help=f"vanaf // from: {_DATE}")
-@click.option("--to", "last", metavar="D", help=f"tot en met // up to and including: {_DATE}")
+@click.option("--from", "first", metavar="D", help="vanaf JJJJ-MM-DD // from YYYY-MM-DD")
+@click.option(
+    "--to",
+    "last",
+    metavar="D",
+    help="tot en met, anders vandaag // up to and including, else today",
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),

@@ -7,6 +7,7 @@ coin under the same rules.
 """
 
 import re
+from typing import Protocol
 
 import msgspec
 
@@ -99,6 +100,18 @@ class Payee(Party, frozen=True):
     limit: int
 
 
+class Running(Protocol):
+    """What books: a call that runs, or the start of a block."""
+
+    @property
+    def state(self) -> State:
+        """The state being written."""
+
+    @property
+    def postings(self) -> list[Posting]:
+        """What was booked so far."""
+
+
 _SUPPLY_FIELDS = {
     PENDING_OUT: "pending_out",
     BANK: "reserve",
@@ -113,7 +126,7 @@ def get_supply(state: State, denom: str) -> Supply:
     return SUPPLY.get(state, denom) or _NO_SUPPLY
 
 
-def add_to_supply(ctx: Context, denom: str, **deltas: int) -> None:
+def add_to_supply(ctx: Running, denom: str, **deltas: int) -> None:
     """Add to `issued`, `redeemed`, `traded_in` or `traded_out`; the other sums follow bookings.
 
     Refuses with `tx.amount` what would pass 2^53 cents.
@@ -157,6 +170,11 @@ def get_balance(state: State, denom: str, klass: str, owner: bytes | str) -> int
     return BALANCES.get(state, denom, klass, owner) or 0
 
 
+def get_wallet(state: State, denom: str, klass: str, account: bytes) -> int:
+    """Return what an account has, in cents, with what it holds aside: a limit covers both (C8)."""
+    return get_balance(state, denom, klass, account) + get_balance(state, denom, HELD, account)
+
+
 def get_limit(issuer: Issuer, account: AccountRecord, member: Member | None) -> int:
     """Return what an account may hold, in cents (economy C7, C8).
 
@@ -169,7 +187,7 @@ def get_limit(issuer: Issuer, account: AccountRecord, member: Member | None) -> 
 
 
 def book(
-    ctx: Context,
+    ctx: Running,
     wijk: str,
     denom: str,
     debit: Place,
@@ -276,12 +294,13 @@ def check_contracted(payee: Payee) -> None:
 def check_room(ctx: Context, payee: Payee, cents: int, coming: int = 0) -> int:
     """Return what of `cents` passes the payee's limit and will be redeemed (economy C8).
 
-    `coming` is what earlier legs leave there. Without `auto_redeem` there is no such excess:
-    the payment is refused with `coin.wallet-limit` and the amount still possible.
+    `coming` is what earlier legs leave there. What the payee itself holds aside counts: it may
+    come back at any time. Without `auto_redeem` there is no excess: the payment is refused with
+    `coin.wallet-limit` and the amount still possible.
     """
     if payee.limit >= NO_LIMIT:
         return 0
-    held = get_balance(ctx.state, payee.denom, payee.klass, payee.id) + coming
+    held = get_wallet(ctx.state, payee.denom, payee.klass, payee.id) + coming
     room = max(0, payee.limit - held)
     excess = max(0, cents - room)
     if excess and (payee.member is None or not payee.member.auto_redeem):

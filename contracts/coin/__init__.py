@@ -7,6 +7,7 @@ calls (unknown account, unknown id, text, amount), then the call's own row.
 
 from chain.contract import Call, Contract, Word
 from contracts.coin.bank_day import StatementCall, StatementEntry, statement
+from contracts.coin.bank_entry import BankEntryCall, bank_entry
 from contracts.coin.holds import (
     Exchange,
     ExchangeLeg,
@@ -41,6 +42,7 @@ __all__ = [
     "LEGS_MAX",
     "LIVE",
     "REPLACED",
+    "BankEntryCall",
     "Batch",
     "Exchange",
     "ExchangeLeg",
@@ -64,6 +66,7 @@ CONTRACT = Contract(
     calls=(
         Call(SetMinter, (Word.BOARD,), set_minter),
         Call(StatementCall, (Word.TREASURY,), statement, winds_up=True),
+        Call(BankEntryCall, (Word.TREASURY,), bank_entry, winds_up=True),
         Call(Mint, (Word.TREASURY,), mint),
         Call(Transfer, (Word.HOLDER,), transfer),
         Call(HoldCall, (Word.HOLDER,), hold),

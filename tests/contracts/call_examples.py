@@ -38,6 +38,7 @@ from chain.keyspaces import (
     Reserve,
     Statement,
     Supply,
+    compute_pact_id,
 )
 from chain.records import Tag
 from chain.state import Keyspace
@@ -45,6 +46,7 @@ from contracts import coin, trade
 from contracts.coin import (
     BATCHES,
     LIVE,
+    BankEntryCall,
     Batch,
     Exchange,
     ExchangeLeg,
@@ -110,6 +112,8 @@ CALLS: tuple[Any, ...] = (
     StatementCall(RESERVE, DATE, 2, 2, 0, 95_000, ()),
     Mint(ENTRY, ACCOUNT, 100_000, "DEPOSIT", None),
     Mint(ENTRY, ACCOUNT, 400, "RETURN", REQUEST),
+    BankEntryCall(ENTRY, "CHARGE", None, None),
+    BankEntryCall(ENTRY, "PREFUND", OTHER, compute_pact_id("noord", "delfshaven")),
     Transfer((Leg(PAYEE, 1_250, None, OTHER),), None),
     Transfer((Leg(PAYEE, 127, TAG, None), Leg(ACCOUNT, 10**13, None, None)), REQUEST),
     HoldCall(PAYEE, 1_250, 86_400, None, TAG),

@@ -264,10 +264,15 @@ class Owed(Record, frozen=True):
 
 
 class Freeze(Record, frozen=True):
-    """`freeze/<account>`: in force until `until_s` (economy C19)."""
+    """`freeze/<account>`: in force until `until_s`; a release ends it earlier (economy C19).
+
+    `since_s` is the block time at which it began, renewals included; `order` what it rests on.
+    """
 
     until_s: Uint
     reason: str
+    since_s: Uint
+    order: Digest | None
 
 
 class SetMember(Record, frozen=True):

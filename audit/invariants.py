@@ -36,6 +36,7 @@ from chain.keyspaces import (
     BALANCES,
     CAPS,
     ENTRIES,
+    FREEZES,
     HOLDS,
     ISSUERS,
     MEMBERS,
@@ -49,6 +50,7 @@ from chain.keyspaces import (
     SUPPLY,
     WIJKEN,
     Entry,
+    Freeze,
     Statement,
     Supply,
     Wijk,
@@ -187,6 +189,28 @@ def find_wrong_changes(
         if key.startswith(_BALANCE_PREFIX) and key not in touched
     )
     return sorted(found)
+
+
+def find_frozen_moves(
+    postings: Sequence[Posting], state: Mapping[bytes, bytes], time_s: int
+) -> list[Broken]:
+    """Return what I12 says of a block: nothing leaves a frozen account but a redemption.
+
+    `state` is that after the block, of block time `time_s`. Before its own block a freeze stops
+    nothing, and coin that was set aside may come back to its own payer.
+    """
+    found = []
+    for debit, credit in zip(postings[::PAIR], postings[1::PAIR], strict=True):
+        own = debit.klass == HELD and credit.owner == debit.owner
+        if debit.klass not in (MEMBER, FUND, HELD) or credit.klass == PENDING_OUT or own:
+            continue
+        raw = state.get(FREEZES.key(debit.owner))
+        if raw is None:
+            continue
+        freeze = decode(Freeze, raw)
+        if freeze.since_s < time_s < freeze.until_s:
+            found.append(Broken("I12", f"{debit.owner.hex()} paid {debit.cents} while frozen"))
+    return found
 
 
 def _balance_key(denom: str, klass: str, owner: bytes) -> bytes:

@@ -16,6 +16,7 @@ from audit.invariants import (
     Broken,
     add,
     add_up,
+    find_frozen_moves,
     find_wrong_books,
     find_wrong_changes,
     find_wrong_postings,
@@ -221,6 +222,7 @@ class Replay:
                 postings += outcome.postings
         add(self.books, postings)
         found += find_wrong_changes(self.books, postings, executed.changes, self.state)
+        found += find_frozen_moves(postings, self.state, self.base.time_ms // 1000)
         self._written += len(executed.changes)
         small = len(self.state) <= SMALL_STATE and self._written
         if small or self._written >= WRITTEN_TIMES * len(self.state):

@@ -10,6 +10,7 @@
 #   make growth                   curves for 4 to 100 validators, simulated: docs/benchmarks/growth.json
 #   make drills [ARGS="F24 F30"]   faults on real processes under load; ARGS="--kills 500", "--list"
 #   make bench [ARGS="--seconds 20"]   timings with their setup
+#   make year [ARGS="--profile L1"]   a network with a year behind it, in ./year
 #   make curves [ARGS="--million"]   how the node grows, for docs/benchmarks; wants the machine alone
 #   make stories                  rewrite the transcripts: read the diff, commit what is understood
 #   make cov                      branch report: look for rules that no test reaches
@@ -19,7 +20,7 @@
 
 SHELL := /bin/sh
 .NOTPARALLEL:
-.PHONY: run test check fmt sim soak powercut flood growth drills bench curves stories cov lock clean remake
+.PHONY: run test check fmt sim soak powercut flood growth drills bench year curves stories cov lock clean remake
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
@@ -70,6 +71,9 @@ drills: .venv/.dev
 
 bench: .venv/.runtime
 	@exec $(BIN)/wijk bench $(ARGS)
+
+year: .venv/.runtime
+	@exec $(BIN)/wijk testnet year --dir year $(ARGS)
 
 curves: .venv/.dev
 	@exec $(BIN)/python -m tests.curves $(ARGS)

@@ -24,6 +24,7 @@ from contracts.coin.holds import (
 from contracts.coin.issue import Mint, SetMinter, mint, set_minter
 from contracts.coin.payment import LEGS_MAX, Leg, Transfer, transfer
 from contracts.coin.redemption import (
+    BATCH_REQUESTS_MAX,
     BATCHES,
     LIVE,
     REPLACED,
@@ -39,6 +40,7 @@ from contracts.coin.redemption import (
 # What other packages name: how this contract is cut into files is its own business.
 __all__ = [
     "BATCHES",
+    "BATCH_REQUESTS_MAX",
     "CONTRACT",
     "LEGS_MAX",
     "LIVE",

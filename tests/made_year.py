@@ -1,0 +1,55 @@
+"""The small year of `testnet/year.py`, made once per test process and kept in memory."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import NamedTuple
+
+from audit.blocks import RawBlock
+from chain.codec import encode
+from chain.genesis import Genesis, load_genesis
+from chain.strict_json import canonical_json
+from node.chainstore import STATE, ChainStore, create_chain
+from node.store_memory import MemoryStore
+from testnet.demo import GENESIS_FOLDER
+from testnet.plan import Plan, make_document
+from testnet.year import Played, Year
+from testnet.year_plan import SIZES, Size, plan_year
+
+NEXT_PREFIX = bytes([STATE[0] + 1])
+
+
+class MadeYear(NamedTuple):
+    plan: Plan
+    genesis: Genesis
+    store: ChainStore
+    played: Played
+    files: dict[str, bytes]
+
+    def raws(self) -> list[RawBlock]:
+        tip = self.store.tip.height
+        blocks = []
+        for height in range(1, tip + 1):
+            raw = self.store.raw_block(height)
+            assert raw is not None
+            blocks.append(RawBlock(*raw, encode(self.store.outcomes(height))))
+        return blocks
+
+    def state(self) -> dict[bytes, bytes]:
+        return {key[1:]: value for key, value in self.store.store.scan(STATE, NEXT_PREFIX)}
+
+
+def play(size: Size, secret: bytes = b"7") -> MadeYear:
+    plan = plan_year(GENESIS_FOLDER / "rotterdam.json", size, secret)
+    addresses = [f"127.0.0.1:{27100 + 10 * i}" for i in range(len(plan.nodes))]
+    genesis = load_genesis(canonical_json(make_document(plan, addresses)))
+    memory = MemoryStore()
+    create_chain(memory, genesis)
+    store = ChainStore(memory)
+    year = Year(plan, size, genesis, store)
+    return MadeYear(plan, genesis, store, year.play(), year.files)
+
+
+@cache
+def small_year() -> MadeYear:
+    return play(SIZES["small"])

@@ -126,7 +126,7 @@ class _Books:
     def add_block(self, run: Replay, header: Header, executed: Executed) -> None:
         """Take what a block booked."""
         date = _get_date(run, header.height, header.time_ms)
-        for group in make_block_rows(header, executed.outcomes, date):
+        for group in make_block_rows(header, executed.start, executed.outcomes, date):
             self._take(group)
 
     def _take(self, group: Group) -> None:

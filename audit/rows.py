@@ -58,10 +58,13 @@ def make_genesis_rows(genesis: Genesis, book_date: int) -> list[Row]:
 
 
 def make_block_rows(
-    header: Header, outcomes: Iterable[Outcome], book_date: int
+    header: Header, start: Iterable[Outcome], outcomes: Iterable[Outcome], book_date: int
 ) -> Iterator[list[Row]]:
-    """Yield what a block booked, one transaction after the other."""
+    """Yield what a block booked: what ended by itself at its start, then its transactions."""
     time_s = header.time_ms // 1000
+    place_before = header.height, NO_INDEX, None, book_date, time_s
+    if began := [_row(posting, *place_before) for one in start for posting in one.postings]:
+        yield began
     for index, outcome in enumerate(outcomes):
         if outcome.postings:
             place = header.height, index, outcome.tx_id.hex(), book_date, time_s

@@ -69,7 +69,8 @@ class MadeYear(NamedTuple):
             header = self.store.header(height)
             assert header is not None
             date = compute_book_date(header.time_ms // 1000, OFFSET_S)
-            yield from make_block_rows(header, self.store.outcomes(height), date)
+            start, outcomes = self.store.start(height), self.store.outcomes(height)
+            yield from make_block_rows(header, start, outcomes, date)
 
     def balances(self) -> dict[tuple[str, str, str], int]:
         """What the state says is on each account: (denomination, class, owner) -> cents."""

@@ -22,10 +22,11 @@ from audit.export_camt import CamtStatements
 from audit.export_ledger import Beancount, Hledger, Journal, name_commodity
 from audit.export_tables import CsvTable, JsonlTable, ParquetTable, SqliteTable
 from audit.export_xaf import NAMESPACE, Company, Xaf
-from audit.rows import Group
+from audit.rows import Group, make_block_rows
 from chain.address import account_text
 from chain.books import DEBIT_CLASSES
 from cli import wijk
+from contracts.coin import HoldCall
 from testnet.year_plan import YEAR
 from tests.audit.made_chain import make_chain
 from tests.federation import account
@@ -413,3 +414,19 @@ def test_one_account_gets_its_own_rows(tmp_path: Path) -> None:
     rows = read_table(tmp_path / "out")
     assert {row["account"] for row in rows} == {anna}
     assert made.tree["files"][0]["rows"] == len(rows) > 3
+
+
+def test_what_ended_as_a_block_began_stands_at_index_minus_1_in_no_transaction() -> None:
+    """economy section 7, C10: a hold that came back belongs to the books like all else."""
+    chain = make_chain()
+    hold = HoldCall(account("chaima"), 400, 60, None, None)
+    assert chain.by_person("anna", hold).code == 0
+    chain.time_s += 60
+    chain.by_person("anna", hold)
+    header, *_, executed = chain.decided[-1]
+
+    groups = list(make_block_rows(header, executed.start, executed.outcomes, YEAR * 10_000 + 101))
+
+    placed = [(group[0].index, group[0].tx is None, group[0].cents) for group in groups]
+    assert placed == [(-1, True, 400), (0, False, 400)]
+    assert [(row.klass, row.side) for row in groups[0]] == [("5", "D"), ("2", "C")]

@@ -7,6 +7,7 @@ coin under the same rules.
 """
 
 import re
+from typing import Protocol
 
 import msgspec
 
@@ -70,6 +71,10 @@ class Redemption(Record, frozen=True):
 
 
 REDEMPTIONS: Keyspace[Redemption] = Keyspace("redeem", Redemption, 1)
+# Last days of an account's unpaid redemptions, for freezes to put off: [(due, put off to, count)].
+ASKED: Keyspace[tuple[tuple[int, int, int], ...]] = Keyspace(
+    "asked", tuple[tuple[Uint, Uint, Uint], ...], 1
+)
 # Unpaid redemptions per due date, oldest first: [(date, count)], so C15 needs no search.
 UNPAID: Keyspace[tuple[tuple[int, int], ...]] = Keyspace("unpaid", tuple[tuple[Uint, Uint], ...], 1)
 
@@ -99,6 +104,18 @@ class Payee(Party, frozen=True):
     limit: int
 
 
+class Running(Protocol):
+    """What books: a call that runs, or the start of a block."""
+
+    @property
+    def state(self) -> State:
+        """The state being written."""
+
+    @property
+    def postings(self) -> list[Posting]:
+        """What was booked so far."""
+
+
 _SUPPLY_FIELDS = {
     PENDING_OUT: "pending_out",
     BANK: "reserve",
@@ -113,7 +130,7 @@ def get_supply(state: State, denom: str) -> Supply:
     return SUPPLY.get(state, denom) or _NO_SUPPLY
 
 
-def add_to_supply(ctx: Context, denom: str, **deltas: int) -> None:
+def add_to_supply(ctx: Running, denom: str, **deltas: int) -> None:
     """Add to `issued`, `redeemed`, `traded_in` or `traded_out`; the other sums follow bookings.
 
     Refuses with `tx.amount` what would pass 2^53 cents.
@@ -157,6 +174,11 @@ def get_balance(state: State, denom: str, klass: str, owner: bytes | str) -> int
     return BALANCES.get(state, denom, klass, owner) or 0
 
 
+def get_wallet(state: State, denom: str, klass: str, account: bytes) -> int:
+    """Return what an account has, in cents, with what it holds aside: a limit covers both (C8)."""
+    return get_balance(state, denom, klass, account) + get_balance(state, denom, HELD, account)
+
+
 def get_limit(issuer: Issuer, account: AccountRecord, member: Member | None) -> int:
     """Return what an account may hold, in cents (economy C7, C8).
 
@@ -169,7 +191,7 @@ def get_limit(issuer: Issuer, account: AccountRecord, member: Member | None) -> 
 
 
 def book(
-    ctx: Context,
+    ctx: Running,
     wijk: str,
     denom: str,
     debit: Place,
@@ -276,12 +298,13 @@ def check_contracted(payee: Payee) -> None:
 def check_room(ctx: Context, payee: Payee, cents: int, coming: int = 0) -> int:
     """Return what of `cents` passes the payee's limit and will be redeemed (economy C8).
 
-    `coming` is what earlier legs leave there. Without `auto_redeem` there is no such excess:
-    the payment is refused with `coin.wallet-limit` and the amount still possible.
+    `coming` is what earlier legs leave there. What the payee itself holds aside counts: it may
+    come back at any time. Without `auto_redeem` there is no excess: the payment is refused with
+    `coin.wallet-limit` and the amount still possible.
     """
     if payee.limit >= NO_LIMIT:
         return 0
-    held = get_balance(ctx.state, payee.denom, payee.klass, payee.id) + coming
+    held = get_wallet(ctx.state, payee.denom, payee.klass, payee.id) + coming
     room = max(0, payee.limit - held)
     excess = max(0, cents - room)
     if excess and (payee.member is None or not payee.member.auto_redeem):
@@ -321,7 +344,7 @@ def open_redemption(ctx: Context, party: Party, cents: int, payout: bytes | None
         if freeze is not None:
             start = compute_book_date(freeze.until_s, ctx.clock.number("date_offset_s"))
         due = add_banking_days(start, ctx.clock.number("redeem_days"))
-        _count_unpaid(ctx, party.denom, due, 1)
+        _count_asked(ctx, party.denom, party.id, due, 1)
     request = ctx.new_id()
     redemption = Redemption(party.id, party.denom, cents, payout, due, None, OPEN)
     REDEMPTIONS.put(ctx.state, redemption, request)
@@ -333,13 +356,40 @@ def close_redemption(ctx: Context, request: bytes, redemption: Redemption) -> No
     """Mark a redemption paid; its clock stops (economy C15)."""
     REDEMPTIONS.put(ctx.state, msgspec.structs.replace(redemption, status=PAID), request)
     if redemption.due:
-        _count_unpaid(ctx, redemption.denom, redemption.due, -1)
+        _count_asked(ctx, redemption.denom, redemption.account, redemption.due, -1)
 
 
 def is_overdue(ctx: Context, denom: str) -> bool:
     """Say whether a redemption is past its due date, which blocks minting (economy C15)."""
     unpaid = UNPAID.get(ctx.state, denom) or ()
     return len(unpaid) > 0 and unpaid[0][0] < ctx.clock.book_date
+
+
+def put_off(ctx: Context, account_id: bytes, denom: str, until_s: int) -> None:
+    """Put the last days of unpaid redemptions off until after a freeze (economy C19).
+
+    As for a request made during the freeze, the desk has `redeem_days` banking days from its end.
+    """
+    end = compute_book_date(until_s, ctx.clock.number("date_offset_s"))
+    soonest = add_banking_days(end, ctx.clock.number("redeem_days"))
+    rows = []
+    for due, day, count in ASKED.get(ctx.state, account_id) or ():
+        if day < soonest:
+            _count_unpaid(ctx, denom, day, -count)
+            _count_unpaid(ctx, denom, soonest, count)
+        rows.append((due, max(day, soonest), count))
+    ASKED.put(ctx.state, tuple(rows) or None, account_id)
+
+
+def _count_asked(ctx: Context, denom: str, account_id: bytes, due: int, delta: int) -> None:
+    """Count a redemption due on `due`, or with -1 one that is paid, on the day it counts for."""
+    rows = {row[0]: row for row in ASKED.get(ctx.state, account_id) or ()}
+    _, day, count = rows.get(due, (due, due, 0))
+    assert count + delta >= 0, "a redemption is counted once"
+    rows[due] = (due, day, count + delta)
+    kept = tuple(rows[one] for one in sorted(rows) if rows[one][2])
+    ASKED.put(ctx.state, kept or None, account_id)
+    _count_unpaid(ctx, denom, day, delta)
 
 
 def _count_unpaid(ctx: Context, denom: str, due: int, delta: int) -> None:

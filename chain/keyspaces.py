@@ -6,9 +6,10 @@ untagged arrays: the keyspace tells their kind (interfaces 5.5).
 
 import msgspec
 
-from chain.codec import Account, Digest, PublicKey, Record, Uint, decode
+from chain.codec import Account, Digest, PublicKey, Record, Uint, decode, digest
 from chain.leaders import Leaders
 from chain.params import FEDERATION, FIRST_VERSION, Value, decode_value
+from chain.records import Tag
 from chain.state import Keyspace, State
 
 PERSON = "PERSON"
@@ -27,6 +28,8 @@ SUSPENDED = "SUSPENDED"
 LEFT = "LEFT"
 REMOVED = "REMOVED"  # a wijk that takes part no longer; its coin is wound up (economy E36)
 
+OPEN, POSTED, VOIDED, EXPIRED = "OPEN", "POSTED", "VOIDED", "EXPIRED"  # of a hold (economy C11)
+
 TREASURY = "TREASURY"
 REGISTRY = "REGISTRY"
 VALIDATOR = "VALIDATOR"
@@ -37,6 +40,8 @@ AUDITOR = "AUDITOR"
 ISSUER = "ISSUER"
 WIJK_ROLES = (TREASURY, REGISTRY, VALIDATOR, ARBITER, MEASURER, MUNICIPALITY)
 FEDERATION_ROLES = (AUDITOR, ISSUER)
+
+PREFUNDED, PLEDGED = "PREFUNDED", "PLEDGED"  # modes of a pact (economy T2)
 
 NO_LIMIT = 10**13  # economy section 4: a limit of 10^13 cents means none
 NO_END_S = 253_402_300_799  # the last second of the year 9999: a term without end
@@ -219,6 +224,23 @@ class Entry(Record, frozen=True):
     number: Uint
 
 
+class Hold(Record, frozen=True):
+    """`hold/<id>`: coin of `payer` set aside for `to` until `expires`, Unix seconds (economy C10).
+
+    In class 5 under its payer while OPEN; `posted` is what the payee took of it, in cents.
+    """
+
+    payer: Account
+    to: Account
+    denom: str
+    cents: Uint
+    expires: Uint
+    link: Digest | None
+    tag: Tag | None
+    status: str
+    posted: Uint
+
+
 class Pact(Record, frozen=True):
     """`pact/<a>/<b>` with a < b: `cap_a` is what a accepts of b's coin, in cents (economy T3)."""
 
@@ -242,10 +264,15 @@ class Owed(Record, frozen=True):
 
 
 class Freeze(Record, frozen=True):
-    """`freeze/<account>`: in force until `until_s` (economy C19)."""
+    """`freeze/<account>`: in force until `until_s`; a release ends it earlier (economy C19).
+
+    `since_s` is the block time at which it began, renewals included; `order` what it rests on.
+    """
 
     until_s: Uint
     reason: str
+    since_s: Uint
+    order: Digest | None
 
 
 class SetMember(Record, frozen=True):
@@ -275,6 +302,7 @@ ISSUERS: Keyspace[Issuer] = Keyspace("issuer", Issuer, 1)
 MINTERS: Keyspace[int] = Keyspace("minter", Uint, 1)  # cents that may still be minted
 STATEMENTS: Keyspace[Statement] = Keyspace("statement", Statement, 2)
 RESERVES: Keyspace[Reserve] = Keyspace("reserve", Reserve, 1)
+HOLDS: Keyspace[Hold] = Keyspace("hold", Hold, 1)
 ENTRIES: Keyspace[Entry] = Keyspace("entry", Entry, 1)
 PACTS: Keyspace[Pact] = Keyspace("pact", Pact, 2)
 CAPS: Keyspace[int] = Keyspace("cap", Uint, 2)  # cents, set by the creditor
@@ -294,6 +322,11 @@ def get_param(state: State, wijk: str, name: str, epoch: int) -> Value | None:
         if from_epoch <= epoch:
             found = value
     return None if found is None else decode_value(name, bytes(found))
+
+
+def compute_pact_id(a: str, b: str) -> bytes:
+    """Return the id that calls name a pact by; wijken have one pact at most, in either order."""
+    return digest(["wijk.pact.1", *sorted((a, b))])
 
 
 def get_version(state: State, height: int) -> int:

@@ -453,6 +453,29 @@ _COIN = (
         Text("not a party to this payment",
             "Only a party to this payment may do this.",
             "Have the payer, the payee or the arbiter do it.")),
+    _refused(2138, "coin.own-account",
+        Text("eigen rekening",
+            "Het bestuur kan zijn eigen rekening niet bevriezen.",
+            "Vraag een andere wijk of de auditor wat hier moet gebeuren."),
+        Text("own account",
+            "A board cannot freeze its own account.",
+            "Ask another wijk or the auditor what has to happen here.")),
+    _refused(2139, "coin.too-long",
+        Text("einde van de bevriezing kan niet",
+            "Een bevriezing eindigt later dan nu en duurt hoogstens 30 dagen.[ Zij kan nu gelden"
+            " tot {until_at}.]",
+            "Kies een eerder einde; verlengen kan later, door het hele bestuur."),
+        Text("end of the freeze not possible",
+            "A freeze ends later than now and lasts 30 days at most.[ It can hold until {until_at}"
+            " now.]",
+            "Choose an earlier end; the whole board can renew it later.")),
+    _refused(2140, "coin.no-order",
+        Text("bevel ontbreekt",
+            "Een bevriezing verlengen kan alleen met een bevel of een besluit.",
+            "Noem het bevel of het besluit waarop de verlenging rust."),
+        Text("order missing",
+            "A freeze can only be renewed on an order or a decision.",
+            "Name the order or the decision that the renewal rests on.")),
 )
 
 _GOVERNANCE = (
@@ -1207,6 +1230,8 @@ WORDS = {
     "board23": ("twee derde van het bestuur", "two thirds of the board"),
     "treasury": ("de penningmeesters", "the treasury"),
     "registry": ("de registrar", "the registrar"),
+    "payee": ("de ontvanger", "the payee"),
+    "seat2": ("twee bestuurders", "two board members"),
     "effect": ("een aangenomen besluit", "a decision that passed"),
     "fed": ("de federatie", "the federation"),
 }

@@ -12,14 +12,17 @@ from typing import Any
 
 import msgspec
 
-from chain.books import BATCHED, REDEMPTIONS, UNPAID, Redemption
+from chain.books import ASKED, BATCHED, REDEMPTIONS, UNPAID, Redemption
 from chain.call_json import call_to_json
-from chain.codec import encode
+from chain.codec import digest, encode
 from chain.contract import Table
+from chain.due import DUE, DUES
 from chain.keyspaces import (
     BALANCES,
     CAPS,
     ENTRIES,
+    FREEZES,
+    HOLDS,
     ISSUERS,
     MINTERS,
     OWED,
@@ -29,12 +32,15 @@ from chain.keyspaces import (
     STATEMENTS,
     SUPPLY,
     Entry,
+    Freeze,
+    Hold,
     Issuer,
     Owed,
     Pact,
     Reserve,
     Statement,
     Supply,
+    compute_pact_id,
 )
 from chain.records import Tag
 from chain.state import Keyspace
@@ -42,16 +48,24 @@ from contracts import coin, trade
 from contracts.coin import (
     BATCHES,
     LIVE,
+    BankEntryCall,
     Batch,
+    Exchange,
+    ExchangeLeg,
+    FreezeCall,
+    HoldCall,
     Leg,
     Mint,
     PayoutBatch,
+    Post,
+    PostPart,
     RedeemPaid,
     RedeemRequest,
     SetMinter,
     StatementCall,
     StatementEntry,
     Transfer,
+    Void,
 )
 from contracts.trade import Pay
 
@@ -74,6 +88,16 @@ ACCOUNT, PAYEE, RESERVE, ENTRY, REQUEST, OTHER = (
 DATE = 20_260_102
 TAG = Tag("SALE", "P3", "C01", 21)
 
+EXCHANGE = Exchange(
+    (
+        ExchangeLeg(ACCOUNT, PAYEE, "delfshaven:EUR", 1_250),
+        ExchangeLeg(PAYEE, ACCOUNT, "brixton:GBP", 1_360),
+    ),
+    1_088,
+    1_000,
+    1_767_261_600,
+)
+
 CALLS: tuple[Any, ...] = (
     SetMinter("delfshaven:EUR", 100_000),
     StatementCall(
@@ -91,9 +115,18 @@ CALLS: tuple[Any, ...] = (
     StatementCall(RESERVE, DATE, 2, 2, 0, 95_000, ()),
     Mint(ENTRY, ACCOUNT, 100_000, "DEPOSIT", None),
     Mint(ENTRY, ACCOUNT, 400, "RETURN", REQUEST),
+    BankEntryCall(ENTRY, "CHARGE", None, None),
+    BankEntryCall(ENTRY, "PREFUND", OTHER, compute_pact_id("noord", "delfshaven")),
     Transfer((Leg(PAYEE, 1_250, None, OTHER),), None),
     Transfer((Leg(PAYEE, 127, TAG, None), Leg(ACCOUNT, 10**13, None, None)), REQUEST),
+    HoldCall(PAYEE, 1_250, 86_400, None, TAG),
+    HoldCall(PAYEE, 1_250, 31_536_000, digest(EXCHANGE), None),
+    Post((PostPart(REQUEST, 1_000),), None),
+    Post((PostPart(REQUEST, 1_250), PostPart(OTHER, 1_360)), EXCHANGE),
+    Void(REQUEST),
     RedeemRequest(128, OTHER),
+    FreezeCall(PAYEE, 1, "FRAUD-REPORT", 1_769_853_600, None),
+    FreezeCall(PAYEE, 0, "CLEARED", 0, OTHER),
     PayoutBatch((REQUEST, OTHER), ENTRY, 65_536, None),
     PayoutBatch((REQUEST,), ENTRY, 65_535, OTHER),
     RedeemPaid(REQUEST, ENTRY),
@@ -115,6 +148,15 @@ STATES: tuple[tuple[Keyspace[Any], tuple[bytes | str | int, ...], Any], ...] = (
         (REQUEST,),
         Redemption(ACCOUNT, "delfshaven:EUR", 400, OTHER, 20_260_105, ENTRY, BATCHED),
     ),
+    (
+        HOLDS,
+        (REQUEST,),
+        Hold(ACCOUNT, PAYEE, "delfshaven:EUR", 1_250, 1_767_348_000, OTHER, TAG, "POSTED", 1_000),
+    ),
+    (DUE, ("hold", 1), (1_767_348_000, REQUEST)),
+    (DUES, ("hold",), 1),
+    (ASKED, (ACCOUNT,), ((20_260_105, 20_260_105, 2), (20_260_106, 20_260_210, 1))),
+    (FREEZES, (ACCOUNT,), Freeze(1_769_853_600, "FRAUD-REPORT", 1_767_261_600, OTHER)),
     (UNPAID, ("delfshaven:EUR",), ((20_260_105, 2), (20_260_106, 1))),
     (BATCHES, (OTHER,), Batch("delfshaven:EUR", (REQUEST,), ENTRY, 400, LIVE)),
     (SPENT, (OTHER,), 8_000),

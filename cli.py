@@ -60,7 +60,10 @@ ATTACHED: dict[str, tuple[tuple[tuple[str, ...], str, str], ...]] = {
         (("verify",), "audit.commands_node", "verify"),
         (("backup", "verify"), "audit.commands_node", "backup_verify"),
     ),
-    "audit": ((("export",), "audit.commands_export", "export"),),
+    "audit": (
+        (("export",), "audit.commands_export", "export"),
+        (("reconcile",), "audit.commands_reconcile", "reconcile"),
+    ),
     "testnet": ((("year",), "testnet.commands_year", "year"),),
 }
 

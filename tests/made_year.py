@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -10,9 +10,13 @@ from audit.blocks import RawBlock
 from audit.rows import Row, make_block_rows, make_genesis_rows, name_owner
 from chain.codec import decode, encode
 from chain.dates import compute_book_date
+from chain.execute import Executed
 from chain.genesis import Genesis, load_genesis
+from chain.records import BlockBody, Header, Tx
 from chain.strict_json import canonical_json
-from node.chainstore import STATE, ChainStore, create_chain
+from chain.validators import CommitCertificate
+from node.chainstore import STATE, ChainStore, Tip, create_chain
+from node.ports import Store
 from node.store_memory import MemoryStore
 from testnet.demo import GENESIS_FOLDER
 from testnet.plan import Plan, make_document
@@ -22,10 +26,29 @@ from testnet.year_plan import SIZES, Size, plan_year
 NEXT_PREFIX = bytes([STATE[0] + 1])
 
 
+class Recorder(ChainStore):
+    """A chain store that also remembers what each block wrote."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self.changes: list[dict[bytes, bytes | None]] = []
+
+    def apply(
+        self,
+        header: Header,
+        body: BlockBody,
+        certificate: CommitCertificate,
+        txs: Sequence[Tx],
+        executed: Executed,
+    ) -> Tip:
+        self.changes.append(executed.changes)
+        return super().apply(header, body, certificate, txs, executed)
+
+
 class MadeYear(NamedTuple):
     plan: Plan
     genesis: Genesis
-    store: ChainStore
+    store: Recorder
     played: Played
     files: dict[str, bytes]
 
@@ -70,7 +93,7 @@ def play(size: Size, secret: bytes = b"7") -> MadeYear:
     genesis = load_genesis(canonical_json(make_document(plan, addresses)))
     memory = MemoryStore()
     create_chain(memory, genesis)
-    store = ChainStore(memory)
+    store = Recorder(memory)
     year = Year(plan, size, genesis, store)
     return MadeYear(plan, genesis, store, year.play(), year.files)
 

@@ -1,8 +1,8 @@
 """Cosignatures of witnesses: C2SP tlog-cosignature v1, type 04 (interfaces 5.2).
 
 A witness says: at this time I had seen this log head, and it went on from every head that I
-cosigned before. It certifies no block and never counts towards a quorum; it keeps a chain from showing
-different logs to different people.
+cosigned before. It certifies no block and never counts towards a quorum; it keeps a chain from
+showing different logs to different people.
 """
 
 from collections.abc import Mapping

@@ -63,6 +63,7 @@ ATTACHED: dict[str, tuple[tuple[tuple[str, ...], str, str], ...]] = {
     "audit": (
         (("export",), "audit.commands_export", "export"),
         (("reconcile",), "audit.commands_reconcile", "reconcile"),
+        (("witness",), "audit.commands_witness", "witness"),
     ),
     "testnet": ((("year",), "testnet.commands_year", "year"),),
 }

@@ -22,6 +22,7 @@ EXIT_NODE_CONFIGURATION = 78
 RETRY_AFTER_S_DEFAULT = 5  # `after` always says when (interfaces 1.5)
 VALUE_LENGTH_MAX = 200  # a sentence stays a sentence, whatever a value holds
 LIST_ITEMS_MAX = 20
+TRANSLATED = ("cause", "role", "kinds", "period")  # values whose words have a row in `WORDS`
 
 _TYPE = "https://wijkchain.example/errors/"
 _BY_NUMBER = {row.number: row for row in ROWS}
@@ -127,12 +128,12 @@ def title(number: int, lang: Lang) -> str:
 
 def message(number: int, params: Mapping[str, object], lang: Lang) -> str:
     """Return what happened, in a sentence or two."""
-    return _fill(_text(number, lang).message, params, lang)
+    return fill(_text(number, lang).message, params, lang)
 
 
 def remedy(number: int, params: Mapping[str, object], lang: Lang) -> str:
     """Return what to do now."""
-    return _fill(_text(number, lang).remedy, params, lang)
+    return fill(_text(number, lang).remedy, params, lang)
 
 
 def problem(
@@ -293,7 +294,7 @@ def _nothing_moved(row: Row, *, dutch: bool) -> str:
     return "Er is niets veranderd." if dutch else "Nothing was changed."
 
 
-def _fill(template: str, params: Mapping[str, object], lang: Lang) -> str:
+def fill(template: str, params: Mapping[str, object], lang: Lang) -> str:
     """Return `template` with its values; a bracketed part lacking one falls away.
 
     Where `away` tells more of those in `missing` than their names, that is shown.
@@ -333,7 +334,7 @@ def _show(name: str, value: object, lang: Lang) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(_show(name, item, lang) for item in value[:LIST_ITEMS_MAX])
     word = str(value)
-    if name in ("cause", "role") and word in WORDS:
+    if name in TRANSLATED and word in WORDS:
         return WORDS[word][0 if lang == DUTCH else 1]
     return _plain(word)
 

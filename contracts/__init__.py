@@ -1,4 +1,4 @@
-"""Built-in contracts: one file, one contract; this table is all there is."""
+"""Built-in contracts: one contract, one file or one folder; this table is all there is."""
 
 from chain.contract import Contract
 from contracts import accounts, coin, members, trade, wijk

@@ -9,6 +9,7 @@ from chain.contract import Call, Context, Contract, Word
 from chain.keyspaces import BALANCES
 from chain.records import Posting
 from contracts import CONTRACTS, coin
+from contracts.coin import payment
 from tests.audit.made_chain import MadeChain, make_chain, transfer
 from tests.federation import account
 
@@ -45,7 +46,7 @@ def test_a_balance_that_changed_without_a_posting_is_found() -> None:
 
 def generous(ctx: Context, call: coin.Transfer) -> None:
     """A transfer that forgets to take the money from the payer: what a bug would look like."""
-    coin.transfer(ctx, call)
+    payment.transfer(ctx, call)
     key = ("delfshaven:EUR", "2", ctx.sender)
     BALANCES.put(ctx.state, (BALANCES.get(ctx.state, *key) or 0) + call.legs[0].cents, *key)
 

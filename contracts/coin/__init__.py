@@ -1,0 +1,55 @@
+"""Coin: attest bank statements, issue against them, pay, redeem (economy C1..C20).
+
+Too much for one file, so each file guards one thing and this is the table of all. Handlers check
+in the order in which the catalogue lists their refusals (economy B7): first what holds for all
+calls (unknown account, unknown id, text, amount), then the call's own row.
+"""
+
+from chain.contract import Call, Contract, Word
+from contracts.coin.bank_day import StatementCall, StatementEntry, statement
+from contracts.coin.issue import Mint, SetMinter, mint, set_minter
+from contracts.coin.payment import LEGS_MAX, Leg, Transfer, transfer
+from contracts.coin.redemption import (
+    BATCHES,
+    LIVE,
+    REPLACED,
+    Batch,
+    PayoutBatch,
+    RedeemPaid,
+    RedeemRequest,
+    payout_batch,
+    redeem_paid,
+    redeem_request,
+)
+
+# What other packages name: how this contract is cut into files is its own business.
+__all__ = [
+    "BATCHES",
+    "CONTRACT",
+    "LEGS_MAX",
+    "LIVE",
+    "REPLACED",
+    "Batch",
+    "Leg",
+    "Mint",
+    "PayoutBatch",
+    "RedeemPaid",
+    "RedeemRequest",
+    "SetMinter",
+    "StatementCall",
+    "StatementEntry",
+    "Transfer",
+]
+
+CONTRACT = Contract(
+    "coin",
+    calls=(
+        Call(SetMinter, (Word.BOARD,), set_minter),
+        Call(StatementCall, (Word.TREASURY,), statement, winds_up=True),
+        Call(Mint, (Word.TREASURY,), mint),
+        Call(Transfer, (Word.HOLDER,), transfer),
+        Call(RedeemRequest, (Word.HOLDER,), redeem_request, never_tripped=True, winds_up=True),
+        Call(PayoutBatch, (Word.TREASURY,), payout_batch, winds_up=True),
+        Call(RedeemPaid, (Word.TREASURY,), redeem_paid, winds_up=True),
+    ),
+)

@@ -15,6 +15,7 @@ from chain.contract import Context, get_account
 from chain.dates import add_banking_days, compute_book_date
 from chain.errors import Code, Reject, require
 from chain.keyspaces import (
+    ACCOUNTS,
     BALANCES,
     BOARD,
     FREEZES,
@@ -177,6 +178,7 @@ def book(
     cents: int,
     *,
     tag: Tag | None = None,
+    policy: bytes | None = None,
     decision: bytes | None = None,
 ) -> None:
     """Book `cents` in the `denom` of `wijk`: debit one place, credit another.
@@ -199,7 +201,7 @@ def book(
         if isinstance(owner, str):
             owner = owner.encode()  # noqa: PLW2901 - in a posting all owners are bytes
         postings.append(
-            Posting(leg, wijk, denom, klass, owner, side, cents, tag, None, decision, None)
+            Posting(leg, wijk, denom, klass, owner, side, cents, tag, policy, decision, None)
         )
 
 
@@ -217,6 +219,27 @@ def get_payee(ctx: Context, account_id: bytes, payer: Party | None = None) -> Pa
     account = get_account(ctx, account_id)
     if account.status == LEFT:
         raise Reject(Code.TX_UNKNOWN_ACCOUNT)
+    return _make_payee(ctx, account_id, account, payer)
+
+
+def give_back(
+    ctx: Context, debit: Place, account_id: bytes, cents: int, *, policy: bytes | None = None
+) -> None:
+    """Book own money back to an account, whatever its state; nothing can refuse it (I3, I13).
+
+    What passes its limit is redeemed, also where the account did not ask for that (economy C8).
+    """
+    account = ACCOUNTS.get(ctx.state, account_id)
+    assert account is not None, "an account stays for ever"
+    owner = _make_payee(ctx, account_id, account, None)
+    held = get_balance(ctx.state, owner.denom, owner.klass, account_id)
+    room = cents if owner.limit >= NO_LIMIT else max(0, owner.limit - held)
+    credit_payee(ctx, debit, owner, cents, max(0, cents - room), tag=FIN, policy=policy)
+
+
+def _make_payee(
+    ctx: Context, account_id: bytes, account: AccountRecord, payer: Party | None
+) -> Payee:
     if payer is not None and payer.account.wijk == account.wijk:
         wijk, denom = payer.wijk, payer.denom
     else:
@@ -297,11 +320,22 @@ def credit_payee(
     excess: int,
     *,
     tag: Tag | None = None,
+    policy: bytes | None = None,
     decision: bytes | None = None,
 ) -> None:
     """Book `cents` to a payee, and redeem what `check_room` found to be too much (economy C8)."""
     wijk_id = payee.account.wijk
-    book(ctx, wijk_id, payee.denom, debit, payee.place, cents, tag=tag, decision=decision)
+    book(
+        ctx,
+        wijk_id,
+        payee.denom,
+        debit,
+        payee.place,
+        cents,
+        tag=tag,
+        policy=policy,
+        decision=decision,
+    )
     if excess:
         open_redemption(ctx, payee, excess, None)
 

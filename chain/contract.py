@@ -189,7 +189,8 @@ class Context:
 
     `account` is the sender's and `wijk` its wijk (economy section 4), as the call finds them.
     `decision` is set when an effect of that decision runs, `fed` when the federation endorsed
-    it (economy B5); `base_id` is the id of the first object it makes.
+    it (economy B5); `base_id` is the id of the first object it makes. `nonce` is that of the
+    transaction, zeros where none runs: what a benefit token signs holds it (interfaces 4).
     """
 
     __slots__ = (
@@ -201,6 +202,7 @@ class Context:
         "decision",
         "fed",
         "height",
+        "nonce",
         "notices",
         "postings",
         "sender",
@@ -221,6 +223,7 @@ class Context:
         ids: Ids,
         postings: list[Posting],
         notices: list[Notice],
+        nonce: bytes = bytes(16),
         decision: bytes | None = None,
         fed: bool = False,
         base_id: bytes | None = None,
@@ -235,6 +238,7 @@ class Context:
         self.signers = signers
         self.postings = postings
         self.notices = notices
+        self.nonce = nonce
         self.decision = decision
         self.fed = fed
         self._ids = ids
@@ -283,6 +287,7 @@ class Context:
             ids=self._ids,
             postings=self.postings,
             notices=self.notices,
+            nonce=self.nonce,
             decision=decision,
             fed=fed,
             base_id=base_id,

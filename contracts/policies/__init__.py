@@ -78,6 +78,4 @@ def get_guard(rule: Guard) -> frame.Guard:
 
 def get_pool(policy_id: bytes, policy: Policy) -> Pool:
     """Return what scripts see of a policy."""
-    return Pool(
-        policy_id, policy.denom, policy.funder, policy.free, policy.pending, policy.since
-    )
+    return Pool(policy_id, policy.denom, policy.funder, policy.free, policy.pending, policy.since)

@@ -14,7 +14,6 @@ from chain.address import account_text
 from chain.codec import Account, Digest, Record, Uint
 from chain.errors import Code, Reject
 from chain.keyspaces import Member
-from chain.records import Tag
 from chain.state import Keyspace, State
 
 VERSION = 1  # of every script so far: the first field of each
@@ -208,6 +207,7 @@ class Guard(msgspec.Struct, frozen=True):
     """A guard: it allows a payment or refuses it, and may count it.
 
     `clause` names it in refusals; `nl` and `en` are its sentence, whose values `values` gives.
+    `end` gives the last book date of the policy, and the policy that inherits its free money.
     """
 
     id: str
@@ -219,13 +219,16 @@ class Guard(msgspec.Struct, frozen=True):
     judge: Callable[[Any, Pool, Payment, State], None]
     values: Callable[[Any, Pool, State, int], Values]
     count: Callable[[Any, Payment], Iterable[Counter]] | None = None
+    end: Callable[[Any], tuple[int, bytes | None]] | None = None
 
 
 class Shape(msgspec.Struct, frozen=True):
-    """How money leaves a pool. `fund` says what a funding sets aside, None where it is free money;
-    `claim` and `release` say what moves, or refuse; a shape without one has no such call.
+    """How money leaves a pool: `claim` and `release` say what moves, or refuse; a shape without
+    one has no such call. `fund` gives the steps that a funding is set aside for, and may refuse
+    it; without one money is free. `pledged`: anybody funds, not the funder alone.
 
-    `owned`: the money stays the coin of somebody else than the funder until it is paid (P0).
+    `accounts` are those that its values name. `forbids` are the clauses that the law does not
+    allow beside it, because coin that people own is paid with it (economy P0, G10).
     """
 
     id: str
@@ -238,12 +241,16 @@ class Shape(msgspec.Struct, frozen=True):
     claim: Callable[[Any, Pool, Ask, State], Payout] | None = None
     release: Callable[[Any, Pool, Ask, State], Payout] | None = None
     fund: Callable[[Any, Pool, Ask, State], tuple[tuple[int, Step], ...]] | None = None
-    owned: bool = False
+    accounts: Callable[[Any], tuple[bytes, ...]] | None = None
+    forbids: tuple[str, ...] = ()
+    pledged: bool = False
 
 
 def deny(clause: str, **params: int | str) -> NoReturn:
     """Refuse a payment in the name of a clause, with its number (economy P0, interfaces 1.5.1)."""
-    raise Reject(Code.POLICY_CLAUSE, clause=clause, **params)
+    refusal = Reject(Code.POLICY_CLAUSE, clause=clause)
+    refusal.params.update(params)  # each clause has names of its own (chain/clause_rows.py)
+    raise refusal
 
 
 def is_in_force(token: TokenRecord, date: int) -> bool:

@@ -38,7 +38,7 @@ def judge(rule: Area, pool: Pool, payment: Payment, state: State) -> None:
     """Refuse with `policy.area` unless every payee has a place in force in the area."""
     for share in payment.shares:
         if not _is_inside(rule, share, payment.time_s):
-            deny("area", codes=", ".join(rule.codes), year=rule.year)
+            deny("area", codes=", ".join(rule.codes))
 
 
 def _is_inside(rule: Area, share: Share, time_s: int) -> bool:

@@ -28,6 +28,10 @@ def judge(rule: Expiry, pool: Pool, payment: Payment, state: State) -> None:
         deny("expiry", last_on=rule.date)
 
 
+def _end(rule: Expiry) -> tuple[int, bytes | None]:
+    return rule.date, rule.return_to
+
+
 def _values(rule: Expiry, pool: Pool, state: State, date: int) -> Values:
     return {"funder": pool.funder_text, "last_on": rule.date}
 
@@ -41,4 +45,5 @@ P4 = Guard(
     fits,
     judge,
     _values,
+    end=_end,
 )

@@ -1,0 +1,152 @@
+"""The money of a pool: what goes in, what is set aside, what goes back (economy N13, I10).
+
+Pools belong to their funder until the money is spent. Everything that changes the sums of a policy
+does it here, together with its booking, so that funded = spent + pending + returned + free.
+"""
+
+from typing import Any
+
+import msgspec
+
+from chain.books import FIN, POOL, book, check_balance, check_not_frozen, get_payer, give_back
+from chain.codec import Cents, Digest, Record, Uint
+from chain.contract import Context, require_amount
+from chain.errors import Code, Reject, require
+from chain.keyspaces import BOARD
+from contracts.policies import POLICIES, Policy, get_guard, get_pool, get_shape
+from contracts.policies.frame import ACTIVE, CLOSED, STEPS, Ask, Guard
+
+BUDGET = "budget"  # the clause that a policy of a wijk's own fund cannot do without
+
+
+class Fund(Record, frozen=True, tag="policy.fund"):
+    """Put own coin into a pool; for a pledge also how many pieces are wanted (economy P8)."""
+
+    policy: Digest
+    cents: Cents
+    qty: Uint | None
+
+
+class Close(Record, frozen=True, tag="policy.close"):
+    """End a policy: free money goes back to its funder."""
+
+    policy: Digest
+
+
+def require_policy(ctx: Context, policy_id: bytes) -> Policy:
+    """Return a policy, or refuse with `tx.unknown-id`."""
+    policy = POLICIES.get(ctx.state, policy_id)
+    if policy is None:
+        raise Reject(Code.TX_UNKNOWN_ID, id=policy_id.hex())
+    return policy
+
+
+def fund(ctx: Context, call: Fund) -> None:
+    """economy N13, P8. Refuses role, not-active, denom, low-balance, amount; frozen; no-basis."""
+    policy = require_policy(ctx, call.policy)
+    require_amount(call.cents)
+    shape = get_shape(policy.shape)
+    if not shape.pledged and ctx.sender != policy.funder:
+        raise Reject(Code.TX_ROLE, role="funder")
+    require(policy.status == ACTIVE, Code.POLICY_NOT_ACTIVE)
+    require(policy.denom == ctx.denom, Code.POLICY_DENOM, denom=policy.denom)
+    payer = get_payer(ctx)
+    check_balance(ctx, payer, call.cents)
+    ask = Ask(
+        ctx.tx_id,
+        ctx.sender,
+        policy.funder,
+        call.cents,
+        ctx.clock.book_date,
+        ctx.time_s,
+        qty=call.qty,
+    )
+    if shape.fund is not None:
+        steps = shape.fund(policy.shape, get_pool(call.policy, policy), ask, ctx.state)
+    else:
+        require(call.qty is None, Code.POLICY_AMOUNT, amount_cents=call.cents)
+        steps = ()
+    check_not_frozen(ctx, payer.id, payer.account)
+    # A wijk's own fund is spent on a decision or on budget lines, also through a pool (I11, E35).
+    lined = any(get_guard(guard).clause == BUDGET for guard in policy.guards)
+    require(payer.account.kind != BOARD or lined, Code.COIN_NO_BASIS)
+
+    for number, step in steps:
+        STEPS.put(ctx.state, step, call.policy, number)
+    book(
+        ctx,
+        ctx.wijk_id,
+        policy.denom,
+        payer.place,
+        (POOL, call.policy),
+        call.cents,
+        tag=FIN,
+        policy=call.policy,
+    )
+    set_aside, free = (call.cents, 0) if steps else (0, call.cents)
+    add_sums(ctx, call.policy, funded=call.cents, pending=set_aside, free=free)
+    ctx.emit("policy.PolicyFunded", call.policy, ctx.sender, call.cents, call.qty)
+
+
+def close(ctx: Context, call: Close) -> None:
+    """economy section 4. Refuses role, done, pending. Nobody but the funder before its end."""
+    policy = require_policy(ctx, call.policy)
+    last = get_last_date(policy)
+    ended = last is not None and ctx.clock.book_date > last
+    if ctx.sender != policy.funder and not ended:
+        raise Reject(Code.TX_ROLE, role="funder")
+    require(policy.status != CLOSED, Code.POLICY_DONE)
+    require(policy.pending == 0, Code.POLICY_PENDING, amount_cents=policy.pending)
+    end(ctx, call.policy, policy, None)
+
+
+def get_last_date(policy: Policy) -> int | None:
+    """Return the last book date of a policy, YYYYMMDD, the earliest that a guard sets, or None."""
+    ends = [script.end(rule) for rule, script in _guards(policy) if script.end is not None]
+    return min(ends)[0] if ends else None
+
+
+def get_heir(policy: Policy) -> bytes | None:
+    """Return the policy that inherits the free money when the earliest end comes (P4, P15)."""
+    ends = [script.end(rule) for rule, script in _guards(policy) if script.end is not None]
+    first = min(date for date, _ in ends)
+    return next(heir for date, heir in ends if date == first)
+
+
+def end(ctx: Context, policy_id: bytes, policy: Policy, heir_id: bytes | None) -> None:
+    """Close a policy and send its free money to its heir, where that can take it, or home."""
+    left = policy.free
+    heir = None if heir_id is None else POLICIES.get(ctx.state, heir_id)
+    takes = (
+        heir is not None
+        and heir.status == ACTIVE
+        and (heir.funder, heir.denom) == (policy.funder, policy.denom)
+        and get_shape(heir.shape).fund is None
+    )
+    closed = msgspec.structs.replace(policy, status=CLOSED)
+    POLICIES.put(ctx.state, closed, policy_id)
+    if left and takes and heir_id is not None:
+        place = (POOL, heir_id)
+        wijk = policy.denom.partition(":")[0]
+        book(ctx, wijk, policy.denom, (POOL, policy_id), place, left, tag=FIN, policy=policy_id)
+        add_sums(ctx, heir_id, funded=left, free=left)
+    elif left:
+        give_back(ctx, (POOL, policy_id), policy.funder, left, policy=policy_id)
+    if left:
+        add_sums(ctx, policy_id, returned=left, free=-left)
+    ctx.emit("policy.PolicyClosed", policy_id, left, heir_id if takes else None)
+
+
+def add_sums(ctx: Context, policy_id: bytes, **deltas: int) -> None:
+    """Change the sums of a policy; they stay at zero or above and in balance (economy I10)."""
+    policy = require_policy(ctx, policy_id)
+    changed = {name: getattr(policy, name) + delta for name, delta in deltas.items()}
+    assert min(changed.values()) >= 0, f"policy {policy_id.hex()} at {changed}"
+    after = msgspec.structs.replace(policy, **changed)
+    parts = after.spent + after.pending + after.returned + after.free
+    assert after.funded == parts, f"policy {policy_id.hex()}: {after.funded} is not {parts}"
+    POLICIES.put(ctx.state, after, policy_id)
+
+
+def _guards(policy: Policy) -> list[tuple[Any, Guard]]:
+    return [(rule, get_guard(rule)) for rule in policy.guards]

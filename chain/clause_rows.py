@@ -31,6 +31,58 @@ CLAUSES: dict[str, tuple[str, str]] = {
         "Dit potje wordt verdeeld: noem de eerste van de verdeling als ontvanger.",
         "This money is split: name the first of the split as payee.",
     ),
+    "benefit": (
+        "Voor u wordt nu niets betaald.[ Reden: {cause}.][ Nog over: {remaining_cents}.]",
+        "Nothing is paid for you now.[ Why: {cause}.][ Left: {remaining_cents}.]",
+    ),
+    "milestone": (
+        "Deze stap kan niet worden betaald.[ Stap {step} verliep na {last_on}.]"
+        "[ Stap {first} komt eerst.]",
+        "This step cannot be paid.[ Step {step} lapsed after {last_on}.][ Step {first} comes first.]",
+    ),
+    "escrow": (
+        "Dit bedrag staat nog vast.[ Zonder akkoord kan het vanaf {from_at}.]",
+        "This amount is still held.[ Without agreement it can go from {from_at}.]",
+    ),
+    "collective_buy": (
+        "Dit kan nu niet bij deze gezamenlijke inkoop.[ Meedoen kan tot en met {last_on}, daarna"
+        " volgt de uitslag.][ Er doen al {most} mensen mee.]",
+        "Not possible now for this joint purchase.[ Joining is possible until {last_on}, the result"
+        " comes after.][ {most} people take part already.]",
+    ),
+    "budget": (
+        "Deze post kan dit niet betalen[: {line}].[ Nog {remaining_cents} van {total_cents}.]",
+        "This line cannot pay this[: {line}].[ {remaining_cents} of {total_cents} left.]",
+    ),
+    "payroll": (
+        "Deze uren kunnen zo niet worden betaald.[ Reden: {cause}.][ Deze maand nog {hours} uur.]"
+        "[ Per uur hoogstens {hour_cents}.][ Vrijwilligersruimte: deze maand nog {month_cents}, dit"
+        " jaar nog {year_cents}.]",
+        "These hours cannot be paid like this.[ Why: {cause}.][ {hours} hours left this month.]"
+        "[ At most {hour_cents} an hour.][ Volunteer allowance: {month_cents} left this month,"
+        " {year_cents} this year.]",
+    ),
+    "match": (
+        "Bij deze betaling wordt niets bijgelegd.[ Reden: {cause}.]",
+        "Nothing is added to this payment.[ Why: {cause}.]",
+    ),
+    "recurring": (
+        "Deze termijn kan nog niet worden betaald.[ Het kan vanaf {first_on}.]"
+        "[ Er zijn {most} termijnen.]",
+        "This instalment cannot be paid yet.[ It can from {first_on}.][ There are {most} of them.]",
+    ),
+    "pact": (
+        "Dit valt buiten de afspraak tussen de wijken.[ Met {wijk}: nog {remaining_cents}.]"
+        "[ Dit gaat over een andere wijk dan {other}.]"
+        "[ Alleen voor: {kinds}.][ De {places} plaatsen zijn bezet.][ Reden: {cause}.]",
+        "This is outside the pact between the wijken.[ With {wijk}: {remaining_cents} left.]"
+        "[ This is about another wijk than {other}.]"
+        "[ Only for: {kinds}.][ The {places} places are taken.][ Why: {cause}.]",
+    ),
+    "sunset": (
+        "Deze regel geldt niet meer.[ Hij gold tot en met {last_on}.]",
+        "This rule applies no more.[ It applied up to and including {last_on}.]",
+    ),
     "claim": (
         "Uit dit potje wordt alleen op aanvraag betaald.",
         "This money is paid on a claim only.",

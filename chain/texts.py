@@ -23,7 +23,7 @@ EXIT_NODE_CONFIGURATION = 78
 RETRY_AFTER_S_DEFAULT = 5  # `after` always says when (interfaces 1.5)
 VALUE_LENGTH_MAX = 200  # a sentence stays a sentence, whatever a value holds
 LIST_ITEMS_MAX = 20
-TRANSLATED = ("cause", "role", "period")  # values whose words have a row in `WORDS`
+TRANSLATED = ("cause", "role", "period", "op")  # values whose words have a row in `WORDS`
 
 _CLAUSE = 2107
 _KIND_NAMES = ("kinds", "excluded")

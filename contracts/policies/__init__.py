@@ -15,24 +15,27 @@ from contracts.policies.frame import Pool
 from contracts.policies.p00_claim import CLAIM, Claim
 from contracts.policies.p01_area import P1, Area
 from contracts.policies.p02_category import P2, Category
+from contracts.policies.p03_benefit import P3, Benefit
 from contracts.policies.p04_expiry import P4, Expiry
 from contracts.policies.p05_cap import P5, Cap
+from contracts.policies.p06_milestone import P6, Milestone
+from contracts.policies.p07_escrow import P7, EscrowRule
+from contracts.policies.p08_collective_buy import P8, CollectiveBuy
+from contracts.policies.p09_budget import P9, Budget
+from contracts.policies.p10_payroll import P10, Payroll
+from contracts.policies.p12_recurring import P12, Recurring
+from contracts.policies.p13_pact import P13, PactRule
+from contracts.policies.p14_split import Part
+from contracts.policies.p15_sunset import P15, Sunset
 
 GUARDS_MAX = 7  # economy section 4: each of the seven guards once
 
-SHAPES: tuple[frame.Shape, ...] = (CLAIM,)
-GUARDS: tuple[frame.Guard, ...] = (P1, P2, P4, P5)
+SHAPES: tuple[frame.Shape, ...] = (CLAIM, P3, P6, P7, P8, P10, P12)
+GUARDS: tuple[frame.Guard, ...] = (P1, P2, P4, P5, P9, P13, P15)
 
-Shape = Claim
-Guard = Area | Category | Expiry | Cap
+Shape = Claim | Benefit | Milestone | EscrowRule | CollectiveBuy | Payroll | Recurring
+Guard = Area | Category | Expiry | Cap | Budget | PactRule | Sunset
 Guards = Annotated[tuple[Guard, ...], msgspec.Meta(max_length=GUARDS_MAX)]
-
-
-class Part(Record, frozen=True):
-    """One payee of a split and its weight (economy P14)."""
-
-    account: Account
-    weight: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 
 
 class Policy(Record, frozen=True):

@@ -14,6 +14,7 @@ from chain.address import account_text
 from chain.codec import Account, Digest, Record, Uint
 from chain.errors import Code, Reject
 from chain.keyspaces import Member
+from chain.money_text import Lang
 from chain.state import Keyspace, State
 
 VERSION = 1  # of every script so far: the first field of each
@@ -31,13 +32,13 @@ class Used(Record, frozen=True):
     """`used/<policy>/<what>/<of>`: what was counted in the newest two periods that had any.
 
     `what` is the name of a counter (`day`, `payee`, `line` ...), `of` whose it is: an account, a
-    token, a budget line, or empty for the whole pool. Amounts in cents.
+    token, a budget line, or empty for the whole pool. Cents, or seconds for `seconds`.
     """
 
     period: Uint
-    cents: Uint
+    count: Uint
     period_before: Uint
-    cents_before: Uint
+    count_before: Uint
 
 
 USED: Keyspace[Used] = Keyspace("used", Used, 3)
@@ -59,6 +60,12 @@ class Pledge(Record, frozen=True, tag="step.pledge"):
     cents: Uint
 
 
+class Pledges(Record, frozen=True, tag="step.pledges"):
+    """How many pledges a collective purchase has; at number 0, they stand at 1 and on."""
+
+    count: Uint
+
+
 class Escrow(Record, frozen=True, tag="step.escrow"):
     """The one escrow of P7: since when money is in it, when the payee delivered, 0 for not yet,
     whether the payer or an arbiter objected, and who said what the payee is to get, in cents.
@@ -70,7 +77,7 @@ class Escrow(Record, frozen=True, tag="step.escrow"):
     said: tuple[tuple[Account, Uint], ...]
 
 
-Step = Paid | Pledge | Escrow
+Step = Paid | Pledge | Pledges | Escrow
 # `step/<policy>/<n>`: n is the step of P6, the number of P12, the pledge of P8, 1 for P7.
 STEPS: Keyspace[Step] = Keyspace("step", Step, 2)
 # `cited/<policy>/<payment>`: cents that P11 added to a payment; each is cited once.
@@ -158,11 +165,27 @@ class Ask(msgspec.Struct, frozen=True):
     token_record: TokenRecord | None = None
 
 
+class Counter(msgspec.Struct, frozen=True):
+    """What one payment adds to one counter of a script."""
+
+    what: str
+    of: Of
+    period: int
+    amount: int
+
+
+Values = Mapping[str, object]
+
+
+Write = tuple[Keyspace[Any], Any, tuple[bytes | str | int, ...]]  # a value and where it goes
+
+
 class Payout(msgspec.Struct, frozen=True):
     """What a shape lets happen: cents from free and from pending money of the pool, and from the
-    own coin of `payer`; cents of pending money that go back; and what it remembers of it.
+    own coin of `payer`; who gets pending money back; and what it remembers of it.
 
-    `back` are (account, cents) to whom pending money returns. Nothing moves before guards agree.
+    `parts` divides the pending cents into bookings, each with a reason of its own. `told` are
+    numbers for the shape's sentence. Nothing moves before all guards agree.
     """
 
     free: int = 0
@@ -170,10 +193,11 @@ class Payout(msgspec.Struct, frozen=True):
     own: int = 0
     payer: bytes | None = None
     payee: bytes | None = None
+    parts: tuple[int, ...] = ()
     back: tuple[tuple[bytes, int], ...] = ()
-    steps: tuple[tuple[int, Step], ...] = ()
-    token: TokenRecord | None = None
-    cited: bytes | None = None
+    writes: tuple[Write, ...] = ()
+    counters: tuple[Counter, ...] = ()
+    told: Values = {}
     done: bool = False
 
     @property
@@ -191,18 +215,6 @@ class Draft(msgspec.Struct, frozen=True):
     state: State
 
 
-class Counter(msgspec.Struct, frozen=True):
-    """What one payment adds to one counter of a script."""
-
-    what: str
-    of: Of
-    period: int
-    cents: int
-
-
-Values = Mapping[str, object]
-
-
 class Guard(msgspec.Struct, frozen=True):
     """A guard: it allows a payment or refuses it, and may count it.
 
@@ -217,15 +229,15 @@ class Guard(msgspec.Struct, frozen=True):
     en: str
     fits: Callable[[Any, Draft], bool]
     judge: Callable[[Any, Pool, Payment, State], None]
-    values: Callable[[Any, Pool, State, int], Values]
-    count: Callable[[Any, Payment], Iterable[Counter]] | None = None
+    values: Callable[[Any, Pool, State, int, Lang], Values]
+    count: Callable[[Any, Pool, Payment, State], Iterable[Counter]] | None = None
     end: Callable[[Any], tuple[int, bytes | None]] | None = None
 
 
 class Shape(msgspec.Struct, frozen=True):
     """How money leaves a pool: `claim` and `release` say what moves, or refuse; a shape without
-    one has no such call. `fund` gives the steps that a funding is set aside for, and may refuse
-    it; without one money is free. `pledged`: anybody funds, not the funder alone.
+    one has no such call. `fund` says what is remembered of a funding that is set aside, and may
+    refuse it; without one money is free. `pledged`: anybody funds, not the funder alone.
 
     `accounts` are those that its values name. `forbids` are the clauses that the law does not
     allow beside it, because coin that people own is paid with it (economy P0, G10).
@@ -237,10 +249,10 @@ class Shape(msgspec.Struct, frozen=True):
     nl: str
     en: str
     fits: Callable[[Any, Draft], bool]
-    values: Callable[[Any, Pool, State, int], Values]
+    values: Callable[[Any, Pool, State, int, Lang], Values]
     claim: Callable[[Any, Pool, Ask, State], Payout] | None = None
     release: Callable[[Any, Pool, Ask, State], Payout] | None = None
-    fund: Callable[[Any, Pool, Ask, State], tuple[tuple[int, Step], ...]] | None = None
+    fund: Callable[[Any, Pool, Ask, State], tuple[Write, ...]] | None = None
     accounts: Callable[[Any], tuple[bytes, ...]] | None = None
     forbids: tuple[str, ...] = ()
     pledged: bool = False
@@ -258,31 +270,33 @@ def is_in_force(token: TokenRecord, date: int) -> bool:
     return token.period in (0, get_period(date, MONTH), get_period(date, YEAR))
 
 
-def spend(token: TokenRecord | None, cents: int) -> TokenRecord | None:
-    """Return a token after `cents` were used with it."""
-    if token is None:
-        return None
-    return msgspec.structs.replace(token, used=token.used + cents)
+def spend(pool: Pool, ask: Ask, cents: int) -> tuple[Write, ...]:
+    """Return what is remembered of `cents` used with the token of a claim, if there is one."""
+    token = ask.token_record
+    if token is None or ask.token is None:
+        return ()
+    used = msgspec.structs.replace(token, used=token.used + cents)
+    return ((TOKENS, used, (pool.id, ask.token)),)
 
 
 def get_used(state: State, policy: bytes, what: str, of: Of, period: int) -> int:
-    """Return what was counted in a period, one of the newest two, in cents."""
+    """Return what was counted in a period, one of the newest two."""
     found = USED.get(state, policy, what, of)
     if found is None:
         return 0
     if found.period == period:
-        return found.cents
-    return found.cents_before if found.period_before == period else 0
+        return found.count
+    return found.count_before if found.period_before == period else 0
 
 
 def add_used(state: State, policy: bytes, counter: Counter) -> None:
-    """Count cents in a period; periods never go back, because block time does not."""
+    """Count in a period; periods never go back, because block time does not."""
     found = USED.get(state, policy, counter.what, counter.of)
     if found is None:
         found = Used(counter.period, 0, 0, 0)
     if found.period != counter.period:
-        found = Used(counter.period, 0, found.period, found.cents)
-    counted = msgspec.structs.replace(found, cents=found.cents + counter.cents)
+        found = Used(counter.period, 0, found.period, found.count)
+    counted = msgspec.structs.replace(found, count=found.count + counter.amount)
     USED.put(state, counted, policy, counter.what, counter.of)
 
 

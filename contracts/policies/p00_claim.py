@@ -5,6 +5,7 @@ for what, the token says who (ADR 0064).
 """
 
 from chain.codec import Record, Uint
+from chain.money_text import Lang
 from chain.state import State
 from contracts.policies.frame import (
     Ask,
@@ -37,10 +38,10 @@ def claim(rule: Claim, pool: Pool, ask: Ask, state: State) -> Payout:
         deny("token")
     if ask.sender != pool.funder and token is None:
         deny("token")
-    return Payout(free=ask.cents, payee=ask.payee, token=spend(token, ask.cents))
+    return Payout(free=ask.cents, payee=ask.payee, writes=spend(pool, ask, ask.cents))
 
 
-def _values(rule: Claim, pool: Pool, state: State, date: int) -> Values:
+def _values(rule: Claim, pool: Pool, state: State, date: int, lang: Lang) -> Values:
     return {"funder": pool.funder_text, "free_cents": pool.free}
 
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import msgspec
 
 from chain.codec import Bit, Record, Uint
+from chain.money_text import Lang
 from chain.state import State
 from chain.text_rules import CBS_YEARS, is_area
 from contracts.policies.frame import Draft, Guard, Payment, Pool, Share, Values, Word24, deny
@@ -52,7 +53,7 @@ def _is_inside(rule: Area, share: Share, time_s: int) -> bool:
     return False
 
 
-def _values(rule: Area, pool: Pool, state: State, date: int) -> Values:
+def _values(rule: Area, pool: Pool, state: State, date: int, lang: Lang) -> Values:
     return {"codes": rule.codes, "cause": "market-days" if rule.temporary else ""}
 
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import msgspec
 
 from chain.codec import Record, Uint
+from chain.money_text import Lang
 from chain.state import State
 from contracts.policies.frame import Draft, Guard, Payment, Pool, Share, Values, Word24, deny
 
@@ -61,7 +62,7 @@ def _get_kinds(share: Share, product: str | None) -> list[str]:
     return kinds
 
 
-def _values(rule: Category, pool: Pool, state: State, date: int) -> Values:
+def _values(rule: Category, pool: Pool, state: State, date: int, lang: Lang) -> Values:
     return {"kinds": rule.allow, "excluded": rule.deny}
 
 

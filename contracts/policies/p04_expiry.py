@@ -5,6 +5,7 @@ It is the funder's until it is spent; the coin that people own never expires.
 
 from chain.codec import Digest, Record, Uint
 from chain.dates import is_date
+from chain.money_text import Lang
 from chain.state import State
 from contracts.policies.frame import Date, Draft, Guard, Payment, Pool, Values, deny
 
@@ -32,7 +33,7 @@ def _end(rule: Expiry) -> tuple[int, bytes | None]:
     return rule.date, rule.return_to
 
 
-def _values(rule: Expiry, pool: Pool, state: State, date: int) -> Values:
+def _values(rule: Expiry, pool: Pool, state: State, date: int, lang: Lang) -> Values:
     return {"funder": pool.funder_text, "last_on": rule.date}
 
 

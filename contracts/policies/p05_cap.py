@@ -6,6 +6,7 @@ Days and months are those of book dates. Each cap counts what left the pool.
 from collections.abc import Iterator
 
 from chain.codec import Cents, Record, Uint
+from chain.money_text import Lang
 from chain.state import State
 from contracts.policies.frame import (
     MONTH,
@@ -69,7 +70,7 @@ def _check(cents: int, left: int, period: str) -> None:
         deny("cap", period=period, remaining_cents=left)
 
 
-def count(rule: Cap, payment: Payment) -> Iterator[Counter]:
+def count(rule: Cap, pool: Pool, payment: Payment, state: State) -> Iterator[Counter]:
     """Return what a payment adds to each cap that is set."""
     month = get_period(payment.date, MONTH)
     if rule.per_day:
@@ -83,7 +84,7 @@ def count(rule: Cap, payment: Payment) -> Iterator[Counter]:
         yield Counter(TOKEN_COUNTER, payment.token, month, payment.cents)
 
 
-def _values(rule: Cap, pool: Pool, state: State, date: int) -> Values:
+def _values(rule: Cap, pool: Pool, state: State, date: int, lang: Lang) -> Values:
     """The caps of a payment, payee and token, and what is left of those of day and month."""
     values: dict[str, object] = {}
     if rule.per_payment:

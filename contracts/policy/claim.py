@@ -26,15 +26,13 @@ from chain.codec import Account, Cents, Digest, PublicKey, Record, Signature, Ui
 from chain.contract import Context, get_account, require_amount
 from chain.crypto import verify
 from chain.errors import Code, Reject, require
-from chain.keyspaces import WIJKEN
+from chain.keyspaces import BOARD, WIJKEN
 from chain.records import Tag
 from chain.text_rules import is_code
 from contracts.policies import POLICIES, Policy, get_guard, get_pool, get_shape
 from contracts.policies.frame import (
     ACTIVE,
-    CITED,
     CLOSED,
-    STEPS,
     TOKENS,
     Ask,
     Payment,
@@ -44,7 +42,8 @@ from contracts.policies.frame import (
     add_used,
     deny,
 )
-from contracts.policy.pools import add_sums, require_policy
+from contracts.policies.p14_split import divide
+from contracts.policy.pools import add_sums, get_heir, go_home, has_lines, require_policy
 
 DATED = ("expiry", "sunset")  # guards that stop new claims, and not what is set aside already
 
@@ -149,11 +148,13 @@ def pay_out(
     excesses = [check_room(ctx, payee, cents) for payee, cents in payees]
     if payer is not None:
         check_not_frozen(ctx, payer.id, payer.account)
+        require(payer.account.kind != BOARD or has_lines(policy), Code.COIN_NO_BASIS)
     for payee, _ in payees:
         check_contracted(payee)
 
-    _remember(ctx, policy_id, policy, ask, payout, payment)
-    sources: list[tuple[Place, int]] = [((POOL, policy_id), payout.free + payout.pending)]
+    _remember(ctx, policy_id, policy, payout, payment)
+    amounts = (payout.free, *(payout.parts or (payout.pending,)))
+    sources: list[tuple[Place, int]] = [((POOL, policy_id), cents) for cents in amounts]
     if payer is not None:
         sources.append((payer.place, payout.own))
     _book(ctx, policy_id, sources, payees, excesses, tag)
@@ -161,19 +162,14 @@ def pay_out(
 
 
 def _get_payees(ctx: Context, policy: Policy, payout: Payout) -> list[tuple[Payee, int]]:
-    """Return who gets what: the payee, or the shares of a split (economy P14).
-
-    Shares are rounded down and the first gets what is left over; who would get nothing is left out.
-    """
+    """Return who gets what: the payee, or the shares of a split; nobody gets zero (P14)."""
     if payout.cents == 0 or payout.payee is None:
         return []
     if not policy.split:
         return [(get_payee(ctx, payout.payee), payout.cents)]
     if payout.payee != policy.split[0].account:
         deny("split")
-    total = sum(part.weight for part in policy.split)
-    shares = [payout.cents * part.weight // total for part in policy.split]
-    shares[0] += payout.cents - sum(shares)
+    shares = divide(payout.cents, policy.split)
     return [
         (get_payee(ctx, part.account), cents)
         for part, cents in zip(policy.split, shares, strict=True)
@@ -232,20 +228,20 @@ def _get_payer(ctx: Context, payout: Payout) -> Party | None:
 
 
 def _remember(
-    ctx: Context, policy_id: bytes, policy: Policy, ask: Ask, payout: Payout, payment: Payment
+    ctx: Context, policy_id: bytes, policy: Policy, payout: Payout, payment: Payment
 ) -> None:
     """Write what shape and guards count, so that nothing is paid twice."""
-    for number, step in payout.steps:
-        STEPS.put(ctx.state, step, policy_id, number)
-    if payout.token is not None and ask.token is not None:
-        TOKENS.put(ctx.state, payout.token, policy_id, ask.token)
-    if payout.cited is not None:
-        CITED.put(ctx.state, payout.free, policy_id, payout.cited)
+    for space, value, parts in payout.writes:
+        space.put(ctx.state, value, *parts)
+    for counter in payout.counters:
+        add_used(ctx.state, policy_id, counter)
     if payment.cents:
+        pool = get_pool(policy_id, policy)
         for rule in policy.guards:
             guard = get_guard(rule)
-            for counter in guard.count(rule, payment) if guard.count is not None else ():
-                add_used(ctx.state, policy_id, counter)
+            if guard.count is not None:
+                for counter in guard.count(rule, pool, payment, ctx.state):
+                    add_used(ctx.state, policy_id, counter)
 
 
 def _book(
@@ -267,7 +263,7 @@ def _book(
     for (payee, share), excess in zip(payees, excesses, strict=True):
         rest = share
         while rest:
-            if here == 0:
+            while here == 0:
                 source += 1
                 here = sources[source][1]
             cents = min(rest, here)
@@ -293,8 +289,13 @@ def _give_back(ctx: Context, policy_id: bytes, policy: Policy, payout: Payout) -
         pending=-(payout.pending + back),
         free=-payout.free,
     )
+    # After its end what comes back goes where free money went (P4), but a pledge is its buyer's.
+    ended = policy.status == CLOSED and not get_shape(policy.shape).pledged
     for account, cents in payout.back:
-        give_back(ctx, (POOL, policy_id), account, cents, policy=policy_id)
+        if ended and account == policy.funder:
+            go_home(ctx, policy_id, policy, cents, get_heir(policy))
+        else:
+            give_back(ctx, (POOL, policy_id), account, cents, policy=policy_id)
     if payout.done:
         now = require_policy(ctx, policy_id)
         POLICIES.put(ctx.state, msgspec.structs.replace(now, status=CLOSED), policy_id)

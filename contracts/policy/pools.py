@@ -14,7 +14,7 @@ from chain.contract import Context, require_amount
 from chain.errors import Code, Reject, require
 from chain.keyspaces import BOARD
 from contracts.policies import POLICIES, Policy, get_guard, get_pool, get_shape
-from contracts.policies.frame import ACTIVE, CLOSED, STEPS, Ask, Guard
+from contracts.policies.frame import ACTIVE, CLOSED, Ask, Guard
 
 BUDGET = "budget"  # the clause that a policy of a wijk's own fund cannot do without
 
@@ -62,17 +62,16 @@ def fund(ctx: Context, call: Fund) -> None:
         qty=call.qty,
     )
     if shape.fund is not None:
-        steps = shape.fund(policy.shape, get_pool(call.policy, policy), ask, ctx.state)
+        writes = shape.fund(policy.shape, get_pool(call.policy, policy), ask, ctx.state)
     else:
         require(call.qty is None, Code.POLICY_AMOUNT, amount_cents=call.cents)
-        steps = ()
+        writes = ()
     check_not_frozen(ctx, payer.id, payer.account)
     # A wijk's own fund is spent on a decision or on budget lines, also through a pool (I11, E35).
-    lined = any(get_guard(guard).clause == BUDGET for guard in policy.guards)
-    require(payer.account.kind != BOARD or lined, Code.COIN_NO_BASIS)
+    require(payer.account.kind != BOARD or has_lines(policy), Code.COIN_NO_BASIS)
 
-    for number, step in steps:
-        STEPS.put(ctx.state, step, call.policy, number)
+    for space, value, parts in writes:
+        space.put(ctx.state, value, *parts)
     book(
         ctx,
         ctx.wijk_id,
@@ -83,7 +82,7 @@ def fund(ctx: Context, call: Fund) -> None:
         tag=FIN,
         policy=call.policy,
     )
-    set_aside, free = (call.cents, 0) if steps else (0, call.cents)
+    set_aside, free = (0, call.cents) if shape.fund is None else (call.cents, 0)
     add_sums(ctx, call.policy, funded=call.cents, pending=set_aside, free=free)
     ctx.emit("policy.PolicyFunded", call.policy, ctx.sender, call.cents, call.qty)
 
@@ -109,32 +108,42 @@ def get_last_date(policy: Policy) -> int | None:
 def get_heir(policy: Policy) -> bytes | None:
     """Return the policy that inherits the free money when the earliest end comes (P4, P15)."""
     ends = [script.end(rule) for rule, script in _guards(policy) if script.end is not None]
-    first = min(date for date, _ in ends)
-    return next(heir for date, heir in ends if date == first)
+    first = min((date for date, _ in ends), default=0)
+    return next((heir for date, heir in ends if date == first), None)
 
 
 def end(ctx: Context, policy_id: bytes, policy: Policy, heir_id: bytes | None) -> None:
     """Close a policy and send its free money to its heir, where that can take it, or home."""
+    POLICIES.put(ctx.state, msgspec.structs.replace(policy, status=CLOSED), policy_id)
     left = policy.free
-    heir = None if heir_id is None else POLICIES.get(ctx.state, heir_id)
-    takes = (
-        heir is not None
-        and heir.status == ACTIVE
-        and (heir.funder, heir.denom) == (policy.funder, policy.denom)
-        and get_shape(heir.shape).fund is None
-    )
-    closed = msgspec.structs.replace(policy, status=CLOSED)
-    POLICIES.put(ctx.state, closed, policy_id)
-    if left and takes and heir_id is not None:
-        place = (POOL, heir_id)
-        wijk = policy.denom.partition(":")[0]
-        book(ctx, wijk, policy.denom, (POOL, policy_id), place, left, tag=FIN, policy=policy_id)
-        add_sums(ctx, heir_id, funded=left, free=left)
-    elif left:
-        give_back(ctx, (POOL, policy_id), policy.funder, left, policy=policy_id)
+    took = None
     if left:
         add_sums(ctx, policy_id, returned=left, free=-left)
-    ctx.emit("policy.PolicyClosed", policy_id, left, heir_id if takes else None)
+        took = go_home(ctx, policy_id, policy, left, heir_id)
+    ctx.emit("policy.PolicyClosed", policy_id, left, took)
+
+
+def go_home(
+    ctx: Context, policy_id: bytes, policy: Policy, cents: int, heir_id: bytes | None
+) -> bytes | None:
+    """Book money of a pool to its heir, where that can take it, else to the funder.
+
+    An heir takes free money of the same funder and coin while it is active (economy P15).
+    """
+    heir = None if heir_id is None else POLICIES.get(ctx.state, heir_id)
+    if (
+        heir is None
+        or heir_id is None
+        or heir.status != ACTIVE
+        or (heir.funder, heir.denom) != (policy.funder, policy.denom)
+        or get_shape(heir.shape).fund is not None
+    ):
+        give_back(ctx, (POOL, policy_id), policy.funder, cents, policy=policy_id)
+        return None
+    wijk, denom = get_pool(policy_id, policy).wijk, policy.denom
+    book(ctx, wijk, denom, (POOL, policy_id), (POOL, heir_id), cents, tag=FIN, policy=policy_id)
+    add_sums(ctx, heir_id, funded=cents, free=cents)
+    return heir_id
 
 
 def add_sums(ctx: Context, policy_id: bytes, **deltas: int) -> None:
@@ -146,6 +155,11 @@ def add_sums(ctx: Context, policy_id: bytes, **deltas: int) -> None:
     parts = after.spent + after.pending + after.returned + after.free
     assert after.funded == parts, f"policy {policy_id.hex()}: {after.funded} is not {parts}"
     POLICIES.put(ctx.state, after, policy_id)
+
+
+def has_lines(policy: Policy) -> bool:
+    """Say whether a policy has budget lines, which a wijk's own fund may be spent on (I11)."""
+    return any(get_guard(guard).clause == BUDGET for guard in policy.guards)
 
 
 def _guards(policy: Policy) -> list[tuple[Any, Guard]]:

@@ -17,7 +17,6 @@ from chain.text_rules import is_code
 from contracts.policies import (
     POLICIES,
     Guards,
-    Part,
     Policy,
     Shape,
     get_guard,
@@ -25,12 +24,9 @@ from contracts.policies import (
 )
 from contracts.policies.frame import ACTIVE, DRAFT, VERSION, Draft, Word24
 from contracts.policies.frame import Guard as GuardScript
+from contracts.policies.p14_split import Split
 from contracts.policy.ends import note_end
 from contracts.policy.pools import get_last_date, require_policy
-
-SPLIT_MIN, SPLIT_MAX = 2, 50  # economy P14
-
-Split = Annotated[tuple[Part, ...], msgspec.Meta(min_length=SPLIT_MIN, max_length=SPLIT_MAX)]
 
 
 class Create(Record, frozen=True, tag="policy.create"):

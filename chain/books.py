@@ -14,6 +14,7 @@ from chain.codec import CENTS_MAX, Account, Digest, Record, Uint
 from chain.contract import Context, get_account
 from chain.dates import add_banking_days, compute_book_date
 from chain.errors import Code, Reject, require
+from chain.gifts import note_gift
 from chain.keyspaces import (
     ACCOUNTS,
     BALANCES,
@@ -336,6 +337,9 @@ def credit_payee(
         policy=policy,
         decision=decision,
     )
+    if debit[0] == MEMBER and isinstance(debit[1], bytes):
+        today = ctx.clock.book_date
+        note_gift(ctx.state, payee.denom, payee.id, debit[1], cents, ctx.tx_id, today)
     if excess:
         open_redemption(ctx, payee, excess, None)
 

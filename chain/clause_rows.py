@@ -5,56 +5,63 @@ falls away when one of its values is missing, as in `chain/text_rows.py`. The se
 see before they sign stand with the scripts, in `contracts/policies/`.
 """
 
+
+def _both(nl: str, en: str) -> tuple[str, str]:
+    """Return a sentence in Dutch and in English."""
+    return nl, en
+
+
 # clause -> (Dutch, English)
 CLAUSES: dict[str, tuple[str, str]] = {
-    "area": (
+    "area": _both(
         "Deze ontvanger heeft geen plek in het gebied van dit potje[: {codes}].",
         "This payee has no place in the area of this money[: {codes}].",
     ),
-    "category": (
+    "category": _both(
         "Dit potje is hier niet voor.[ Alleen voor: {kinds}.][ Uitgesloten: {excluded}.]",
         "This money is not for this.[ Only for: {kinds}.][ Excluded: {excluded}.]",
     ),
-    "expiry": (
+    "expiry": _both(
         "Dit tegoed is verlopen.[ Het gold tot en met {last_on}.]",
         "This credit has lapsed.[ It was valid up to and including {last_on}.]",
     ),
-    "cap": (
+    "cap": _both(
         "Dit is meer dan dit potje nu mag betalen.[ Nog {remaining_cents} {period}.]",
         "This is more than this money may pay now.[ {remaining_cents} left {period}.]",
     ),
-    "token": (
+    "token": _both(
         "Dit potje betaalt alleen voor de gever of met een geldige pas.",
         "This money pays for its funder only, or with a valid token.",
     ),
-    "split": (
+    "split": _both(
         "Dit potje wordt verdeeld: noem de eerste van de verdeling als ontvanger.",
         "This money is split: name the first of the split as payee.",
     ),
-    "benefit": (
+    "benefit": _both(
         "Voor u wordt nu niets betaald.[ Reden: {cause}.][ Nog over: {remaining_cents}.]",
         "Nothing is paid for you now.[ Why: {cause}.][ Left: {remaining_cents}.]",
     ),
-    "milestone": (
+    "milestone": _both(
         "Deze stap kan niet worden betaald.[ Stap {step} verliep na {last_on}.]"
         "[ Stap {first} komt eerst.]",
-        "This step cannot be paid.[ Step {step} lapsed after {last_on}.][ Step {first} comes first.]",
+        "This step cannot be paid.[ Step {step} lapsed after {last_on}.]"
+        "[ Step {first} comes first.]",
     ),
-    "escrow": (
+    "escrow": _both(
         "Dit bedrag staat nog vast.[ Zonder akkoord kan het vanaf {from_at}.]",
         "This amount is still held.[ Without agreement it can go from {from_at}.]",
     ),
-    "collective_buy": (
+    "collective_buy": _both(
         "Dit kan nu niet bij deze gezamenlijke inkoop.[ Meedoen kan tot en met {last_on}, daarna"
         " volgt de uitslag.][ Er doen al {most} mensen mee.]",
         "Not possible now for this joint purchase.[ Joining is possible until {last_on}, the result"
         " comes after.][ {most} people take part already.]",
     ),
-    "budget": (
+    "budget": _both(
         "Deze post kan dit niet betalen[: {line}].[ Nog {remaining_cents} van {total_cents}.]",
         "This line cannot pay this[: {line}].[ {remaining_cents} of {total_cents} left.]",
     ),
-    "payroll": (
+    "payroll": _both(
         "Deze uren kunnen zo niet worden betaald.[ Reden: {cause}.][ Deze maand nog {hours} uur.]"
         "[ Per uur hoogstens {hour_cents}.][ Vrijwilligersruimte: deze maand nog {month_cents}, dit"
         " jaar nog {year_cents}.]",
@@ -62,16 +69,18 @@ CLAUSES: dict[str, tuple[str, str]] = {
         "[ At most {hour_cents} an hour.][ Volunteer allowance: {month_cents} left this month,"
         " {year_cents} this year.]",
     ),
-    "match": (
-        "Bij deze betaling wordt niets bijgelegd.[ Reden: {cause}.]",
-        "Nothing is added to this payment.[ Why: {cause}.]",
+    "match": _both(
+        "Bij deze betaling wordt niets bijgelegd.[ Reden: {cause}.]"
+        "[ Het geldt van {first_on} tot en met {last_on}.]",
+        "Nothing is added to this payment.[ Why: {cause}.]"
+        "[ It is for {first_on} up to and including {last_on}.]",
     ),
-    "recurring": (
+    "recurring": _both(
         "Deze termijn kan nog niet worden betaald.[ Het kan vanaf {first_on}.]"
         "[ Er zijn {most} termijnen.]",
         "This instalment cannot be paid yet.[ It can from {first_on}.][ There are {most} of them.]",
     ),
-    "pact": (
+    "pact": _both(
         "Dit valt buiten de afspraak tussen de wijken.[ Met {wijk}: nog {remaining_cents}.]"
         "[ Dit gaat over een andere wijk dan {other}.]"
         "[ Alleen voor: {kinds}.][ De {places} plaatsen zijn bezet.][ Reden: {cause}.]",
@@ -79,11 +88,11 @@ CLAUSES: dict[str, tuple[str, str]] = {
         "[ This is about another wijk than {other}.]"
         "[ Only for: {kinds}.][ The {places} places are taken.][ Why: {cause}.]",
     ),
-    "sunset": (
+    "sunset": _both(
         "Deze regel geldt niet meer.[ Hij gold tot en met {last_on}.]",
         "This rule applies no more.[ It applied up to and including {last_on}.]",
     ),
-    "claim": (
+    "claim": _both(
         "Uit dit potje wordt alleen op aanvraag betaald.",
         "This money is paid on a claim only.",
     ),

@@ -1230,6 +1230,7 @@ WORDS = {
     "fed": ("de federatie", "the federation"),
     "funder": ("de gever", "the funder"),
     "market-days": ("op marktdagen", "on market days"),
+    "own-money": ("de gever betaalde zelf", "the funder paid it"),
     "verifier": ("wie de stap vaststelt", "who verifies the step"),
     "payee": ("de ontvanger", "the payee"),
     "payer": ("de betaler", "the payer"),

@@ -23,6 +23,7 @@ from contracts.policies.p07_escrow import P7, EscrowRule
 from contracts.policies.p08_collective_buy import P8, CollectiveBuy
 from contracts.policies.p09_budget import P9, Budget
 from contracts.policies.p10_payroll import P10, Payroll
+from contracts.policies.p11_match import P11, Match
 from contracts.policies.p12_recurring import P12, Recurring
 from contracts.policies.p13_pact import P13, PactRule
 from contracts.policies.p14_split import Part
@@ -30,10 +31,10 @@ from contracts.policies.p15_sunset import P15, Sunset
 
 GUARDS_MAX = 7  # economy section 4: each of the seven guards once
 
-SHAPES: tuple[frame.Shape, ...] = (CLAIM, P3, P6, P7, P8, P10, P12)
+SHAPES: tuple[frame.Shape, ...] = (CLAIM, P3, P6, P7, P8, P10, P11, P12)
 GUARDS: tuple[frame.Guard, ...] = (P1, P2, P4, P5, P9, P13, P15)
 
-Shape = Claim | Benefit | Milestone | EscrowRule | CollectiveBuy | Payroll | Recurring
+Shape = Claim | Benefit | Milestone | EscrowRule | CollectiveBuy | Payroll | Match | Recurring
 Guard = Area | Category | Expiry | Cap | Budget | PactRule | Sunset
 Guards = Annotated[tuple[Guard, ...], msgspec.Meta(max_length=GUARDS_MAX)]
 

@@ -29,7 +29,7 @@ from chain.errors import Code, Reject, require
 from chain.keyspaces import BOARD, WIJKEN
 from chain.records import Tag
 from chain.text_rules import is_code
-from contracts.policies import POLICIES, Policy, get_guard, get_pool, get_shape
+from contracts.policies import Policy, get_guard, get_pool, get_shape
 from contracts.policies.frame import (
     ACTIVE,
     CLOSED,
@@ -43,7 +43,7 @@ from contracts.policies.frame import (
     deny,
 )
 from contracts.policies.p14_split import divide
-from contracts.policy.pools import add_sums, get_heir, go_home, has_lines, require_policy
+from contracts.policy.pools import add_sums, get_heir, go_home, has_lines, require_policy, shut
 
 DATED = ("expiry", "sunset")  # guards that stop new claims, and not what is set aside already
 
@@ -297,5 +297,4 @@ def _give_back(ctx: Context, policy_id: bytes, policy: Policy, payout: Payout) -
         else:
             give_back(ctx, (POOL, policy_id), account, cents, policy=policy_id)
     if payout.done:
-        now = require_policy(ctx, policy_id)
-        POLICIES.put(ctx.state, msgspec.structs.replace(now, status=CLOSED), policy_id)
+        shut(ctx, policy_id, require_policy(ctx, policy_id))

@@ -12,6 +12,7 @@ from chain.books import FIN, POOL, book, check_balance, check_not_frozen, get_pa
 from chain.codec import Cents, Digest, Record, Uint
 from chain.contract import Context, require_amount
 from chain.errors import Code, Reject, require
+from chain.gifts import watch
 from chain.keyspaces import BOARD
 from contracts.policies import POLICIES, Policy, get_guard, get_pool, get_shape
 from contracts.policies.frame import ACTIVE, CLOSED, Ask, Guard
@@ -114,13 +115,27 @@ def get_heir(policy: Policy) -> bytes | None:
 
 def end(ctx: Context, policy_id: bytes, policy: Policy, heir_id: bytes | None) -> None:
     """Close a policy and send its free money to its heir, where that can take it, or home."""
-    POLICIES.put(ctx.state, msgspec.structs.replace(policy, status=CLOSED), policy_id)
+    shut(ctx, policy_id, policy)
     left = policy.free
     took = None
     if left:
         add_sums(ctx, policy_id, returned=left, free=-left)
         took = go_home(ctx, policy_id, policy, left, heir_id)
     ctx.emit("policy.PolicyClosed", policy_id, left, took)
+
+
+def shut(ctx: Context, policy_id: bytes, policy: Policy) -> None:
+    """Mark a policy closed; nobody waits for payments to its target any more."""
+    target = get_target(policy)
+    if target is not None and policy.status == ACTIVE:
+        watch(ctx.state, policy.denom, target, -1)
+    POLICIES.put(ctx.state, msgspec.structs.replace(policy, status=CLOSED), policy_id)
+
+
+def get_target(policy: Policy) -> bytes | None:
+    """Return the account whose payments are noted for a policy, or None (economy P11)."""
+    shape = get_shape(policy.shape)
+    return None if shape.target is None else shape.target(policy.shape)
 
 
 def go_home(

@@ -12,6 +12,7 @@ import msgspec
 from chain.codec import Digest, Record
 from chain.contract import Context, get_account
 from chain.errors import Code, Reject, require
+from chain.gifts import can_watch, watch
 from chain.keyspaces import SEATS, get_sitting
 from chain.text_rules import is_code
 from contracts.policies import (
@@ -26,7 +27,7 @@ from contracts.policies.frame import ACTIVE, DRAFT, VERSION, Draft, Word24
 from contracts.policies.frame import Guard as GuardScript
 from contracts.policies.p14_split import Split
 from contracts.policy.ends import note_end
-from contracts.policy.pools import get_last_date, require_policy
+from contracts.policy.pools import get_last_date, get_target, require_policy
 
 
 class Create(Record, frozen=True, tag="policy.create"):
@@ -125,10 +126,15 @@ def accept(ctx: Context, call: Accept) -> None:
         raise Reject(Code.TX_ROLE, role="board")
     require(policy.status == DRAFT, Code.POLICY_DONE)
     require(_has_mandate(ctx), Code.POLICY_MANDATE)
+    target = get_target(policy)
+    fits = target is None or can_watch(ctx.state, policy.denom, target)
+    require(fits, Code.POLICY_PARAMS, clause="match")
 
     today = ctx.clock.book_date
     accepted = msgspec.structs.replace(policy, status=ACTIVE, decided=ctx.tx_id, since=today)
     POLICIES.put(ctx.state, accepted, call.policy)
+    if target is not None:
+        watch(ctx.state, policy.denom, target, 1)
     last = get_last_date(policy)
     if last is not None:
         note_end(ctx.state, call.policy, last)

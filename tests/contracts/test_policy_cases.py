@@ -5,10 +5,8 @@ from __future__ import annotations
 import pytest
 
 from contracts.policies import GUARDS, SHAPES
-from tests.contracts import policy_cases_guards, policy_cases_shapes
+from tests.contracts.policy_docs import DOCS, TABLES, write
 from tests.contracts.policy_story import NOTHING_PAID, PAID, Table, play
-
-TABLES = (*policy_cases_guards.TABLES, *policy_cases_shapes.TABLES)
 
 
 @pytest.mark.parametrize(
@@ -32,3 +30,8 @@ def test_every_script_has_cases_that_allow_and_that_refuse() -> None:
             wants.setdefault(table.script, set()).add(row.want in (PAID, NOTHING_PAID))
 
     assert wants == {script: {True, False} for script in scripts}
+
+
+def test_the_printed_tables_are_up_to_date() -> None:
+    """`python -m tests.contracts.policy_docs` prints them anew."""
+    assert DOCS.read_text(encoding="utf-8") == write()

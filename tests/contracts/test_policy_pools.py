@@ -52,7 +52,7 @@ from tests.contracts.fund_desk import (
     open_pool,
     sums,
 )
-from tests.contracts.offices import names, object_id, values
+from tests.contracts.offices import names, object_id, read, values
 from tests.federation import Ledger, account, board, key, seed
 
 DAY_CAP = Cap(1, 0, 5_000, 0, 0, 0)
@@ -156,7 +156,7 @@ def test_policy_accept_refuses_in_order(ledger: Ledger) -> None:
     assert_refused(ledger.by_person("gever", Accept(policy)), Code.TX_ROLE)
     assert_refused(ledger.by_board("noord", Accept(policy)), Code.TX_ROLE, role="board")
     for seat in (4, 5):
-        sitting = SEATS.get(ledger.run().state, WIJK, 1)
+        sitting = read(ledger, SEATS, WIJK, 1)
         put(ledger, SEATS, msgspec.structs.replace(sitting, until_s=0), WIJK, seat)
     assert_done(ledger.by_board(WIJK, Accept(policy)))
     assert_refused(ledger.by_board(WIJK, Accept(policy)), Code.POLICY_DONE)
@@ -164,7 +164,7 @@ def test_policy_accept_refuses_in_order(ledger: Ledger) -> None:
 
 def test_policy_accept_refuses_a_board_of_which_less_than_half_sits_e37(ledger: Ledger) -> None:
     policy = object_id(create(ledger))
-    gone = SEATS.get(ledger.run().state, WIJK, 1)
+    gone = read(ledger, SEATS, WIJK, 1)
     for seat in (4, 5, 6):
         put(ledger, SEATS, msgspec.structs.replace(gone, until_s=0), WIJK, seat)
 

@@ -17,7 +17,8 @@ from chain.validators import CommitCertificate, ValidatorSet, Verify, check_comm
 class RawBlock(msgspec.Struct, frozen=True):
     """A block as a source gives it: canonical bytes, nothing judged yet.
 
-    `outcomes`: what a node keeps of what became of its transactions; only a home shows them.
+    `outcomes`: what a node keeps of what became of its transactions, and `start` of what ended by
+    itself before them; only a home shows them.
     """
 
     header: bytes
@@ -25,6 +26,7 @@ class RawBlock(msgspec.Struct, frozen=True):
     certificate: bytes
     envelopes: tuple[bytes, ...]
     outcomes: bytes | None = None
+    start: bytes | None = None
 
 
 class Block(msgspec.Struct, frozen=True):
@@ -35,6 +37,7 @@ class Block(msgspec.Struct, frozen=True):
     certificate: CommitCertificate
     envelopes: tuple[bytes, ...]
     outcomes: bytes | None = None
+    start: bytes | None = None
 
 
 def decode_block(raw: RawBlock) -> Block:
@@ -46,7 +49,7 @@ def decode_block(raw: RawBlock) -> Block:
         raise Malformed("the body is not that of the header")
     if body.tx_ids != tuple(sha256(envelope) for envelope in raw.envelopes):
         raise Malformed("the transactions are not those of the body")
-    return Block(header, body, certificate, raw.envelopes, raw.outcomes)
+    return Block(header, body, certificate, raw.envelopes, raw.outcomes, raw.start)
 
 
 class Walk:

@@ -31,6 +31,7 @@ from node.chainstore import (
     LOG,
     NODE,
     OUTCOMES,
+    START,
     STATE,
     TIP,
     TX,
@@ -85,6 +86,7 @@ class HomeSource:
                 self._get(CERTIFICATE + at, "certificate"),
                 decode(Envelopes, self._get(ENVELOPES + at, "transactions")),
                 self._get(OUTCOMES + at, "outcomes"),
+                self._find(START + at, "start of the block"),
             )
             if height == tip.height:
                 _check_tip(tip, decode(Header, block.header))
@@ -158,11 +160,14 @@ class HomeSource:
         except StorageError as error:
             raise Malformed(f"the store is damaged: {error}") from error
 
-    def _get(self, key: bytes, what: str) -> bytes:
+    def _find(self, key: bytes, what: str) -> bytes | None:
         try:
-            value = self._store.get(key)
+            return self._store.get(key)
         except StorageError as error:
             raise Malformed(f"the store is damaged at the {what}: {error}") from error
+
+    def _get(self, key: bytes, what: str) -> bytes:
+        value = self._find(key, what)
         if value is None:
             raise Malformed(f"the store has no {what}")
         return value

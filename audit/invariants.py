@@ -1,8 +1,8 @@
 """The invariants of economy section 7, worked out again from postings alone.
 
 Nothing here trusts the sums that the chain keeps: balances, supply and what is owed are added up
-from the postings and then compared with the state. Holds and corrections have no calls yet: class 5
-stays empty, and a posting that cites another is held to I9.
+from the postings and then compared with the state. Corrections have no calls yet: a posting that
+cites another is held to I9.
 """
 
 from collections import Counter, defaultdict
@@ -30,17 +30,21 @@ from chain.books import (
     get_limit,
 )
 from chain.codec import decode, encode
+from chain.due import DUE, HOLDS_DUE
 from chain.genesis import Genesis
 from chain.keyspaces import (
     ACCOUNTS,
     BALANCES,
     CAPS,
     ENTRIES,
+    HOLDS,
     ISSUERS,
     MEMBERS,
     NO_LIMIT,
+    OPEN,
     OWED,
     PACTS,
+    POSTED,
     RESERVES,
     STATEMENTS,
     SUPPLY,
@@ -94,11 +98,14 @@ def check_invariants(
 
 
 def find_broken(
-    genesis: Genesis, postings: Sequence[Posting], state: Mapping[bytes, bytes]
+    genesis: Genesis,
+    postings: Sequence[Posting],
+    state: Mapping[bytes, bytes],
+    time_s: int | None = None,
 ) -> list[Broken]:
     """Return every broken invariant of I1..I10, I13..I15 (sums) and T5 with its place, sorted."""
     books = add_up(postings, len(genesis.postings))
-    return sorted([*find_wrong_postings(postings), *find_wrong_books(books, state)])
+    return sorted([*find_wrong_postings(postings), *find_wrong_books(books, state, time_s)])
 
 
 def find_wrong_postings(postings: Sequence[Posting]) -> list[Broken]:
@@ -115,8 +122,13 @@ def find_wrong_postings(postings: Sequence[Posting]) -> list[Broken]:
     ]
 
 
-def find_wrong_books(books: Books, state: Mapping[bytes, bytes]) -> list[Broken]:
-    """Return, sorted, what the other invariants say of books and the whole state they belong to."""
+def find_wrong_books(
+    books: Books, state: Mapping[bytes, bytes], time_s: int | None = None
+) -> list[Broken]:
+    """Return, sorted, what the other invariants say of books and the whole state they belong to.
+
+    `time_s` is the time of the newest block, where it is known: what was due then has ended.
+    """
     view = _View(state)
     found: list[Broken] = []
     for check in (
@@ -128,6 +140,7 @@ def find_wrong_books(books: Books, state: Mapping[bytes, bytes]) -> list[Broken]
         _find_broken_limits,
     ):
         found.extend(check(books, view))
+    found.extend(_find_wrong_holds(books, view, time_s))
     return sorted(found)
 
 
@@ -313,8 +326,6 @@ def _find_wrong_supply(books: Books, view: _View) -> Iterator[Broken]:
         posted = Supply(issued, redeemed, traded_in, traded_out, *owing)
         if stated.get(denom, _NO_SUPPLY) != posted:
             yield Broken("I15", f"{denom}: not the supply that was posted: {posted}")
-        if sums[HELD]:
-            yield Broken("I8", f"{denom}: {sums[HELD]} held without a hold")
     yield from _find_wrong_redemptions(books, view)
 
 
@@ -332,6 +343,49 @@ def _find_wrong_redemptions(books: Books, view: _View) -> Iterator[Broken]:
     for place in asked.keys() | pending.keys():
         if asked[place] != pending.get(place, 0):
             yield Broken("I5", f"{place[0]} {place[1].hex()}: requests of {asked[place]}")
+
+
+def _find_wrong_holds(books: Books, view: _View, time_s: int | None) -> Iterator[Broken]:
+    """I8: class 5 of an account is what its open holds keep; what was opened is paid, back or open.
+
+    None is open past its expiry, unless so many ended that the rest waits for the next block.
+    """
+    opened, ended = Counter[str](), Counter[str]()
+    own: Counter[tuple[str, bytes]] = Counter()
+    queue = {place: entry for (name, place), entry in view.rows(DUE) if name == HOLDS_DUE}
+    waiting = set(queue.values())
+    drained = time_s is not None and (1 not in queue or queue[1][0] > time_s)
+    for place, entry in queue.items():
+        if place > 1 and entry < queue.get(place // 2, entry):
+            yield Broken("I8", f"place {place} of the queue of holds is before the one above it")
+    for (hold_id,), hold in view.rows(HOLDS):
+        opened[hold.denom] += hold.cents
+        most = hold.cents if hold.status == POSTED else 0
+        if not (most > 0) <= hold.posted <= most:
+            yield Broken("I8", f"hold {hold_id.hex()}: {hold.posted} posted of {hold.cents}")
+        if hold.status != OPEN:
+            ended[hold.denom] += hold.cents
+            continue
+        own[hold.denom, hold.payer] += hold.cents
+        if (hold.expires, hold_id) not in waiting:
+            yield Broken("I8", f"hold {hold_id.hex()} does not wait for its end")
+        if drained and time_s is not None and hold.expires <= time_s:
+            yield Broken("I8", f"hold {hold_id.hex()} is open past its end")
+    held = {
+        (denom, owner): cents
+        for (denom, klass, owner), cents in books.balances.items()
+        if klass == HELD
+    }
+    for place in own.keys() | held.keys():
+        if own[place] != held.get(place, 0):
+            yield Broken("I8", f"{place[0]} {place[1].hex()}: holds of {own[place]}")
+    for denom in opened.keys() | books.denoms.keys():
+        flows = books.flows[denom]
+        if (flows[MEMBER, HELD], flows[HELD, MEMBER] + flows[HELD, FUND]) != (
+            opened[denom],
+            ended[denom],
+        ):
+            yield Broken("I8", f"{denom}: postings of holds are not what the holds say")
 
 
 def _sum_classes(books: Books, denom: str) -> Counter[str]:
@@ -428,9 +482,11 @@ def _find_broken_limits(books: Books, view: _View) -> Iterator[Broken]:
             yield Broken("I13", f"issuer {code}: {outstanding[code]} outstanding")
         if issuer.total_cap is not None and outstanding[code] > issuer.total_cap:
             yield Broken("I13", f"issuer {code} above its cap")
+    wallets: Counter[tuple[str, bytes]] = Counter()
     for (denom, klass, owner), cents in books.balances.items():
-        if klass not in (MEMBER, FUND) or not cents:
-            continue
+        if klass in (MEMBER, FUND, HELD) and cents:
+            wallets[denom, owner] += cents
+    for (denom, owner), cents in wallets.items():
         account = view.get(ACCOUNTS, owner)
         if account is None or wijken[account.wijk].denom(account.wijk) != denom:
             yield Broken("I13", f"{denom} {owner.hex()}: not an account of this wijk")

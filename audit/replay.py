@@ -164,6 +164,8 @@ class Replay:
         check_results(header, executed, self.base)
         if block.outcomes is not None and block.outcomes != encode(executed.outcomes):
             raise Malformed("the stored outcomes are not what the transactions do")
+        if block.outcomes is not None and block.start != _encode_start(executed):
+            raise Malformed("what is stored of the start of the block is not what happened there")
         coming = get_set_after(executed, self.base)
         if coming.validators_hash != self.walk.trusted.validators.validators_hash:
             self.sets.append((header.height + 1, coming))
@@ -213,7 +215,7 @@ class Replay:
         """
         found: list[Broken] = []
         postings: list[Posting] = []
-        for outcome in executed.outcomes:
+        for outcome in (*executed.start, *executed.outcomes):
             if outcome.postings:
                 found += find_wrong_postings(outcome.postings)
                 postings += outcome.postings
@@ -227,7 +229,7 @@ class Replay:
 
     def _find_wrong_books(self) -> list[Broken]:
         self._written = 0
-        return find_wrong_books(self.books, self.state)
+        return find_wrong_books(self.books, self.state, self.base.time_ms // 1000)
 
     def _check_signatures(self, tx: Tx, keys: tuple[bytes, ...]) -> bool:
         for key, signed in zip(keys, tx.signatures, strict=True):
@@ -387,6 +389,11 @@ def _find_signers(certificate: CommitCertificate, trusted: light.Trusted) -> Ite
     message = signed_bytes(certificate, trusted.chain_id)
     for key, signature in zip(keys, certificate.signatures, strict=True):
         yield key, message, signature
+
+
+def _encode_start(executed: Executed) -> bytes | None:
+    """Return what a node keeps of what ended by itself as a block began; None where nothing did."""
+    return encode(executed.start) if executed.start else None
 
 
 def _raise_if(found: list[Broken]) -> None:

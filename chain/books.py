@@ -7,11 +7,12 @@ coin under the same rules.
 """
 
 import re
+from typing import Protocol
 
 import msgspec
 
 from chain.codec import CENTS_MAX, Account, Digest, Record, Uint
-from chain.contract import Context, get_account
+from chain.contract import Clock, Context, get_account
 from chain.dates import add_banking_days, compute_book_date
 from chain.errors import Code, Reject, require
 from chain.gifts import note_gift
@@ -101,6 +102,36 @@ class Payee(Party, frozen=True):
     limit: int
 
 
+class Running(Protocol):
+    """What books: a call that runs, or the start of a block."""
+
+    @property
+    def state(self) -> State:
+        """The state being written."""
+
+    @property
+    def postings(self) -> list[Posting]:
+        """What was booked so far."""
+
+
+class Ending(Running, Protocol):
+    """What gives people their own money back: a call that runs, or the start of a block."""
+
+    @property
+    def clock(self) -> Clock:
+        """Where in the chain this is."""
+
+    @property
+    def time_s(self) -> int:
+        """Block time, Unix seconds."""
+
+    def emit(self, name: str, *values: int | str | bytes | None) -> None:
+        """Report what becomes of the object."""
+
+    def new_id(self) -> bytes:
+        """Return the id of the next object that is made."""
+
+
 _SUPPLY_FIELDS = {
     PENDING_OUT: "pending_out",
     BANK: "reserve",
@@ -115,7 +146,7 @@ def get_supply(state: State, denom: str) -> Supply:
     return SUPPLY.get(state, denom) or _NO_SUPPLY
 
 
-def add_to_supply(ctx: Context, denom: str, **deltas: int) -> None:
+def add_to_supply(ctx: Running, denom: str, **deltas: int) -> None:
     """Add to `issued`, `redeemed`, `traded_in` or `traded_out`; the other sums follow bookings.
 
     Refuses with `tx.amount` what would pass 2^53 cents.
@@ -159,6 +190,11 @@ def get_balance(state: State, denom: str, klass: str, owner: bytes | str) -> int
     return BALANCES.get(state, denom, klass, owner) or 0
 
 
+def get_wallet(state: State, denom: str, klass: str, account: bytes) -> int:
+    """Return what an account has, in cents, with what it holds aside: a limit covers both (C8)."""
+    return get_balance(state, denom, klass, account) + get_balance(state, denom, HELD, account)
+
+
 def get_limit(issuer: Issuer, account: AccountRecord, member: Member | None) -> int:
     """Return what an account may hold, in cents (economy C7, C8).
 
@@ -171,7 +207,7 @@ def get_limit(issuer: Issuer, account: AccountRecord, member: Member | None) -> 
 
 
 def book(
-    ctx: Context,
+    ctx: Running,
     wijk: str,
     denom: str,
     debit: Place,
@@ -220,11 +256,11 @@ def get_payee(ctx: Context, account_id: bytes, payer: Party | None = None) -> Pa
     account = get_account(ctx, account_id)
     if account.status == LEFT:
         raise Reject(Code.TX_UNKNOWN_ACCOUNT)
-    return _make_payee(ctx, account_id, account, payer)
+    return _make_payee(ctx.state, account_id, account, payer)
 
 
 def give_back(
-    ctx: Context, debit: Place, account_id: bytes, cents: int, *, policy: bytes | None = None
+    ctx: Ending, debit: Place, account_id: bytes, cents: int, *, policy: bytes | None = None
 ) -> None:
     """Book own money back to an account, whatever its state; nothing can refuse it (I3, I13).
 
@@ -232,22 +268,24 @@ def give_back(
     """
     account = ACCOUNTS.get(ctx.state, account_id)
     assert account is not None, "an account stays for ever"
-    owner = _make_payee(ctx, account_id, account, None)
-    held = get_balance(ctx.state, owner.denom, owner.klass, account_id)
+    owner = _make_payee(ctx.state, account_id, account, None)
+    held = get_wallet(ctx.state, owner.denom, owner.klass, account_id)
     room = cents if owner.limit >= NO_LIMIT else max(0, owner.limit - held)
-    credit_payee(ctx, debit, owner, cents, max(0, cents - room), tag=FIN, policy=policy)
+    book(ctx, account.wijk, owner.denom, debit, owner.place, cents, tag=FIN, policy=policy)
+    if cents > room:
+        open_redemption(ctx, owner, cents - room, None)
 
 
 def _make_payee(
-    ctx: Context, account_id: bytes, account: AccountRecord, payer: Party | None
+    state: State, account_id: bytes, account: AccountRecord, payer: Party | None
 ) -> Payee:
     if payer is not None and payer.account.wijk == account.wijk:
         wijk, denom = payer.wijk, payer.denom
     else:
-        wijk = _get_wijk(ctx.state, account.wijk)
+        wijk = _get_wijk(state, account.wijk)
         denom = wijk.denom(account.wijk)
-    issuer = get_issuer(ctx.state, wijk.issuer)
-    member = MEMBERS.get(ctx.state, account_id)
+    issuer = get_issuer(state, wijk.issuer)
+    member = MEMBERS.get(state, account_id)
     limit = get_limit(issuer, account, member)
     return Payee(account_id, account, wijk, denom, get_class(account), member, issuer, limit)
 
@@ -275,7 +313,7 @@ def check_balance(ctx: Context, payer: Party, cents: int) -> None:
         raise Reject(Code.COIN_LOW_BALANCE, balance_cents=balance, amount_cents=cents)
 
 
-def get_freeze(ctx: Context, account_id: bytes) -> Freeze | None:
+def get_freeze(ctx: Ending, account_id: bytes) -> Freeze | None:
     """Return the freeze in force on an account, or None (economy C19)."""
     freeze = FREEZES.get(ctx.state, account_id)
     return freeze if freeze is not None and ctx.time_s < freeze.until_s else None
@@ -300,12 +338,13 @@ def check_contracted(payee: Payee) -> None:
 def check_room(ctx: Context, payee: Payee, cents: int, coming: int = 0) -> int:
     """Return what of `cents` passes the payee's limit and will be redeemed (economy C8).
 
-    `coming` is what earlier legs leave there. Without `auto_redeem` there is no such excess:
-    the payment is refused with `coin.wallet-limit` and the amount still possible.
+    `coming` is what earlier legs leave there. What the payee itself holds aside counts: it may
+    come back at any time. Without `auto_redeem` there is no excess: the payment is refused with
+    `coin.wallet-limit` and the amount still possible.
     """
     if payee.limit >= NO_LIMIT:
         return 0
-    held = get_balance(ctx.state, payee.denom, payee.klass, payee.id) + coming
+    held = get_wallet(ctx.state, payee.denom, payee.klass, payee.id) + coming
     room = max(0, payee.limit - held)
     excess = max(0, cents - room)
     if excess and (payee.member is None or not payee.member.auto_redeem):
@@ -344,7 +383,7 @@ def credit_payee(
         open_redemption(ctx, payee, excess, None)
 
 
-def open_redemption(ctx: Context, party: Party, cents: int, payout: bytes | None) -> bytes:
+def open_redemption(ctx: Ending, party: Party, cents: int, payout: bytes | None) -> bytes:
     """Move coin to class 3 and note the request; return its id (economy C13).
 
     Frozen accounts may ask too: their clock runs from the end of the freeze (C19), and stands
@@ -380,7 +419,7 @@ def is_overdue(ctx: Context, denom: str) -> bool:
     return len(unpaid) > 0 and unpaid[0][0] < ctx.clock.book_date
 
 
-def _count_unpaid(ctx: Context, denom: str, due: int, delta: int) -> None:
+def _count_unpaid(ctx: Running, denom: str, due: int, delta: int) -> None:
     counts = dict(UNPAID.get(ctx.state, denom) or ())
     counts[due] = counts.get(due, 0) + delta
     assert counts[due] >= 0, "a redemption is counted once"

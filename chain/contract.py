@@ -34,7 +34,7 @@ from chain.keyspaces import (
     get_sitting,
 )
 from chain.params import FEDERATION, Value, compute_default
-from chain.records import PROTOCOL_VERSION, Notice, Posting
+from chain.records import PROTOCOL_VERSION, Notice, Outcome, Posting
 from chain.state import State
 from chain.validators import quorum
 
@@ -75,10 +75,11 @@ class Call(msgspec.Struct, frozen=True):
 
 
 class Contract(msgspec.Struct, frozen=True):
-    """A built-in contract: its name and its calls."""
+    """A built-in contract: its name, its calls, and what it ends by itself as a block starts."""
 
     name: str
     calls: tuple[Call, ...]
+    at_start: Callable[["BlockStart"], None] | None = None
 
 
 class Table:
@@ -159,6 +160,63 @@ class Clock:
         value = self.param(name)
         assert isinstance(value, int), name
         return value
+
+
+class BlockStart:
+    """What the chain does by itself as a block starts, before its transactions (economy 4).
+
+    It belongs to no transaction: every object that changes has an outcome under its own id.
+    Legs are counted over all of them, for they stand at one place of the chain (economy 7).
+    """
+
+    __slots__ = (
+        "_booked",
+        "_ids",
+        "_object",
+        "_told",
+        "clock",
+        "outcomes",
+        "postings",
+        "state",
+        "time_s",
+    )
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.state = clock.state
+        self.time_s = clock.time_s
+        self.postings: list[Posting] = []
+        self.outcomes: list[Outcome] = []
+        self._told: list[Notice] = []
+        self._booked = 0
+        self._ids = Ids(b"")
+        self._object = b""
+
+    def begin(self, object_id: bytes) -> None:
+        """Say which object makes the ones that follow: their ids come from its own."""
+        self._ids, self._object = Ids(object_id), object_id
+        self._ids.take(object_id)
+
+    def new_id(self) -> bytes:
+        """Return the id of an object that ending another makes: SHA-256(its id, k) (B11)."""
+        return self._ids.take(self._object)
+
+    def emit(self, name: str, *values: int | str | bytes | None) -> None:
+        """Report what becomes of the object."""
+        self._told.append(Notice(name, encode(values)))
+
+    def note(self, object_id: bytes) -> None:
+        """Make what was booked and told since the last object the outcome of this one."""
+        moved = tuple(self.postings[self._booked :])
+        self.outcomes.append(Outcome(object_id, 0, (), moved, tuple(self._told)))
+        self._booked = len(self.postings)
+        self._told = []
+
+    def finish(self) -> tuple[Outcome, ...]:
+        """Return the outcomes, in order."""
+        assert self._booked == len(self.postings), "every movement is of an object"
+        assert not self._told, "every notice is of an object"
+        return tuple(self.outcomes)
 
 
 class Ids:

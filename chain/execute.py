@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from chain import log, tree
 from chain.codec import digest
 from chain.contract import (
+    BlockStart,
     Chain,
     Clock,
     Context,
@@ -101,8 +102,12 @@ class Preamble(msgspec.Struct, frozen=True):
 
 
 class Executed(msgspec.Struct, frozen=True):
-    """A block's result: outcomes in order, net state changes, new tree and log nodes, roots."""
+    """A block's result: outcomes in order, net state changes, new tree and log nodes, roots.
 
+    `start` is what ended by itself as the block began: outcomes under ids of objects, in no log.
+    """
+
+    start: tuple[Outcome, ...]
     outcomes: tuple[Outcome, ...]
     included: tuple[Included, ...]
     changes: dict[bytes, bytes | None]
@@ -143,7 +148,7 @@ class BlockRun:
         self._check = check
         self._verify = verify
         self.clock = Clock(chain, self.state, base.height + 1, time_ms // 1000)
-        self._start(self.clock, preamble)
+        self._start_outcomes = self._start(self.clock, preamble)
         self._tx_bytes_max = self.clock.number("max_tx_bytes")
         self._validity_s = self.clock.number("max_validity_s")
         self._stale = base.window.stale_counts(self.clock.time_s)
@@ -204,6 +209,7 @@ class BlockRun:
             (log.tx_leaf_hash(outcome.tx_id, outcome.code) for outcome in self._outcomes),
         )
         return Executed(
+            start=self._start_outcomes,
             outcomes=tuple(self._outcomes),
             included=tuple(self._included),
             changes=changes,
@@ -214,8 +220,8 @@ class BlockRun:
             log_root=log.root(frontier),
         )
 
-    def _start(self, clock: Clock, preamble: Preamble | None) -> None:
-        """What happens at the start of a block, before its transactions."""
+    def _start(self, clock: Clock, preamble: Preamble | None) -> tuple[Outcome, ...]:
+        """What happens at the start of a block, before its transactions (economy 4)."""
         judged = get_set_keys(self.state, SET_LAST)
         note_block(self.state, self._base.height, self._base.block_id)
         move_sets(self.state, clock.epoch)
@@ -228,6 +234,11 @@ class BlockRun:
             apply_evidence(self.state, name, height, time_s, preamble.evidence, self._verify)  # E3
         if clock.height == 1:
             self._start_terms(clock.time_s)
+        start = BlockStart(clock)
+        for contract in self._chain.table.contracts:
+            if contract.at_start is not None:
+                contract.at_start(start)
+        return start.finish()
 
     def _lead(self, height: int, preamble: Preamble, judged: Sequence[bytes]) -> None:
         """Move the leader schedule on by one block; `judged` are the keys of Set(h-1) (L3, L4)."""

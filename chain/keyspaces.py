@@ -9,6 +9,7 @@ import msgspec
 from chain.codec import Account, Digest, PublicKey, Record, Uint, decode
 from chain.leaders import Leaders
 from chain.params import FEDERATION, FIRST_VERSION, Value, decode_value
+from chain.records import Tag
 from chain.state import Keyspace, State
 
 PERSON = "PERSON"
@@ -26,6 +27,8 @@ ACTIVE = "ACTIVE"
 SUSPENDED = "SUSPENDED"
 LEFT = "LEFT"
 REMOVED = "REMOVED"  # a wijk that takes part no longer; its coin is wound up (economy E36)
+
+OPEN, POSTED, VOIDED, EXPIRED = "OPEN", "POSTED", "VOIDED", "EXPIRED"  # of a hold (economy C11)
 
 TREASURY = "TREASURY"
 REGISTRY = "REGISTRY"
@@ -219,6 +222,23 @@ class Entry(Record, frozen=True):
     number: Uint
 
 
+class Hold(Record, frozen=True):
+    """`hold/<id>`: coin of `payer` set aside for `to` until `expires`, Unix seconds (economy C10).
+
+    In class 5 under its payer while OPEN; `posted` is what the payee took of it, in cents.
+    """
+
+    payer: Account
+    to: Account
+    denom: str
+    cents: Uint
+    expires: Uint
+    link: Digest | None
+    tag: Tag | None
+    status: str
+    posted: Uint
+
+
 class Pact(Record, frozen=True):
     """`pact/<a>/<b>` with a < b: `cap_a` is what a accepts of b's coin, in cents (economy T3)."""
 
@@ -275,6 +295,7 @@ ISSUERS: Keyspace[Issuer] = Keyspace("issuer", Issuer, 1)
 MINTERS: Keyspace[int] = Keyspace("minter", Uint, 1)  # cents that may still be minted
 STATEMENTS: Keyspace[Statement] = Keyspace("statement", Statement, 2)
 RESERVES: Keyspace[Reserve] = Keyspace("reserve", Reserve, 1)
+HOLDS: Keyspace[Hold] = Keyspace("hold", Hold, 1)
 ENTRIES: Keyspace[Entry] = Keyspace("entry", Entry, 1)
 PACTS: Keyspace[Pact] = Keyspace("pact", Pact, 2)
 # `pactid/<id>`: the two wijken of a pact by its object id; `taken/<id>`: engagements open under it.

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from chain.address import account_id
-from chain.books import get_balance, get_class, get_issuer
+from chain.books import get_class, get_issuer, get_wallet
 from chain.codec import Account, Bit, Cents, PublicKey, Record, Uint
 from chain.contract import Call, Context, Contract, Word, get_account
 from chain.crypto import is_valid_key, sha256
@@ -127,7 +127,7 @@ def set_limits(ctx: Context, call: SetLimits) -> None:
     member = MEMBERS.get(ctx.state, call.account)
     if member is None or account.wijk != ctx.wijk_id:
         raise Reject(Code.TX_UNKNOWN_ACCOUNT)
-    held = get_balance(ctx.state, ctx.denom, get_class(account), call.account)
+    held = get_wallet(ctx.state, ctx.denom, get_class(account), call.account)
     require(held <= call.limit, Code.TX_AMOUNT, amount_cents=call.limit)
     # A flag on a payment account would give one person a second vote.
     _check_flags(call.flags, account.kind if member.membership else "")

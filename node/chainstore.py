@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 
 from chain import log, tree
-from chain.books import get_balance
+from chain.books import HELD, PENDING_OUT, get_balance
 from chain.codec import Digest, PublicKey, Record, Uint, decode, encode
 from chain.contract import call_name
 from chain.execute import Base, Executed
@@ -35,6 +35,7 @@ HEADER, BODY, CERTIFICATE, ENVELOPES, OUTCOMES = b"h", b"b", b"c", b"e", b"o"
 HEIGHT_OF, TX, HISTORY = b"i", b"t", b"a"
 STATE, NODE, LOG, OPEN, META = b"s", b"n", b"l", b"p", b"m"
 ERA, ISSUE = b"v", b"u"  # sets of validators by first height; transactions that issued coin
+START = b"w"  # outcomes of what ended by itself at the start of a block, where there are any
 TIP, GENESIS = META + b"tip", META + b"genesis"
 JOINING, JOINED = META + b"joining", META + b"joined"
 
@@ -244,16 +245,24 @@ class ChainStore:
         raw = self.store.get(OUTCOMES + u64(height))
         return () if raw is None else decode(Outcomes, raw)
 
+    def start(self, height: int) -> Outcomes:
+        """Return what ended by itself as a block began; ids are those of objects (economy 4)."""
+        raw = self.store.get(START + u64(height))
+        return () if raw is None else decode(Outcomes, raw)
+
     def history(
         self, account: bytes, before: bytes | None = None
     ) -> Iterator[tuple[bytes, int, int, HistoryRow]]:
-        """Yield (cursor, height, index, row) of an account, newest first, older than a cursor."""
+        """Yield (cursor, height, index, row) of an account, newest first, older than a cursor.
+
+        The index is -1 for what moved as the block began, in no transaction (economy 7).
+        """
         prefix = HISTORY + account
         end = prefix + (before if before is not None else b"\xff" * 16)
         for key, value in self.store.scan(prefix, end, reverse=True):
             cursor = key[len(prefix) :]
-            height, index = int.from_bytes(cursor[:8], "big"), int.from_bytes(cursor[8:12], "big")
-            yield cursor, height, index, decode(HistoryRow, value)
+            height, place = int.from_bytes(cursor[:8], "big"), int.from_bytes(cursor[8:12], "big")
+            yield cursor, height, place - 1, decode(HistoryRow, value)
 
     def apply(
         self,
@@ -283,6 +292,7 @@ class ChainStore:
             (CERTIFICATE + at, encode(certificate)),
             (ENVELOPES + at, encode([tx.raw for tx in txs])),
             (OUTCOMES + at, encode(executed.outcomes)),
+            *([(START + at, encode(executed.start))] if executed.start else []),
             (HEIGHT_OF + certificate.block_id, at),
             (TIP, encode(tip)),
         ]
@@ -347,9 +357,13 @@ class ChainStore:
         rows: list[Change] = []
         before = State(self.read_state, self.memo)
         balances: dict[tuple[str, bytes], int] = {}
-        for index, (tx, outcome) in enumerate(zip(txs, executed.outcomes, strict=True)):
+        moves = [(0, HOLD, outcome) for outcome in executed.start]
+        moves += [
+            (index, kind_of(call_name(tx.call)), outcome)
+            for index, (tx, outcome) in enumerate(zip(txs, executed.outcomes, strict=True), start=1)
+        ]
+        for index, kind, outcome in moves:
             place = u64(height) + index.to_bytes(4, "big")
-            kind = kind_of(call_name(tx.call))
             cross_wijk = int(kind == "trade")
             postings = outcome.postings
             for number, posting in enumerate(postings):
@@ -363,17 +377,17 @@ class ChainStore:
                     )
                 balances[known] += posting.cents if incoming else -posting.cents
                 row = HistoryRow(
-                    tx.id,
-                    "redemption" if postings[number ^ 1].klass == "3" else kind,
+                    outcome.tx_id,
+                    _kind_beside(posting, postings[number ^ 1]) or kind,
                     int(incoming),
                     find_counterparty(postings, number),
                     posting.cents,
                     posting.denom,
                     balances[known],
                     cross_wijk,
-                    self.tip.log_size + index,
+                    self.tip.log_size + max(0, index - 1),
                 )
-                cursor = place + number.to_bytes(2, "big")
+                cursor = place + (2 * posting.leg + number % 2).to_bytes(2, "big")
                 rows.append((HISTORY + posting.owner + cursor, encode(row)))
         return rows
 
@@ -429,7 +443,15 @@ def find_counterparty(postings: Sequence[Posting], number: int) -> bytes:
     return other.owner
 
 
+def _kind_beside(posting: Posting, other: Posting) -> str | None:
+    """Return the kind of a movement between own money, whatever call made it, or None."""
+    if other.klass == PENDING_OUT:
+        return "redemption"
+    return HOLD if other.klass == HELD and other.owner == posting.owner else None
+
+
 ISSUING = "coin.mint"
+HOLD = "hold"
 _KINDS = {ISSUING: "issue", "trade.pay": "trade", "coin.redeem_request": "redemption"}
 
 

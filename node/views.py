@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from chain.address import account_text
-from chain.books import HELD, get_balance, get_class, get_issuer, get_limit
+from chain.books import HELD, get_balance, get_class, get_issuer, get_limit, get_wallet
 from chain.call_json import call_to_json
 from chain.checkpoint import key_name, to_base64, write_vkey
 from chain.codec import decode, encode
@@ -306,7 +306,7 @@ def limits_json(clock: Clock, account: bytes, pending: int, pending_max: int) ->
     wijk = _wijk(state, record.wijk)
     issuer = get_issuer(state, wijk.issuer)
     limit = get_limit(issuer, record, MEMBERS.get(state, account))
-    held = get_balance(state, wijk.denom(record.wijk), get_class(record), account)
+    held = get_wallet(state, wijk.denom(record.wijk), get_class(record), account)
     capped = limit < NO_LIMIT
     return {
         "account": account_text(account),

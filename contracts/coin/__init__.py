@@ -7,6 +7,18 @@ calls (unknown account, unknown id, text, amount), then the call's own row.
 
 from chain.contract import Call, Contract, Word
 from contracts.coin.bank_day import StatementCall, StatementEntry, statement
+from contracts.coin.holds import (
+    Exchange,
+    ExchangeLeg,
+    HoldCall,
+    Post,
+    PostPart,
+    Void,
+    hold,
+    post,
+    sweep,
+    void,
+)
 from contracts.coin.issue import Mint, SetMinter, mint, set_minter
 from contracts.coin.payment import LEGS_MAX, Leg, Transfer, transfer
 from contracts.coin.redemption import (
@@ -30,15 +42,21 @@ __all__ = [
     "LIVE",
     "REPLACED",
     "Batch",
+    "Exchange",
+    "ExchangeLeg",
+    "HoldCall",
     "Leg",
     "Mint",
     "PayoutBatch",
+    "Post",
+    "PostPart",
     "RedeemPaid",
     "RedeemRequest",
     "SetMinter",
     "StatementCall",
     "StatementEntry",
     "Transfer",
+    "Void",
 ]
 
 CONTRACT = Contract(
@@ -48,8 +66,12 @@ CONTRACT = Contract(
         Call(StatementCall, (Word.TREASURY,), statement, winds_up=True),
         Call(Mint, (Word.TREASURY,), mint),
         Call(Transfer, (Word.HOLDER,), transfer),
+        Call(HoldCall, (Word.HOLDER,), hold),
+        Call(Post, (Word.HOLDER,), post),
+        Call(Void, (Word.HOLDER,), void),
         Call(RedeemRequest, (Word.HOLDER,), redeem_request, never_tripped=True, winds_up=True),
         Call(PayoutBatch, (Word.TREASURY,), payout_batch, winds_up=True),
         Call(RedeemPaid, (Word.TREASURY,), redeem_paid, winds_up=True),
     ),
+    at_start=sweep,
 )

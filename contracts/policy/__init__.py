@@ -39,4 +39,5 @@ CONTRACT = Contract(
         Call(EnrolToken, (Word.REGISTRY,), enrol_token),
         Call(Close, (Word.HOLDER,), close, winds_up=True),
     ),
+    at_start=sweep,
 )

@@ -1,59 +1,42 @@
 """The ends of policies: free money goes home in the first block after the last date (P4, P15).
 
-Which policies end is found without a search: `ends` holds the last dates that are still to come,
-`end/<date>/<bucket>` the policies of a date, a bucket for each first byte of an id, so that no
-value grows long and policies come in the order of their ids.
+What ends when stands in a queue of the state (chain/due.py), so that no block looks for it.
 """
 
-from chain.codec import Digest, Uint
-from chain.contract import Context
-from chain.state import Keyspace, State
+from chain.contract import BlockStart, Clock
+from chain.dates import to_days
+from chain.due import POLICIES_DUE, add_due, take_due
+from chain.params import DAY_S
 from contracts.policies import POLICIES
 from contracts.policies.frame import CLOSED
-from contracts.policy.pools import end, get_heir
+from contracts.policy.pools import can_go_home, end, get_heir, get_last_date
 
 ENDS_MAX = 100  # economy section 4: of one block, by id
-BUCKETS = 256
-
-END_DATES: Keyspace[tuple[int, ...]] = Keyspace("ends", tuple[Uint, ...], 0)
-ENDING: Keyspace[tuple[bytes, ...]] = Keyspace("end", tuple[Digest, ...], 2)
 
 
-def note_end(state: State, policy_id: bytes, last: int) -> None:
+def note_end(clock: Clock, policy_id: bytes, last: int) -> None:
     """Note that a policy ends after the book date `last`."""
-    dates = END_DATES.get(state) or ()
-    if last not in dates:
-        END_DATES.put(state, tuple(sorted((*dates, last))))
-    bucket = policy_id[0]
-    ids = ENDING.get(state, last, bucket) or ()
-    ENDING.put(state, tuple(sorted((*ids, policy_id))), last, bucket)
+    due = (to_days(last) + 1) * DAY_S - clock.number("date_offset_s")
+    add_due(clock.state, POLICIES_DUE, due, policy_id)
 
 
-def sweep(ctx: Context) -> None:
-    """End at most 100 policies whose last date is past: the oldest date first, then by id."""
-    dates = END_DATES.get(ctx.state) or ()
-    room = ENDS_MAX
-    while dates and dates[0] < ctx.clock.book_date and room:
-        room -= _sweep_date(ctx, dates[0], room)
-        if room:
-            dates = dates[1:]
-            END_DATES.put(ctx.state, dates or None)
-
-
-def _sweep_date(ctx: Context, date: int, room: int) -> int:
-    """End policies of one date; return how many, `room` where some may be left."""
-    done = 0
-    for bucket in range(BUCKETS):
-        ids = ENDING.get(ctx.state, date, bucket) or ()
-        taken = ids[: room - done]
-        for policy_id in taken:
-            policy = POLICIES.get(ctx.state, policy_id)
-            assert policy is not None, "a policy stays for ever"
-            if policy.status != CLOSED:
-                end(ctx, policy_id, policy, get_heir(policy))
-        if taken:
-            ENDING.put(ctx.state, ids[len(taken) :] or None, date, bucket)
-            done += len(taken)
-        if done == room:
-            return done
-    return done
+def sweep(start: BlockStart) -> None:
+    """End at most 100 policies whose last date is past, ordered by (date, id)."""
+    for _ in range(ENDS_MAX):
+        policy_id = take_due(start.state, POLICIES_DUE, start.time_s)
+        if policy_id is None:
+            return
+        policy = POLICIES.get(start.state, policy_id)
+        assert policy is not None, "a queue holds ids of policies that exist"
+        last = get_last_date(policy)
+        assert last is not None, "only a policy with an end is waited for"
+        if policy.status == CLOSED:
+            continue
+        heir_id = get_heir(policy)
+        early = start.clock.book_date <= last  # the offset of book dates was changed (economy B9)
+        if early or not can_go_home(start.state, policy, heir_id):
+            add_due(start.state, POLICIES_DUE, start.time_s + DAY_S, policy_id)
+            continue
+        start.begin(policy_id)
+        end(start, policy_id, policy, heir_id)
+        start.note(policy_id)

@@ -8,12 +8,26 @@ from typing import Any
 
 import msgspec
 
-from chain.books import FIN, POOL, book, check_balance, check_not_frozen, get_payer, give_back
+from chain.books import (
+    BALANCE_CENTS_MAX,
+    FIN,
+    POOL,
+    Ending,
+    Running,
+    book,
+    check_balance,
+    check_not_frozen,
+    get_balance,
+    get_class,
+    get_payer,
+    give_back,
+)
 from chain.codec import Cents, Digest, Record, Uint
 from chain.contract import Context, require_amount
 from chain.errors import Code, Reject, require
 from chain.gifts import watch
-from chain.keyspaces import BOARD
+from chain.keyspaces import ACCOUNTS, BOARD
+from chain.state import State
 from contracts.policies import POLICIES, Policy, get_guard, get_pool, get_shape
 from contracts.policies.frame import ACTIVE, CLOSED, Ask, Guard
 
@@ -34,7 +48,7 @@ class Close(Record, frozen=True, tag="policy.close"):
     policy: Digest
 
 
-def require_policy(ctx: Context, policy_id: bytes) -> Policy:
+def require_policy(ctx: Running, policy_id: bytes) -> Policy:
     """Return a policy, or refuse with `tx.unknown-id`."""
     policy = POLICIES.get(ctx.state, policy_id)
     if policy is None:
@@ -113,7 +127,7 @@ def get_heir(policy: Policy) -> bytes | None:
     return next((heir for date, heir in ends if date == first), None)
 
 
-def end(ctx: Context, policy_id: bytes, policy: Policy, heir_id: bytes | None) -> None:
+def end(ctx: Ending, policy_id: bytes, policy: Policy, heir_id: bytes | None) -> None:
     """Close a policy and send its free money to its heir, where that can take it, or home."""
     shut(ctx, policy_id, policy)
     left = policy.free
@@ -124,7 +138,17 @@ def end(ctx: Context, policy_id: bytes, policy: Policy, heir_id: bytes | None) -
     ctx.emit("policy.PolicyClosed", policy_id, left, took)
 
 
-def shut(ctx: Context, policy_id: bytes, policy: Policy) -> None:
+def can_go_home(state: State, policy: Policy, heir_id: bytes | None) -> bool:
+    """Say whether the free money fits where it goes: no balance reaches 2^53 cents (B8)."""
+    account = ACCOUNTS.get(state, policy.funder)
+    assert account is not None, "an account stays for ever"
+    held = [get_balance(state, policy.denom, get_class(account), policy.funder)]
+    if heir_id is not None:
+        held.append(get_balance(state, policy.denom, POOL, heir_id))
+    return max(held) + policy.free <= BALANCE_CENTS_MAX
+
+
+def shut(ctx: Running, policy_id: bytes, policy: Policy) -> None:
     """Mark a policy closed; nobody waits for payments to its target any more."""
     target = get_target(policy)
     if target is not None and policy.status == ACTIVE:
@@ -139,7 +163,7 @@ def get_target(policy: Policy) -> bytes | None:
 
 
 def go_home(
-    ctx: Context, policy_id: bytes, policy: Policy, cents: int, heir_id: bytes | None
+    ctx: Ending, policy_id: bytes, policy: Policy, cents: int, heir_id: bytes | None
 ) -> bytes | None:
     """Book money of a pool to its heir, where that can take it, else to the funder.
 
@@ -161,7 +185,7 @@ def go_home(
     return heir_id
 
 
-def add_sums(ctx: Context, policy_id: bytes, **deltas: int) -> None:
+def add_sums(ctx: Running, policy_id: bytes, **deltas: int) -> None:
     """Change the sums of a policy; they stay at zero or above and in balance (economy I10)."""
     policy = require_policy(ctx, policy_id)
     changed = {name: getattr(policy, name) + delta for name, delta in deltas.items()}

@@ -137,7 +137,7 @@ def accept(ctx: Context, call: Accept) -> None:
         watch(ctx.state, policy.denom, target, 1)
     last = get_last_date(policy)
     if last is not None:
-        note_end(ctx.state, call.policy, last)
+        note_end(ctx.clock, call.policy, last)
     ctx.emit("policy.PolicyAccepted", call.policy, policy.funder, policy.denom)
 
 

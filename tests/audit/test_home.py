@@ -19,12 +19,14 @@ from chain.codec import encode
 from chain.errors import Malformed
 from chain.genesis import Genesis
 from chain.texts import Problem
+from contracts.coin import HoldCall
 from node.chainstore import (
     BODY,
     CERTIFICATE,
     ENVELOPES,
     HEADER,
     OUTCOMES,
+    START,
     TIP,
     ChainStore,
     create_chain,
@@ -32,7 +34,8 @@ from node.chainstore import (
 from node.home import Home
 from node.ports import Store
 from node.store import LEVELDB, SQLITE, create_store, open_store
-from tests.audit.made_chain import make_chain
+from tests.audit.made_chain import MadeChain, make_chain
+from tests.federation import account
 
 CHAIN = make_chain()
 TOP = len(CHAIN.raws)
@@ -40,15 +43,15 @@ KINDS = [LEVELDB, SQLITE]
 BLOCK_PARTS = [HEADER, BODY, CERTIFICATE, ENVELOPES, OUTCOMES]
 
 
-def make_home(root: Path, kind: str) -> Path:
+def make_home(root: Path, kind: str, made: MadeChain = CHAIN) -> Path:
     """Return a home that a stopped node left."""
     root.mkdir()
-    (root / "genesis.json").write_bytes(CHAIN.genesis.canonical)
+    (root / "genesis.json").write_bytes(made.genesis.canonical)
     (root / "lock").touch(mode=0o600)
     store = create_store(root / "store", kind)
-    create_chain(store, CHAIN.genesis)
+    create_chain(store, made.genesis)
     chain = ChainStore(store)
-    for block in CHAIN.decided:
+    for block in made.decided:
         chain.apply(*block)
     store.close()
     return root
@@ -124,6 +127,37 @@ def test_a_record_that_is_gone_is_found_at_its_height(
         verdict = verify(source, tmp_path / "client", clock_s=lambda: 0.0)
 
     assert (verdict.ok, verdict.tree["first_bad"]) == (False, 3)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("height", "value"), [(3, None), (3, b"\x90"), (2, b"\x90"), (3, "changed")], ids=str
+)
+def test_what_ended_as_a_block_began_is_judged_like_the_outcomes(
+    tmp_path: Path, kind: str, height: int, value: bytes | str | None
+) -> None:
+    """economy C10: a hold returned at the start of block 3, and at that of no other one."""
+    chain = MadeChain(balances={"delfshaven/anna": 1_000, "delfshaven/chaima": 0})
+    hold = HoldCall(account("chaima"), 400, 60, None, None)
+    assert chain.by_person("anna", hold).code == 0
+    chain.add([])
+    chain.time_s += 60
+    chain.add([])
+    root = make_home(tmp_path / "home", kind, chain)
+    with open_home(root) as source:
+        assert verify(source, tmp_path / "before", clock_s=lambda: 0.0).ok
+    store = open_store(root / "store", kind)
+    stored = store.get(START + (3).to_bytes(8, "big"))
+    assert stored is not None
+    changed = stored[:-1] + bytes([stored[-1] ^ 1]) if value == "changed" else value
+    assert not isinstance(changed, str)
+    store.write([(START + height.to_bytes(8, "big"), changed)])
+    store.close()
+
+    with open_home(root) as source:
+        verdict = verify(source, tmp_path / "client", clock_s=lambda: 0.0)
+
+    assert (verdict.ok, verdict.tree["first_bad"]) == (False, height)
 
 
 @pytest.fixture(scope="module")

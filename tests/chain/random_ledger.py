@@ -26,7 +26,7 @@ from chain.state import State
 from chain.window import Window
 from contracts import CONTRACTS
 from contracts.accounts import Approve, Cancel, Propose
-from contracts.coin import Leg, RedeemRequest, SetMinter, Transfer
+from contracts.coin import HoldCall, Leg, Post, PostPart, RedeemRequest, SetMinter, Transfer, Void
 from contracts.members import Admit, Attach, NewAccount, SetLimits
 from contracts.trade import Pay
 from contracts.wijk import FedEndorse, FedPropose, RegisterRole, SetParam
@@ -70,6 +70,7 @@ class Author:
         self.executed: list[Executed] = []
         self.proposals: list[tuple[bytes, bytes]] = []  # (account, id)
         self.matters: list[bytes] = []
+        self.holds: list[tuple[bytes, bytes]] = []  # (payee, id)
 
     def _names(self) -> list[str]:
         wijken = ("delfshaven", "noord")
@@ -94,6 +95,8 @@ class Author:
                     self.proposals.append((tx.sender, tx.id))
                 elif notice.name == "wijk.FedProposed":
                     self.matters.append(tx.id)
+                elif notice.name == "coin.Held":
+                    self.holds.append((tx.call.to, tx.id))
         self.executed.append(self.ledger.apply(run))
         self.blocks.append((run.clock.time_s * 1000, raws))
 
@@ -146,6 +149,7 @@ class Author:
                 )
             )
         pay = Transfer((Leg(someone, random.randrange(1, 3_000), None, None),), None)
+        hold = random.choice([made for to, made in self.holds if to == sender] or [bytes(32)])
         name = self.seeds[self._new()]
         keys = set_keys(
             self.ledger,
@@ -159,6 +163,9 @@ class Author:
                 pay,
                 Pay(someone, random.randrange(1, 900), None, None),
                 RedeemRequest(random.randrange(1, 900), bytes(32)),
+                HoldCall(someone, random.randrange(1, 900), random.choice((60, 600)), None, None),
+                Post((PostPart(hold, random.randrange(1, 900)),), None),
+                Void(hold),
                 keys,
                 Propose(encode(pay), self.ledger.time_s + 900),
                 Approve(some),
@@ -204,7 +211,7 @@ def replay(written: Written) -> Replayed:
 
 def describe(executed: list[Executed], state: dict[bytes, bytes]) -> Replayed:
     """Return what execution gave."""
-    outcomes = [outcome for block in executed for outcome in block.outcomes]
+    outcomes = [outcome for block in executed for outcome in (*block.start, *block.outcomes)]
     return Replayed(
         [block.state_root.hex() for block in executed],
         [block.log_root.hex() for block in executed],

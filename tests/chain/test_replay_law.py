@@ -57,6 +57,7 @@ def test_the_random_ledgers_do_and_refuse_many_things(
     assert codes[0] > 100
     assert len(codes) >= 12
     assert {Code.ACCOUNTS_DONE.number, Code.COIN_LOW_BALANCE.number} <= set(codes)
+    assert Code.COIN_EXPIRED.number in codes
     assert 0 in sizes
     assert max(sizes) > 3
     assert len({root for _, seen in chains for root in seen.state_roots}) > BLOCKS

@@ -85,8 +85,9 @@ def denials() -> Iterator[tuple[str, set[str]]]:
     """Yield the clause and the names of the values of every `deny` of the policy scripts."""
     for path in (Path(__file__).parents[2] / "contracts").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            named = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-            if named and node.func.id == "deny" and isinstance(node.args[0], ast.Constant):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+                continue
+            if node.func.id == "deny" and isinstance(node.args[0], ast.Constant):
                 yield str(node.args[0].value), {str(word.arg) for word in node.keywords}
 
 

@@ -14,12 +14,14 @@ import msgspec
 
 from chain.books import BATCHED, REDEMPTIONS, UNPAID, Redemption
 from chain.call_json import call_to_json
-from chain.codec import encode
+from chain.codec import digest, encode
 from chain.contract import Table
+from chain.due import DUE, DUES
 from chain.keyspaces import (
     BALANCES,
     CAPS,
     ENTRIES,
+    HOLDS,
     ISSUERS,
     MINTERS,
     OWED,
@@ -29,6 +31,7 @@ from chain.keyspaces import (
     STATEMENTS,
     SUPPLY,
     Entry,
+    Hold,
     Issuer,
     Owed,
     Pact,
@@ -43,15 +46,21 @@ from contracts.coin import (
     BATCHES,
     LIVE,
     Batch,
+    Exchange,
+    ExchangeLeg,
+    HoldCall,
     Leg,
     Mint,
     PayoutBatch,
+    Post,
+    PostPart,
     RedeemPaid,
     RedeemRequest,
     SetMinter,
     StatementCall,
     StatementEntry,
     Transfer,
+    Void,
 )
 from contracts.trade import Pay
 
@@ -74,6 +83,16 @@ ACCOUNT, PAYEE, RESERVE, ENTRY, REQUEST, OTHER = (
 DATE = 20_260_102
 TAG = Tag("SALE", "P3", "C01", 21)
 
+EXCHANGE = Exchange(
+    (
+        ExchangeLeg(ACCOUNT, PAYEE, "delfshaven:EUR", 1_250),
+        ExchangeLeg(PAYEE, ACCOUNT, "brixton:GBP", 1_360),
+    ),
+    1_088,
+    1_000,
+    1_767_261_600,
+)
+
 CALLS: tuple[Any, ...] = (
     SetMinter("delfshaven:EUR", 100_000),
     StatementCall(
@@ -93,6 +112,11 @@ CALLS: tuple[Any, ...] = (
     Mint(ENTRY, ACCOUNT, 400, "RETURN", REQUEST),
     Transfer((Leg(PAYEE, 1_250, None, OTHER),), None),
     Transfer((Leg(PAYEE, 127, TAG, None), Leg(ACCOUNT, 10**13, None, None)), REQUEST),
+    HoldCall(PAYEE, 1_250, 86_400, None, TAG),
+    HoldCall(PAYEE, 1_250, 31_536_000, digest(EXCHANGE), None),
+    Post((PostPart(REQUEST, 1_000),), None),
+    Post((PostPart(REQUEST, 1_250), PostPart(OTHER, 1_360)), EXCHANGE),
+    Void(REQUEST),
     RedeemRequest(128, OTHER),
     PayoutBatch((REQUEST, OTHER), ENTRY, 65_536, None),
     PayoutBatch((REQUEST,), ENTRY, 65_535, OTHER),
@@ -115,6 +139,13 @@ STATES: tuple[tuple[Keyspace[Any], tuple[bytes | str | int, ...], Any], ...] = (
         (REQUEST,),
         Redemption(ACCOUNT, "delfshaven:EUR", 400, OTHER, 20_260_105, ENTRY, BATCHED),
     ),
+    (
+        HOLDS,
+        (REQUEST,),
+        Hold(ACCOUNT, PAYEE, "delfshaven:EUR", 1_250, 1_767_348_000, OTHER, TAG, "POSTED", 1_000),
+    ),
+    (DUE, ("hold", 1), (1_767_348_000, REQUEST)),
+    (DUES, ("hold",), 1),
     (UNPAID, ("delfshaven:EUR",), ((20_260_105, 2), (20_260_106, 1))),
     (BATCHES, (OTHER,), Batch("delfshaven:EUR", (REQUEST,), ENTRY, 400, LIVE)),
     (SPENT, (OTHER,), 8_000),

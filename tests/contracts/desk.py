@@ -149,9 +149,9 @@ def broken(ledger: Ledger) -> list[Broken]:
     """Return the invariants that the chain so far breaks."""
     postings: list[Posting] = list(ledger.genesis.postings)
     for block in ledger.blocks:
-        for outcome in block.outcomes:
+        for outcome in (*block.start, *block.outcomes):
             postings.extend(outcome.postings)
-    return find_broken(ledger.genesis, postings, ledger.state)
+    return find_broken(ledger.genesis, postings, ledger.state, ledger.time_s)
 
 
 def booked(outcome: Outcome) -> list[tuple[Any, ...]]:

@@ -15,7 +15,7 @@ from chain.errors import Code
 from contracts import CONTRACTS
 
 CHECKOUT = Path(__file__).parents[2]
-SOURCES = (*sorted((CHECKOUT / "contracts").glob("*.py")), CHECKOUT / "chain" / "books.py")
+SOURCES = (*sorted((CHECKOUT / "contracts").rglob("*.py")), CHECKOUT / "chain" / "books.py")
 CALLS = {
     str(call.kind.__struct_config__.tag): call  # type: ignore[attr-defined]
     for contract in CONTRACTS

@@ -11,7 +11,7 @@ from chain.log import frontier_at, inclusion_path, root, tx_leaf_hash, verify_in
 from chain.records import BlockBody, block_id
 from chain.state import State
 from chain.validators import CommitCertificate
-from contracts.coin import Leg, Transfer
+from contracts.coin import HoldCall, Leg, Transfer
 from contracts.trade import Pay
 from node.chainstore import ChainStore, create_chain
 from node.store_memory import MemoryStore
@@ -209,3 +209,32 @@ def test_state_under_the_tip_is_the_state_of_an_independent_run() -> None:
 
     for name, value in other.state.items():
         assert chain.store.read_state(name) == value
+
+
+def test_what_ends_as_a_block_begins_is_kept_and_told_to_its_owner() -> None:
+    """economy C10, section 7: it stands at index -1, in no transaction."""
+    chain = Chain()
+    hold = chain.ledger.tx(
+        HoldCall(account("bob"), 400, 60, None, None),
+        account("anna"),
+        [(0, "anna")],
+        nonce=(1).to_bytes(16, "big"),
+        expires=chain.time_s + 200,
+    )
+    chain.add(hold)
+    chain.time_s += 60
+    chain.add(chain.pay("anna", "bob", 100, 2))
+
+    assert chain.store.start(1) == ()
+    (ended,) = chain.store.start(2)
+    assert ended.tx_id == hold.id
+    rows = [
+        (height, index, row.tx_id, row.kind, row.incoming, row.cents, row.balance)
+        for _, height, index, row in chain.store.history(account("anna"))
+    ]
+    (paid,) = chain.store.outcomes(2)
+    assert rows == [
+        (2, 0, paid.tx_id, "payment", 0, 100, 9_900),
+        (2, -1, hold.id, "hold", 1, 400, 10_000),
+        (1, 0, hold.id, "hold", 0, 400, 9_600),
+    ]

@@ -8,10 +8,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from chain.address import account_text
 from contracts.policies import GUARDS, SHAPES
 from contracts.policies import p14_split as p14
 from tests.contracts import policy_cases_deals, policy_cases_grants, policy_cases_guards
 from tests.contracts.policy_story import NOTHING_PAID, PAID, Table, Told, play
+from tests.federation import account
 
 DOCS = Path(__file__).parents[2] / "docs" / "policies.md"
 TABLES = tuple(
@@ -20,6 +22,7 @@ TABLES = tuple(
         key=lambda table: int(table.script[1:]),
     )
 )
+NAMES = ("gever", "anna", "dirk", "vera", "bakker", "slijter", "winkel", "bram")
 OUTCOMES = {PAID: "toegestaan · allowed", NOTHING_PAID: "genoteerd · noted"}
 HEAD = """# Policy scripts: the rules on a funder's money, by example
 
@@ -30,7 +33,7 @@ whoever is refused reads which rule it was, and the number.
 
 Each table below is a story on one chain, row after row. The same rows run as tests through the
 executor, and this page is printed from them: `python -m tests.contracts.policy_docs`. Every row is
-in Dutch and in English.
+in Dutch and in English; above a table stands what people read before the first row.
 
 | Rule | Name | Kind | File |
 |---|---|---|---|
@@ -57,7 +60,7 @@ def write() -> str:
         text += f"| {script} | `{clause}` | {kind} | `contracts/policies/{name}` |\n"
     for script, clause, _ in rows:
         nl, en = said[script]
-        text += f"\n## {script} `{clause}`\n\n> {_plain(nl)}\n>\n> {_plain(en)}\n"
+        text += f"\n## {script} `{clause}`\n\n{_plain(nl)}\n\n{_plain(en)}\n"
         for table in TABLES:
             if table.script == script:
                 text += _print(table)
@@ -65,21 +68,27 @@ def write() -> str:
 
 
 def _print(table: Table) -> str:
-    story, told = play(table)
+    before, told = play(table)
     text = f"\n{table.nl}\n\n*{table.en}*\n\n"
-    for lang, word in (("nl", "Vooraf te lezen, na afloop"), ("en", "To read before, afterwards")):
-        sentences = " ".join(story.sentences(lang))
-        text += f"{word}: {sentences}\n\n" if sentences else ""
-    text += "| | Wat · What | Uitkomst · Outcome | Melding · Message |\n|---|---|---|---|\n"
+    for sentence in before:
+        text += f"> {_named(sentence)}\n>\n" if sentence else ""
+    text += "\n| | Wat · What | Uitkomst · Outcome | Melding · Message |\n|---|---|---|---|\n"
     for number, one in enumerate(told, start=1):
         text += _row(number, one)
     return text
 
 
+def _named(sentence: str) -> str:
+    """Return a sentence with the names of this page for accounts."""
+    for name in NAMES:
+        sentence = sentence.replace(account_text(account(name)), name.title())
+    return sentence
+
+
 def _row(number: int, told: Told) -> str:
     want = told.row.want
     outcome = OUTCOMES.get(want, f"geweigerd · refused `{want}`")
-    message = f"{told.nl} · {told.en}" if told.nl else ""
+    message = _named(f"{told.nl} · {told.en}") if told.nl else ""
     return f"| {number} | {told.row.nl} · {told.row.en} | {outcome} | {message} |\n"
 
 

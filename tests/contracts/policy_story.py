@@ -113,9 +113,13 @@ class Told(NamedTuple):
     en: str
 
 
-def play(table: Table) -> tuple[Story, list[Told]]:
-    """Play a table on a new chain; assert each row and, at the end, that the books are sound."""
+def play(table: Table) -> tuple[list[str], list[Told]]:
+    """Play a table on a new chain; assert each row and, at the end, that the books are sound.
+
+    Returns what people read before the first row, in Dutch and in English, and what came of each.
+    """
     story = table.given()
+    before = [" ".join(story.sentences(lang)) for lang in ("nl", "en")]
     told = []
     for row in table.rows:
         outcome = row.act(story)
@@ -129,7 +133,7 @@ def play(table: Table) -> tuple[Story, list[Told]]:
         ]
         told.append(Told(row, outcome, *said))
     assert broken(story.ledger) == []
-    return story, told
+    return before, told
 
 
 def reason(outcome: Outcome) -> str:

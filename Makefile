@@ -10,6 +10,7 @@
 #   make growth                   curves for 4 to 100 validators, simulated: docs/benchmarks/growth.json
 #   make drills [ARGS="F24 F30"]   faults on real processes under load; ARGS="--kills 500", "--list"
 #   make bench [ARGS="--seconds 20"]   timings with their setup
+#   make year [ARGS="--profile L1"]   a network with a year behind it, in ./year
 #   make curves [ARGS="--million"]   how the node grows, for docs/benchmarks; wants the machine alone
 #   make stories                  rewrite the transcripts: read the diff, commit what is understood
 #   make cov                      branch report: look for rules that no test reaches
@@ -19,7 +20,7 @@
 
 SHELL := /bin/sh
 .NOTPARALLEL:
-.PHONY: run test check fmt sim soak powercut flood growth drills bench curves stories cov lock clean remake
+.PHONY: run test check fmt sim soak powercut flood growth drills bench year curves stories cov lock clean remake unpack-hledger
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
@@ -32,7 +33,7 @@ run: .venv/.runtime
 	@$(BIN)/python -c 'import plyvel' 2>/dev/null || echo "storage: sqlite"
 	@exec $(BIN)/wijk demo $(ARGS)
 
-test: .venv/.dev
+test: .venv/.dev .venv/.judges
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 check: .venv/.dev
@@ -70,6 +71,9 @@ drills: .venv/.dev
 
 bench: .venv/.runtime
 	@exec $(BIN)/wijk bench $(ARGS)
+
+year: .venv/.runtime
+	@exec $(BIN)/wijk testnet year --dir year $(ARGS)
 
 curves: .venv/.dev
 	@exec $(BIN)/python -m tests.curves $(ARGS)
@@ -110,6 +114,18 @@ endif
 .venv/.dev: .venv/.runtime requirements-dev.lock
 	$(PIP) $(FROM_LOCK) requirements-dev.lock
 	@touch $@
+
+# hledger judges the exported books (economy X2). PyPI has none, so it comes from Debian: without root
+# it is unpacked into .venv. Elsewhere install it yourself; the test that needs it says so.
+.venv/.judges: .venv/.made
+	@command -v hledger >/dev/null || $(MAKE) --no-print-directory unpack-hledger || \
+	echo "hledger: not found, and apt-get cannot fetch it" >&2
+	@touch $@
+
+unpack-hledger:
+	@rm -rf .venv/hledger && mkdir -p .venv/hledger
+	cd .venv/hledger && { apt-get -qq download hledger 2>/dev/null || \
+	{ apt-get -qq update && apt-get -qq download hledger; }; } && dpkg-deb -x hledger_*.deb .
 
 # Locks are made on the oldest Python, so that backports are in them, and without this machine's
 # pip settings. Hashes of all wheels of a version are listed, so other platforms install too.

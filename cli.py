@@ -60,6 +60,8 @@ ATTACHED: dict[str, tuple[tuple[tuple[str, ...], str, str], ...]] = {
         (("verify",), "audit.commands_node", "verify"),
         (("backup", "verify"), "audit.commands_node", "backup_verify"),
     ),
+    "audit": ((("export",), "audit.commands_export", "export"),),
+    "testnet": ((("year",), "testnet.commands_year", "year"),),
 }
 
 

@@ -12,6 +12,7 @@ from chain import terminal as asked
 
 if TYPE_CHECKING:
     from audit.proofs import Proven
+    from audit.sources import Source
     from audit.verify import Verdict
     from chain.policy import Policy
     from node.client import Client
@@ -87,21 +88,13 @@ def verify(terminal: Terminal, first: int, last: int | None, folder: Path | None
             "clock_s": time.monotonic,
             "on_block": on_block,
         }
-        if folder is None:
-            from audit.node_source import NodeSource
-
-            url = _choose_node(terminal)
-            with _client(terminal, url) as client:
-                source = NodeSource(client, url)
+        try:
+            with open_source(terminal, folder) as source:
                 verdict = verifying.verify(source, terminal.home, **options)
-        else:
-            from audit.home import open_home
-
-            try:
-                with open_home(folder) as home:
-                    verdict = verifying.verify(home, terminal.home, **options)
-            except Malformed as error:
-                verdict = verifying.damaged_source(str(folder), first, str(error))
+        except Malformed as error:
+            if folder is None:
+                raise
+            verdict = verifying.damaged_source(str(folder), first, str(error))
     terminal.show(verdict.tree, _verdict_lines(terminal, verdict))
     if verdict.ok:
         return
@@ -261,6 +254,22 @@ def _client(terminal: Terminal, *urls: str) -> Iterator["Client"]:
         yield client
     finally:
         client.close()
+
+
+@contextmanager
+def open_source(terminal: Terminal, folder: Path | None) -> Iterator["Source"]:
+    """Give the chain of a stopped node's folder, or of the first node that answers."""
+    if folder is None:
+        from audit.node_source import NodeSource
+
+        url = _choose_node(terminal)
+        with _client(terminal, url) as client:
+            yield NodeSource(client, url)
+    else:
+        from audit.home import open_home
+
+        with open_home(folder) as home:
+            yield home
 
 
 def _choose_node(terminal: Terminal) -> str:

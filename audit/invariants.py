@@ -37,6 +37,7 @@ from chain.keyspaces import (
     BALANCES,
     CAPS,
     ENTRIES,
+    FREEZES,
     HOLDS,
     ISSUERS,
     MEMBERS,
@@ -50,6 +51,7 @@ from chain.keyspaces import (
     SUPPLY,
     WIJKEN,
     Entry,
+    Freeze,
     Statement,
     Supply,
     Wijk,
@@ -198,6 +200,28 @@ def find_wrong_changes(
         if key.startswith(_BALANCE_PREFIX) and key not in touched
     )
     return sorted(found)
+
+
+def find_frozen_moves(
+    postings: Sequence[Posting], state: Mapping[bytes, bytes], time_s: int
+) -> list[Broken]:
+    """Return what I12 says of a block: nothing leaves a frozen account but a redemption.
+
+    `state` is that after the block, of block time `time_s`. Before its own block a freeze stops
+    nothing, and coin that was set aside may come back to its own payer.
+    """
+    found = []
+    for debit, credit in zip(postings[::PAIR], postings[1::PAIR], strict=True):
+        own = debit.klass == HELD and credit.owner == debit.owner
+        if debit.klass not in (MEMBER, FUND, HELD) or credit.klass == PENDING_OUT or own:
+            continue
+        raw = state.get(FREEZES.key(debit.owner))
+        if raw is None:
+            continue
+        freeze = decode(Freeze, raw)
+        if freeze.since_s < time_s < freeze.until_s:
+            found.append(Broken("I12", f"{debit.owner.hex()} paid {debit.cents} while frozen"))
+    return found
 
 
 def _balance_key(denom: str, klass: str, owner: bytes) -> bytes:
@@ -413,6 +437,10 @@ def _find_wrong_bank(books: Books, view: _View) -> Iterator[Broken]:
                 yield Broken("I6", f"{entry.reserve.hex()}: an entry was used unattested")
     if used != books.bank:
         yield Broken("I6", "bank postings are not the entries used")
+    banked: Counter[bytes] = Counter()  # a deposit at a partner is in the books of its owner (C17)
+    for (_, klass, owner), cents in books.balances.items():
+        if klass == BANK:
+            banked[owner] += cents
     for (reserve_id,), reserve in view.rows(RESERVES):
         days = sorted(statements[reserve_id].items())
         whole = [(date, day) for date, day in days if day.pages_done == day.pages]
@@ -434,8 +462,7 @@ def _find_wrong_bank(books: Books, view: _View) -> Iterator[Broken]:
                 yield Broken("I7", f"{where} {date}: closes at {day.closing}")
         if (opened["C"], opened["D"]) != (reserve.open_credits, reserve.open_debits):
             yield Broken("I7", f"{where}: open entries of {dict(opened)}")
-        denom = view.wijken[reserve.wijk].denom(reserve.wijk)
-        booked = books.balances[denom, BANK, reserve_id]
+        booked = banked[reserve_id]
         newest = (whole[-1][0], whole[-1][1].closing) if whole else (0, 0)
         if (reserve.date, reserve.closing) != newest:
             yield Broken("I7", f"{where}: not the newest statement")

@@ -16,6 +16,7 @@ from audit.invariants import (
     Broken,
     add,
     add_up,
+    find_frozen_moves,
     find_wrong_books,
     find_wrong_changes,
     find_wrong_postings,
@@ -34,7 +35,7 @@ from chain.execute import (
 from chain.genesis import Genesis, make_base
 from chain.keyspaces import ACCOUNTS, SUPPLY
 from chain.log import EMPTY_ROOT
-from chain.records import Posting, Tx, decode_tx
+from chain.records import Header, Posting, Tx, decode_tx
 from chain.state import State
 from chain.validators import CommitCertificate, ValidatorSet, Verify, signed_bytes, signer_keys
 from contracts import CONTRACTS
@@ -141,7 +142,7 @@ class Replay:
                     checks.append((key.key, tx.signed, signed.signature))
         return checks
 
-    def add(self, block: Block, txs: tuple[Tx, ...]) -> None:
+    def add(self, block: Block, txs: tuple[Tx, ...]) -> Executed:
         """Judge and execute the next block; raise `Malformed` naming what is wrong with it.
 
         After an error this replay is of no use any more.
@@ -185,6 +186,7 @@ class Replay:
         self.part = "books"
         self._check_books(executed)
         self.part = "headers"  # of the next block
+        return executed
 
     def check_all_books(self) -> None:
         """Raise `BooksBroken` unless every invariant holds now (economy I1..I15)."""
@@ -221,6 +223,7 @@ class Replay:
                 postings += outcome.postings
         add(self.books, postings)
         found += find_wrong_changes(self.books, postings, executed.changes, self.state)
+        found += find_frozen_moves(postings, self.state, self.base.time_ms // 1000)
         self._written += len(executed.changes)
         small = len(self.state) <= SMALL_STATE and self._written
         if small or self._written >= WRITTEN_TIMES * len(self.state):
@@ -258,13 +261,16 @@ def replay(
     workers: int | None = None,
     checked_from: int = 1,
     on_block: Callable[[int], None] = lambda _height: None,
+    on_begin: Callable[[Replay], None] = lambda _run: None,
+    on_executed: Callable[[Replay, Header, Executed], None] = lambda _run, _header, _executed: None,
     on_end: Callable[[Replay], None] = lambda _run: None,
 ) -> Report:
     """Replay `blocks`, which start at height 1, and return what was found.
 
     `blocks` may raise `Malformed` for a block that it has but cannot give. `on_block` hears of
-    every height that is good. Signatures are checked, and blocks counted, from `checked_from` on,
-    by `workers` processes, None for one per core: the verdict is the same with any number.
+    every height that is good, `on_executed` also what it did, `on_begin` of genesis. Signatures
+    are checked, and blocks counted, from `checked_from` on, by `workers` processes, None for one
+    per core: the verdict is the same with any number.
     `on_end` gets a sound replay after its last block, and may raise `Malformed` itself.
     """
     report = Report(1, 0)
@@ -275,7 +281,8 @@ def replay(
             _blame(report, 0, error, "books")
             return report
         try:
-            _replay(run, blocks, signatures, report, on_block)
+            on_begin(run)
+            _replay(run, blocks, signatures, report, on_block, on_executed)
             on_end(run)
         except Malformed as error:
             height = report.last if run.ended else report.last + 1
@@ -291,10 +298,11 @@ def _replay(
     signatures: Signatures,
     report: Report,
     on_block: Callable[[int], None],
+    on_executed: Callable[[Replay, Header, Executed], None],
 ) -> None:
     for block, txs in _read_ahead(run, blocks, signatures):
         signatures.collect()
-        run.add(block, txs)
+        on_executed(run, block.header, run.add(block, txs))
         _count(report, block, run.checked_from)
         on_block(report.last)
     run.ended, run.part = True, "books"

@@ -73,6 +73,10 @@ class Redemption(Record, frozen=True):
 
 
 REDEMPTIONS: Keyspace[Redemption] = Keyspace("redeem", Redemption, 1)
+# Last days of an account's unpaid redemptions, for freezes to put off: [(due, put off to, count)].
+ASKED: Keyspace[tuple[tuple[int, int, int], ...]] = Keyspace(
+    "asked", tuple[tuple[Uint, Uint, Uint], ...], 1
+)
 # Unpaid redemptions per due date, oldest first: [(date, count)], so C15 needs no search.
 UNPAID: Keyspace[tuple[tuple[int, int], ...]] = Keyspace("unpaid", tuple[tuple[Uint, Uint], ...], 1)
 
@@ -398,7 +402,7 @@ def open_redemption(ctx: Ending, party: Party, cents: int, payout: bytes | None)
         if freeze is not None:
             start = compute_book_date(freeze.until_s, ctx.clock.number("date_offset_s"))
         due = add_banking_days(start, ctx.clock.number("redeem_days"))
-        _count_unpaid(ctx, party.denom, due, 1)
+        _count_asked(ctx, party.denom, party.id, due, 1)
     request = ctx.new_id()
     redemption = Redemption(party.id, party.denom, cents, payout, due, None, OPEN)
     REDEMPTIONS.put(ctx.state, redemption, request)
@@ -410,13 +414,40 @@ def close_redemption(ctx: Context, request: bytes, redemption: Redemption) -> No
     """Mark a redemption paid; its clock stops (economy C15)."""
     REDEMPTIONS.put(ctx.state, msgspec.structs.replace(redemption, status=PAID), request)
     if redemption.due:
-        _count_unpaid(ctx, redemption.denom, redemption.due, -1)
+        _count_asked(ctx, redemption.denom, redemption.account, redemption.due, -1)
 
 
 def is_overdue(ctx: Context, denom: str) -> bool:
     """Say whether a redemption is past its due date, which blocks minting (economy C15)."""
     unpaid = UNPAID.get(ctx.state, denom) or ()
     return len(unpaid) > 0 and unpaid[0][0] < ctx.clock.book_date
+
+
+def put_off(ctx: Context, account_id: bytes, denom: str, until_s: int) -> None:
+    """Put the last days of unpaid redemptions off until after a freeze (economy C19).
+
+    As for a request made during the freeze, the desk has `redeem_days` banking days from its end.
+    """
+    end = compute_book_date(until_s, ctx.clock.number("date_offset_s"))
+    soonest = add_banking_days(end, ctx.clock.number("redeem_days"))
+    rows = []
+    for due, day, count in ASKED.get(ctx.state, account_id) or ():
+        if day < soonest:
+            _count_unpaid(ctx, denom, day, -count)
+            _count_unpaid(ctx, denom, soonest, count)
+        rows.append((due, max(day, soonest), count))
+    ASKED.put(ctx.state, tuple(rows) or None, account_id)
+
+
+def _count_asked(ctx: Running, denom: str, account_id: bytes, due: int, delta: int) -> None:
+    """Count a redemption due on `due`, or with -1 one that is paid, on the day it counts for."""
+    rows = {row[0]: row for row in ASKED.get(ctx.state, account_id) or ()}
+    _, day, count = rows.get(due, (due, due, 0))
+    assert count + delta >= 0, "a redemption is counted once"
+    rows[due] = (due, day, count + delta)
+    kept = tuple(rows[one] for one in sorted(rows) if rows[one][2])
+    ASKED.put(ctx.state, kept or None, account_id)
+    _count_unpaid(ctx, denom, day, delta)
 
 
 def _count_unpaid(ctx: Running, denom: str, due: int, delta: int) -> None:

@@ -17,6 +17,7 @@ from chain.crypto import is_valid_key, sha256, verify
 from chain.dates import DAY_S, is_date, to_days
 from chain.errors import Malformed
 from chain.execute import Base
+from chain.issuers import EXEMPT_TOTAL_CENTS, EXEMPT_WALLET_CENTS
 from chain.keyspaces import (
     ACCOUNTS,
     ACTIVE,
@@ -78,8 +79,6 @@ VALIDATORS_LIVE_MIN = 4  # consensus Q5
 LAST_CLOCK = (23, 59, 59)
 _KIND_OF_WORD = {kind.lower(): kind for kind in KINDS}
 FAR_CENTS = 10**13  # economy B8
-EXEMPT_WALLET_CENTS = 15_000  # economy C7: the exemption of small issuers
-EXEMPT_TOTAL_CENTS = 500_000_000
 
 Slug = Annotated[str, msgspec.Meta(pattern=r"\A[a-z][a-z0-9-]{0,31}\Z")]
 ChainId = Annotated[str, msgspec.Meta(pattern=r"\A[a-z][a-z0-9-]{2,31}\Z")]

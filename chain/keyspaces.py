@@ -6,7 +6,7 @@ untagged arrays: the keyspace tells their kind (interfaces 5.5).
 
 import msgspec
 
-from chain.codec import Account, Digest, PublicKey, Record, Uint, decode
+from chain.codec import Account, Digest, PublicKey, Record, Uint, decode, digest
 from chain.leaders import Leaders
 from chain.params import FEDERATION, FIRST_VERSION, Value, decode_value
 from chain.records import Tag
@@ -40,6 +40,8 @@ AUDITOR = "AUDITOR"
 ISSUER = "ISSUER"
 WIJK_ROLES = (TREASURY, REGISTRY, VALIDATOR, ARBITER, MEASURER, MUNICIPALITY)
 FEDERATION_ROLES = (AUDITOR, ISSUER)
+
+PREFUNDED, PLEDGED = "PREFUNDED", "PLEDGED"  # modes of a pact (economy T2)
 
 NO_LIMIT = 10**13  # economy section 4: a limit of 10^13 cents means none
 NO_END_S = 253_402_300_799  # the last second of the year 9999: a term without end
@@ -262,10 +264,15 @@ class Owed(Record, frozen=True):
 
 
 class Freeze(Record, frozen=True):
-    """`freeze/<account>`: in force until `until_s` (economy C19)."""
+    """`freeze/<account>`: in force until `until_s`; a release ends it earlier (economy C19).
+
+    `since_s` is the block time at which it began, renewals included; `order` what it rests on.
+    """
 
     until_s: Uint
     reason: str
+    since_s: Uint
+    order: Digest | None
 
 
 class SetMember(Record, frozen=True):
@@ -318,6 +325,11 @@ def get_param(state: State, wijk: str, name: str, epoch: int) -> Value | None:
         if from_epoch <= epoch:
             found = value
     return None if found is None else decode_value(name, bytes(found))
+
+
+def compute_pact_id(a: str, b: str) -> bytes:
+    """Return the id that calls name a pact by; wijken have one pact at most, in either order."""
+    return digest(["wijk.pact.1", *sorted((a, b))])
 
 
 def get_version(state: State, height: int) -> int:

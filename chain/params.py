@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from chain.codec import Uint, decode
+from chain.codec import Digest, Uint, decode
 from chain.errors import Malformed
 from chain.text_rules import is_code, is_slug
 
@@ -90,7 +90,15 @@ WIJK: dict[str, Words] = {
     "coin.colour": Words("code"),
 }
 
-Value = int | str | tuple[Any, ...]  # a number, a text, the rows of a table, or an upgrade
+# Of each issuer: `issuer.<code>.<field>` (economy C7). A cap of 10^13 cents is none.
+ISSUER: dict[str, Number | Words] = {
+    "mode": Words("code"),
+    "wallet_cap": Number(10**13, 1, 10**13),
+    "total_cap": Number(10**13, 1, 10**13),
+    "evidence": Words("digest"),
+}
+
+Value = int | str | bytes | tuple[Any, ...]  # a number, a text, the rows of a table, or an upgrade
 
 LISTS_MAX = 2  # a table is a list of rows
 _LIST_HEADS = frozenset(bytes([head]) for head in (*range(0x90, 0xA0), 0xDC, 0xDD))
@@ -99,9 +107,11 @@ _BYTES_HEADS = frozenset((b"\xc4", b"\xc5", b"\xc6"))
 
 def decode_value(name: str, raw: bytes) -> Value:
     """Return the value of a parameter from its canonical bytes, or raise `Malformed`."""
-    spec = FEDERAL.get(name)
+    spec = FEDERAL.get(name) or _get_issuer_spec(name)
     kind: Any = str
-    if isinstance(spec, Number):
+    if isinstance(spec, Words) and spec.kind == "digest":
+        kind = Digest
+    elif isinstance(spec, Number):
         kind = int
     elif isinstance(spec, Upgrade):
         kind = tuple[Uint, Uint]
@@ -109,6 +119,18 @@ def decode_value(name: str, raw: bytes) -> Value:
         kind = spec.kind
     value: Value = decode(kind, raw)
     return value
+
+
+def get_issuer_field(name: str) -> tuple[str, str] | None:
+    """Return the code and the field of a parameter of an issuer, or None for another name."""
+    first, _, rest = name.partition(".")
+    code, _, field = rest.partition(".")
+    return (code, field) if first == "issuer" and is_code(code) and field in ISSUER else None
+
+
+def _get_issuer_spec(name: str) -> Number | Words | None:
+    _, field = get_issuer_field(name) or ("", "")
+    return ISSUER.get(field)
 
 
 def is_plain(raw: bytes, lists: int = LISTS_MAX) -> bool:
@@ -144,7 +166,9 @@ def is_within(name: str, value: Value, purpose: str) -> bool:
 
     On a live chain a waiting time is never shorter than its default; a quota of 0 is lifted.
     """
-    spec = FEDERAL.get(name)
+    spec = FEDERAL.get(name) or _get_issuer_spec(name)
+    if isinstance(spec, Words):
+        return isinstance(value, bytes if spec.kind == "digest" else str)
     if isinstance(spec, Number):
         low = spec.default if spec.waiting and purpose == "live" else spec.low
         return isinstance(value, int) and not isinstance(value, bool) and low <= value <= spec.high

@@ -461,19 +461,21 @@ _COIN = (
             "A board cannot freeze its own account.",
             "Ask another wijk or the auditor what has to happen here.")),
     _refused(2139, "coin.too-long",
-        Text("bevriezing te lang",
-            "Een bevriezing duurt hoogstens 30 dagen.[ Zij kan nu gelden tot {until_at}.]",
+        Text("einde van de bevriezing kan niet",
+            "Een bevriezing eindigt later dan nu en duurt hoogstens 30 dagen.[ Zij kan nu gelden"
+            " tot {until_at}.]",
             "Kies een eerder einde; verlengen kan later, door het hele bestuur."),
-        Text("freeze too long",
-            "A freeze lasts 30 days at most.[ It can hold until {until_at} now.]",
+        Text("end of the freeze not possible",
+            "A freeze ends later than now and lasts 30 days at most.[ It can hold until {until_at}"
+            " now.]",
             "Choose an earlier end; the whole board can renew it later.")),
     _refused(2140, "coin.no-order",
-        Text("besluit ontbreekt",
-            "Voor deze bevriezing is een bevel of een besluit van het hele bestuur nodig.",
-            "Noem het bevel, of leg de verlenging aan het bestuur voor."),
+        Text("bevel ontbreekt",
+            "Een bevriezing verlengen kan alleen met een bevel of een besluit.",
+            "Noem het bevel of het besluit waarop de verlenging rust."),
         Text("order missing",
-            "This freeze needs an order, or a decision of the whole board.",
-            "Name the order, or put the renewal to the board.")),
+            "A freeze can only be renewed on an order or a decision.",
+            "Name the order or the decision that the renewal rests on.")),
 )
 
 _GOVERNANCE = (

@@ -1,6 +1,7 @@
 """Trade: pay across wijken at par, within pacts and caps (economy T1..T6)."""
 
 from chain.books import (
+    BANK,
     DUE_FROM,
     DUE_TO,
     Party,
@@ -12,6 +13,7 @@ from chain.books import (
     check_room,
     check_tag,
     credit_payee,
+    get_balance,
     get_payee,
     get_payer,
 )
@@ -24,13 +26,14 @@ from chain.keyspaces import (
     CAPS,
     OWED,
     PACTS,
+    PLEDGED,
     SUSPENDED,
+    WIJKEN,
     Owed,
     Pact,
 )
 from chain.records import Tag
 
-PLEDGED = "PLEDGED"
 WARNING_PCT = 70  # economy T6: both boards are warned; from 80 a cycle may run at once
 
 _NOTHING = Owed(0, 0, 0)
@@ -105,7 +108,7 @@ def _get_exposure(ctx: Context, pact: Pact, debtor: str, creditor: str) -> tuple
     """Return what `debtor` owes net, below zero if it is owed, and the cap on it (economy T5).
 
     What the two owe each other is netted for the exposure only; both debts stand until a cycle.
-    A PREFUNDED pact has no deposit as long as no call books one, so nothing can be paid on it.
+    On a PREFUNDED pact the creditor accepts no more than the deposit of the debtor (T2).
     """
     owed = OWED.get(ctx.state, debtor, creditor) or _NOTHING
     owing = OWED.get(ctx.state, creditor, debtor) or _NOTHING
@@ -113,7 +116,20 @@ def _get_exposure(ctx: Context, pact: Pact, debtor: str, creditor: str) -> tuple
     agreed = pact.cap_a if creditor < debtor else pact.cap_b
     own = CAPS.get(ctx.state, creditor, debtor)
     cap = agreed if own is None else min(agreed, own)
-    return net, cap if pact.mode == PLEDGED else 0
+    if pact.mode != PLEDGED:
+        cap = min(cap, _get_deposit(ctx, debtor, creditor))
+    return net, cap
+
+
+def _get_deposit(ctx: Context, debtor: str, creditor: str) -> int:
+    """Return what `debtor` put on reserve accounts pledged to `creditor`, in cents (C17, T5)."""
+    rows = ctx.clock.param("reserves")
+    assert isinstance(rows, tuple), "reserves is a table"
+    wijk = WIJKEN.get(ctx.state, debtor)
+    assert wijk is not None, "a payer belongs to a wijk that exists"
+    denom = wijk.denom(debtor)
+    pledged = (reserve for reserve, to in rows if to == creditor)
+    return sum(get_balance(ctx.state, denom, BANK, reserve) for reserve in pledged)
 
 
 CONTRACT = Contract("trade", calls=(Call(Pay, (Word.HOLDER,), pay, winds_up=True),))

@@ -14,6 +14,7 @@ from chain.codec import Account, Bit, Digest, PublicKey, Record, Signature, Uint
 from chain.contract import PERSONS_MIN, Call, Context, Contract, Word, can_keep, get_account
 from chain.crypto import is_valid_key, verify
 from chain.errors import Code, Malformed, Reject, require
+from chain.issuers import check_issuer, enact_issuers, plan_issuer
 from chain.keyspaces import (
     ACCOUNTS,
     ACTIVE,
@@ -57,6 +58,7 @@ from chain.params import (
     Upgrade,
     Value,
     decode_value,
+    get_issuer_field,
     is_plain,
     is_within,
 )
@@ -139,7 +141,7 @@ class Found(Record, frozen=True, tag="wijk.found"):
 class SetParam(Record, frozen=True, tag="wijk.set_param"):
     """B13: set a parameter from an epoch on; the name tells the type of `value`."""
 
-    name: Word24
+    name: Text
     value: msgspec.Raw
     from_epoch: Uint
 
@@ -346,10 +348,15 @@ def set_param(ctx: Context, call: SetParam) -> None:
 
     The newest word wins: what was decided earlier for the same epoch or a later one is dropped.
     """
-    federal = call.name in FEDERAL
+    of_issuer = get_issuer_field(call.name) is not None
+    federal = call.name in FEDERAL or of_issuer
     require(federal or call.name in WIJK, Code.WIJK_UNKNOWN, name=call.name)
     value = _read_value(call)
-    if federal:
+    if of_issuer:
+        fits_in = is_within(call.name, value, ctx.chain.purpose)
+        require(fits_in, Code.WIJK_BOUNDS, name=call.name)
+        check_issuer(ctx, call.name, value, call.from_epoch)
+    elif federal:
         _check_federal(ctx, call.name, value)
     else:
         text = isinstance(value, str) and fits(WIJK[call.name].kind, value)
@@ -359,6 +366,8 @@ def set_param(ctx: Context, call: SetParam) -> None:
     # A wijk decides by vote on what is its own, the federation on what is common.
     require(ctx.fed if federal else ctx.decision is not None, Code.WIJK_NO_DECISION)
 
+    if of_issuer:
+        plan_issuer(ctx, call.name, value, call.from_epoch)
     owner = FEDERATION if federal else ctx.wijk_id
     versions = PARAMS.get(ctx.state, owner, call.name) or ()
     kept = tuple(version for version in versions if version[0] < call.from_epoch)
@@ -582,7 +591,7 @@ def fed_propose(ctx: Context, call: FedPropose) -> None:
 
 def _is_federal(ctx: Context, inner: Any) -> bool:
     if isinstance(inner, SetParam):
-        return inner.name in FEDERAL
+        return inner.name in FEDERAL or get_issuer_field(inner.name) is not None
     return Word.FED in ctx.chain.table.words(inner)
 
 
@@ -663,4 +672,5 @@ CONTRACT = Contract(
         Call(FedPropose, (Word.BOARD,), fed_propose, winds_up=True),
         Call(FedEndorse, (Word.BOARD,), fed_endorse, winds_up=True),
     ),
+    at_start=enact_issuers,
 )

@@ -16,6 +16,7 @@ from aiohttp import web
 from node.api_auth import Readers
 from node.api_load import Load
 from node.api_log import LogRoutes
+from node.api_payouts import list_redemptions
 from node.api_read import ReadRoutes
 from node.api_request import Rates, check_names
 from node.api_submit import BATCH_BYTES_MAX, Submission
@@ -101,6 +102,9 @@ def make_routes(node: Node, rates: Rates, readers: Readers, streams: Streams) ->
     async def get_sealed(request: web.Request) -> web.StreamResponse:
         return read.sealed(request, submission.get_sealed)
 
+    async def get_redemptions(request: web.Request) -> web.StreamResponse:
+        return await list_redemptions(node, request)
+
     return (
         Route("GET", "/healthz", read.healthz, counted=OWN, kind=None),
         Route("GET", "/readyz", read.readyz, counted=OWN, kind=None),
@@ -133,6 +137,7 @@ def make_routes(node: Node, rates: Rates, readers: Readers, streams: Streams) ->
         get("/v1/supply", read.supply, "wijk", "at", "prove"),
         get("/v1/reserve", read.reserve, "wijk", "at", "prove"),
         get("/v1/issuance", read.issuance, "wijk", *page),
+        get("/v1/redemptions", get_redemptions, "wijk", *page),
         get("/v1/search", read.search, "q"),
         get("/log/checkpoint", log.checkpoint),
         get("/log/tile/{tile:.+}", log.tile),

@@ -83,6 +83,7 @@ class Plan(msgspec.Struct, frozen=True):
     wait_s: int
     params: dict[str, int]
     crowd: Crowd | None = None
+    pact_cap_cents: int = PACT_CAP_CENTS
 
     def seed(self, name: str) -> bytes:
         """Return 32 secret bytes for a purpose of this network."""
@@ -243,7 +244,7 @@ def make_document(plan: Plan, addresses: Sequence[str]) -> dict[str, Any]:
             for slug in slugs
         ],
         "pacts": [
-            {"wijken": [a, b], "mode": "PLEDGED", "caps_cents": [PACT_CAP_CENTS, PACT_CAP_CENTS]}
+            {"wijken": [a, b], "mode": "PLEDGED", "caps_cents": [plan.pact_cap_cents] * 2}
             for i, a in enumerate(slugs)
             for b in slugs[i + 1 :]
         ],

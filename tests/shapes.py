@@ -293,6 +293,26 @@ SHAPES: dict[str, Any] = {
         "iban_sealed": "bool",
         "due_on": Maybe("date"),
     },
+    "coin payout list": page(
+        {
+            "redemption_id": "hex",
+            "denom": "text",
+            "amount_cents": "int",
+            "status": ("open", "batched"),
+            "due_on": Maybe("date"),
+            "overdue": "bool",
+            "batch": Maybe("hex"),
+            "file": Maybe("hex"),
+        }
+    ),
+    "coin payout batch": {
+        "file": "text",
+        "sha256": "hex",
+        "requests": "int",
+        "total_cents": "int",
+        "signatures": SIGNATURES,
+    },
+    "coin payout paid": page({**TX, "redemption_id": "hex", "amount_cents": "int"}),
     "coin reserve show": {
         "wijk": "text",
         "denom": "text",

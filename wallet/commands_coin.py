@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from wallet.commands_payout import payout
 from wallet.terminal import Terminal
 
 _FILE = click.Path(path_type=Path)
@@ -19,6 +20,9 @@ _WIJK = "van welke wijk // of which wijk"
 @click.group(help="Munt, dekking en uitgifte // Coin, reserve and issue")
 def coin() -> None:
     """The coin of a wijk."""
+
+
+coin.add_command(payout)
 
 
 @coin.group(help="De dekking op de bank // The reserve at the bank")

@@ -124,6 +124,10 @@ class Remote:
         page: Tree = self._get("/v1/issuance", wijk=wijk)
         return list(page["items"])
 
+    def redemptions(self, wijk: str) -> list[Tree]:
+        """Return every redemption of a wijk that the bank has not paid yet."""
+        return self._all("/v1/redemptions", wijk=wijk)
+
     def state_proof(self, key: str) -> Tree:
         """Return a state proof (5.5) of a key in text form, in the newest block."""
         return self._get("/v1/proofs/state", key=key)
@@ -170,11 +174,11 @@ class Remote:
             raise Problem(NOT_FOUND, what=wijk)
         return dict(items[0])
 
-    def _all(self, route: str) -> list[Tree]:
+    def _all(self, route: str, **asked: str) -> list[Tree]:
         items: list[Tree] = []
         after: str | None = None
         while True:
-            page = self._get(route, limit=PAGE_ITEMS, after=after)
+            page = self._get(route, limit=PAGE_ITEMS, after=after, **asked)
             items += page["items"]
             after = page["next"]
             if after is None:

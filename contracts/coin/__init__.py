@@ -7,6 +7,8 @@ calls (unknown account, unknown id, text, amount), then the call's own row.
 
 from chain.contract import Call, Contract, Word
 from contracts.coin.bank_day import StatementCall, StatementEntry, statement
+from contracts.coin.bank_entry import BankEntryCall, bank_entry
+from contracts.coin.freeze import FreezeCall, freeze
 from contracts.coin.holds import (
     Exchange,
     ExchangeLeg,
@@ -22,6 +24,7 @@ from contracts.coin.holds import (
 from contracts.coin.issue import Mint, SetMinter, mint, set_minter
 from contracts.coin.payment import LEGS_MAX, Leg, Transfer, transfer
 from contracts.coin.redemption import (
+    BATCH_REQUESTS_MAX,
     BATCHES,
     LIVE,
     REPLACED,
@@ -37,13 +40,16 @@ from contracts.coin.redemption import (
 # What other packages name: how this contract is cut into files is its own business.
 __all__ = [
     "BATCHES",
+    "BATCH_REQUESTS_MAX",
     "CONTRACT",
     "LEGS_MAX",
     "LIVE",
     "REPLACED",
+    "BankEntryCall",
     "Batch",
     "Exchange",
     "ExchangeLeg",
+    "FreezeCall",
     "HoldCall",
     "Leg",
     "Mint",
@@ -64,12 +70,14 @@ CONTRACT = Contract(
     calls=(
         Call(SetMinter, (Word.BOARD,), set_minter),
         Call(StatementCall, (Word.TREASURY,), statement, winds_up=True),
+        Call(BankEntryCall, (Word.TREASURY,), bank_entry, winds_up=True),
         Call(Mint, (Word.TREASURY,), mint),
         Call(Transfer, (Word.HOLDER,), transfer),
         Call(HoldCall, (Word.HOLDER,), hold),
         Call(Post, (Word.HOLDER,), post),
         Call(Void, (Word.HOLDER,), void),
         Call(RedeemRequest, (Word.HOLDER,), redeem_request, never_tripped=True, winds_up=True),
+        Call(FreezeCall, (Word.SEAT2, Word.BOARD), freeze),
         Call(PayoutBatch, (Word.TREASURY,), payout_batch, winds_up=True),
         Call(RedeemPaid, (Word.TREASURY,), redeem_paid, winds_up=True),
     ),

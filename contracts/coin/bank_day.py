@@ -14,6 +14,7 @@ from chain.contract import Context
 from chain.dates import is_date
 from chain.errors import Code, Reject, require
 from chain.keyspaces import ENTRIES, RESERVES, STATEMENTS, Entry, Reserve, Statement
+from chain.state import State
 
 PAGE_ENTRIES_MAX = 500  # economy section 4: about 27 kB, below the size of a transaction
 PAGES_MAX = 1_000  # half a million entries a day: more than any wijk has
@@ -167,15 +168,34 @@ def get_pledges(ctx: Context) -> tuple[tuple[bytes | str, ...], ...]:
 
 def get_attested(ctx: Context, entry_id: bytes, otherwise: Code) -> tuple[Entry, Reserve]:
     """Return an entry in an accepted statement of this wijk, and its reserve, or refuse."""
-    entry = ENTRIES.get(ctx.state, entry_id)
+    found = find_attested(ctx.state, entry_id)
+    if found is None or found[1].wijk != ctx.wijk_id:
+        raise Reject(otherwise)
+    return found
+
+
+def find_attested(state: State, entry_id: bytes) -> tuple[Entry, Reserve] | None:
+    """Return an entry in an accepted statement of any wijk, and its reserve, or None."""
+    entry = ENTRIES.get(state, entry_id)
     if entry is None:
-        raise Reject(otherwise)
-    held = STATEMENTS.get(ctx.state, entry.reserve, entry.date)
-    reserve = RESERVES.get(ctx.state, entry.reserve)
+        return None
+    held = STATEMENTS.get(state, entry.reserve, entry.date)
+    reserve = RESERVES.get(state, entry.reserve)
     if held is None or held.number != entry.number or reserve is None:
-        raise Reject(otherwise)
-    require(held.pages_done == held.pages and reserve.wijk == ctx.wijk_id, otherwise)
-    return entry, reserve
+        return None
+    return (entry, reserve) if held.pages_done == held.pages else None
+
+
+def use_entry(ctx: Context, entry_id: bytes, entry: Entry) -> None:
+    """Note that this transaction uses an entry, once and for ever; it is open no more (C4)."""
+    reserve = RESERVES.get(ctx.state, entry.reserve)
+    assert reserve is not None, "an attested entry has a reserve"
+    ENTRIES.put(ctx.state, msgspec.structs.replace(entry, used_by=ctx.tx_id), entry_id)
+    if entry.side == CREDIT:
+        left = msgspec.structs.replace(reserve, open_credits=reserve.open_credits - entry.cents)
+    else:
+        left = msgspec.structs.replace(reserve, open_debits=reserve.open_debits - entry.cents)
+    RESERVES.put(ctx.state, left, entry.reserve)
 
 
 def check_cents(cents: int, expected: int) -> None:

@@ -22,8 +22,8 @@ from chain.books import (
 from chain.codec import Account, Cents, Digest, Record
 from chain.contract import Context, require_amount
 from chain.errors import Code, Reject, require
-from chain.keyspaces import ACTIVE, ENTRIES, MINTERS, RESERVES, WIJKEN
-from contracts.coin.bank_day import CREDIT, check_cents, get_attested, is_short
+from chain.keyspaces import ACTIVE, MINTERS, WIJKEN
+from contracts.coin.bank_day import CREDIT, check_cents, get_attested, is_short, use_entry
 
 DEPOSIT, RETURN = "DEPOSIT", "RETURN"
 
@@ -63,7 +63,7 @@ def mint(ctx: Context, call: Mint) -> None:
     payee = get_payee(ctx, call.to)
     returned = _get_returned(ctx, call)
     require_amount(call.cents)
-    entry, reserve = get_attested(ctx, call.entry_id, Code.COIN_NO_ENTRY)
+    entry, _ = get_attested(ctx, call.entry_id, Code.COIN_NO_ENTRY)
     require(entry.used_by is None, Code.COIN_USED, entry=call.entry_id.hex())
     again = returned is not None and returned.status == RETURNED
     require(not again, Code.COIN_USED, entry=call.entry_id.hex())
@@ -88,9 +88,7 @@ def mint(ctx: Context, call: Mint) -> None:
     elif call.request is not None:
         back = msgspec.structs.replace(returned, status=RETURNED)
         REDEMPTIONS.put(ctx.state, back, call.request)
-    ENTRIES.put(ctx.state, msgspec.structs.replace(entry, used_by=ctx.tx_id), call.entry_id)
-    left = reserve.open_credits - call.cents
-    RESERVES.put(ctx.state, msgspec.structs.replace(reserve, open_credits=left), entry.reserve)
+    use_entry(ctx, call.entry_id, entry)
     add_to_supply(ctx, payee.denom, issued=call.cents)
     add_to_outstanding(ctx, payee.wijk.issuer, call.cents)
     ctx.emit("coin.Minted", call.entry_id, call.to, call.cents, call.cause, allowance)

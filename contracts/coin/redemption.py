@@ -24,9 +24,8 @@ from chain.books import (
 from chain.codec import Cents, Digest, Record, Uint
 from chain.contract import Context, get_account, require_amount
 from chain.errors import Code, Reject, require
-from chain.keyspaces import ENTRIES, RESERVES
 from chain.state import Keyspace
-from contracts.coin.bank_day import DEBIT, check_cents, get_attested
+from contracts.coin.bank_day import DEBIT, check_cents, get_attested, use_entry
 
 BATCH_REQUESTS_MAX = 200  # economy section 4
 
@@ -138,7 +137,7 @@ def redeem_paid(ctx: Context, call: RedeemPaid) -> None:
     redemption = REDEMPTIONS.get(ctx.state, call.request)
     if redemption is None or redemption.denom != ctx.denom:
         raise Reject(Code.TX_UNKNOWN_ID, id=call.request.hex())
-    entry, reserve = get_attested(ctx, call.entry_id, Code.TX_UNKNOWN_ID)
+    entry, _ = get_attested(ctx, call.entry_id, Code.TX_UNKNOWN_ID)
     require(entry.used_by is None, Code.COIN_USED, entry=call.entry_id.hex())
     check_cents(entry.cents, redemption.cents)
     require(entry.side == DEBIT and not entry.reversal, Code.COIN_SIDE)
@@ -150,9 +149,7 @@ def redeem_paid(ctx: Context, call: RedeemPaid) -> None:
         held >= entry.cents, Code.COIN_LOW_BALANCE, balance_cents=held, amount_cents=entry.cents
     )
 
-    ENTRIES.put(ctx.state, msgspec.structs.replace(entry, used_by=ctx.tx_id), call.entry_id)
-    left = reserve.open_debits - entry.cents
-    RESERVES.put(ctx.state, msgspec.structs.replace(reserve, open_debits=left), entry.reserve)
+    use_entry(ctx, call.entry_id, entry)
     book(
         ctx,
         ctx.wijk_id,

@@ -6,7 +6,7 @@ from audit.invariants import add, add_up, find_wrong_changes
 from audit.replay import Replay, replay
 from chain.codec import encode
 from chain.contract import Call, Context, Contract, Word
-from chain.keyspaces import BALANCES
+from chain.keyspaces import BALANCES, FREEZES
 from chain.records import Posting
 from contracts import CONTRACTS, coin
 from contracts.coin import payment
@@ -78,3 +78,33 @@ def test_a_replay_checks_the_books_of_genesis_too() -> None:
 
     run.check_all_books()
     assert run.base.height == 0
+
+
+def deaf(ctx: Context, call: coin.Transfer) -> None:
+    """A transfer that does not ask for freezes."""
+    frozen = FREEZES.get(ctx.state, ctx.sender)
+    FREEZES.put(ctx.state, None, ctx.sender)
+    payment.transfer(ctx, call)
+    FREEZES.put(ctx.state, frozen, ctx.sender)
+
+
+def test_a_contract_that_lets_a_frozen_account_pay_is_found_at_that_block_i12(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls = tuple(
+        Call(coin.Transfer, (Word.HOLDER,), deaf) if call.kind is coin.Transfer else call
+        for call in coin.CONTRACT.calls
+    )
+    wrong = (Contract("coin", calls=calls), *(one for one in CONTRACTS if one.name != "coin"))
+    chain = MadeChain(contracts=wrong, balances={"delfshaven/anna": 10_000, "delfshaven/cor": 1})
+    monkeypatch.setattr("audit.replay.CONTRACTS", wrong)
+    freeze = coin.FreezeCall(account("anna"), 1, "FRAUD", chain.time_s + 3_600, None)
+    assert chain.by_board("delfshaven", freeze).code == 0
+    redeem = coin.RedeemRequest(100, bytes(32))
+    assert chain.by_person("anna", redeem).code == 0
+    assert replay(chain.genesis, iter(chain.raws), workers=1).ok
+    assert chain.by_person("anna", transfer("cor", 100)).code == 0
+
+    report = replay(chain.genesis, iter(chain.raws), workers=1)
+
+    assert (report.first_bad, report.broken) == (3, ("I12",))

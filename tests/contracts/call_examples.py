@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from chain.books import BATCHED, REDEMPTIONS, UNPAID, Redemption
+from chain.books import ASKED, BATCHED, REDEMPTIONS, UNPAID, Redemption
 from chain.call_json import call_to_json
 from chain.codec import digest, encode
 from chain.contract import Table
@@ -21,6 +21,7 @@ from chain.keyspaces import (
     BALANCES,
     CAPS,
     ENTRIES,
+    FREEZES,
     HOLDS,
     ISSUERS,
     MINTERS,
@@ -31,6 +32,7 @@ from chain.keyspaces import (
     STATEMENTS,
     SUPPLY,
     Entry,
+    Freeze,
     Hold,
     Issuer,
     Owed,
@@ -38,6 +40,7 @@ from chain.keyspaces import (
     Reserve,
     Statement,
     Supply,
+    compute_pact_id,
 )
 from chain.records import Tag
 from chain.state import Keyspace
@@ -45,9 +48,11 @@ from contracts import coin, trade
 from contracts.coin import (
     BATCHES,
     LIVE,
+    BankEntryCall,
     Batch,
     Exchange,
     ExchangeLeg,
+    FreezeCall,
     HoldCall,
     Leg,
     Mint,
@@ -110,6 +115,8 @@ CALLS: tuple[Any, ...] = (
     StatementCall(RESERVE, DATE, 2, 2, 0, 95_000, ()),
     Mint(ENTRY, ACCOUNT, 100_000, "DEPOSIT", None),
     Mint(ENTRY, ACCOUNT, 400, "RETURN", REQUEST),
+    BankEntryCall(ENTRY, "CHARGE", None, None),
+    BankEntryCall(ENTRY, "PREFUND", OTHER, compute_pact_id("noord", "delfshaven")),
     Transfer((Leg(PAYEE, 1_250, None, OTHER),), None),
     Transfer((Leg(PAYEE, 127, TAG, None), Leg(ACCOUNT, 10**13, None, None)), REQUEST),
     HoldCall(PAYEE, 1_250, 86_400, None, TAG),
@@ -118,6 +125,8 @@ CALLS: tuple[Any, ...] = (
     Post((PostPart(REQUEST, 1_250), PostPart(OTHER, 1_360)), EXCHANGE),
     Void(REQUEST),
     RedeemRequest(128, OTHER),
+    FreezeCall(PAYEE, 1, "FRAUD-REPORT", 1_769_853_600, None),
+    FreezeCall(PAYEE, 0, "CLEARED", 0, OTHER),
     PayoutBatch((REQUEST, OTHER), ENTRY, 65_536, None),
     PayoutBatch((REQUEST,), ENTRY, 65_535, OTHER),
     RedeemPaid(REQUEST, ENTRY),
@@ -146,6 +155,8 @@ STATES: tuple[tuple[Keyspace[Any], tuple[bytes | str | int, ...], Any], ...] = (
     ),
     (DUE, ("hold", 1), (1_767_348_000, REQUEST)),
     (DUES, ("hold",), 1),
+    (ASKED, (ACCOUNT,), ((20_260_105, 20_260_105, 2), (20_260_106, 20_260_210, 1))),
+    (FREEZES, (ACCOUNT,), Freeze(1_769_853_600, "FRAUD-REPORT", 1_767_261_600, OTHER)),
     (UNPAID, ("delfshaven:EUR",), ((20_260_105, 2), (20_260_106, 1))),
     (BATCHES, (OTHER,), Batch("delfshaven:EUR", (REQUEST,), ENTRY, 400, LIVE)),
     (SPENT, (OTHER,), 8_000),

@@ -136,7 +136,7 @@ def test_a_hold_lasts_a_minute_to_a_year(timeout: int) -> None:
 def test_coin_hold_refuses_in_the_order_of_a_transfer(ledger: Ledger) -> None:
     """economy B7: every fault there is, and the first one is told until it is mended."""
     change(ledger, ISSUERS, "DEMO", mode=LIMITED_NETWORK)
-    put(ledger, FREEZES, Freeze(ledger.time_s + DAY, "TEST"), ANNA)
+    put(ledger, FREEZES, Freeze(ledger.time_s + DAY, "TEST", 0, None), ANNA)
     to_self = HoldCall(ANNA, 10_001, DAY, None, None)
     nobody = HoldCall(account("nobody"), 0, DAY, None, Tag("NONE", None, None, 0))
     elsewhere = HoldCall(BRAM, 400, DAY, None, None)
@@ -229,7 +229,7 @@ def test_i12_nothing_leaves_a_frozen_payer_by_a_post_and_the_hold_comes_back(
     ledger: Ledger,
 ) -> None:
     hold = keep(ledger, timeout=3_600)
-    put(ledger, FREEZES, Freeze(ledger.time_s + DAY, "TEST"), ANNA)
+    put(ledger, FREEZES, Freeze(ledger.time_s + DAY, "TEST", 0, None), ANNA)
 
     assert_refused(take(ledger, hold), Code.COIN_FROZEN, until_at=ledger.time_s + DAY - 2)
     ledger.time_s += 3_600

@@ -235,7 +235,7 @@ def test_coin_transfer_makes_an_id_for_each_redemption_b11(ledger: Ledger) -> No
 
 
 def test_coin_transfer_refuses_a_frozen_payer_c19(ledger: Ledger) -> None:
-    put(ledger, FREEZES, Freeze(START_S + 1_000, "FRAUD"), ANNA)
+    put(ledger, FREEZES, Freeze(START_S + 1_000, "FRAUD", 0, None), ANNA)
 
     outcome = ledger.by_person("anna", pay(("dirk", 1)))
 
@@ -275,7 +275,7 @@ def test_coin_transfer_refuses_self(ledger: Ledger) -> None:
 
 def test_coin_transfer_checks_in_the_order_of_the_catalogue_b7(ledger: Ledger) -> None:
     """Everything is wrong at once; each mistake that is mended shows the next one of the row."""
-    put(ledger, FREEZES, Freeze(START_S + 1_000, "FRAUD"), ANNA)
+    put(ledger, FREEZES, Freeze(START_S + 1_000, "FRAUD", 0, None), ANNA)
     limit(ledger, "dirk", 100)
     change(ledger, ISSUERS, "DEMO", mode=LIMITED_NETWORK)
     refused = [

@@ -114,7 +114,7 @@ def test_coin_redeem_request_is_signed_by_the_holder_b5(ledger: Ledger) -> None:
 def test_coin_redeem_request_of_a_frozen_account_is_queued_c19(ledger: Ledger, desk: Desk) -> None:
     """The clock runs from the end of the freeze; until then it can be paid by no batch."""
     until_s = START_S + 9 * DAY_S  # Saturday 10 January
-    put(ledger, FREEZES, Freeze(until_s, "FRAUD"), ANNA)
+    put(ledger, FREEZES, Freeze(until_s, "FRAUD", 0, None), ANNA)
 
     request = ask(ledger)
 
@@ -279,7 +279,7 @@ def test_coin_payout_batch_refuses_to_replace_the_batch_of_another_wijk(
 
 def test_coin_payout_batch_refuses_frozen_c19(ledger: Ledger, desk: Desk) -> None:
     request = ask(ledger)
-    put(ledger, FREEZES, Freeze(START_S + 1_000, "FRAUD"), ANNA)
+    put(ledger, FREEZES, Freeze(START_S + 1_000, "FRAUD", 0, None), ANNA)
 
     assert_refused(desk.batch(request), Code.COIN_FROZEN, until_at=START_S + 1_000)
 
@@ -416,7 +416,7 @@ def test_coin_payout_batch_checks_in_the_order_of_the_catalogue_b7(
     assert_done(desk.attest(debit))
     assert_done(desk.paid(paid, debit))
     assert_done(desk.batch(batched))
-    put(ledger, FREEZES, Freeze(START_S + 1_000, "FRAUD"), ANNA)
+    put(ledger, FREEZES, Freeze(START_S + 1_000, "FRAUD", 0, None), ANNA)
 
     assert_refused(desk.batch(batched, paid, open_one, total=1), Code.COIN_BATCHED)
     assert_refused(desk.batch(paid, open_one, total=1), Code.COIN_TOTAL)

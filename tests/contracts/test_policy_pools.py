@@ -199,7 +199,7 @@ def test_policy_fund_refuses_in_order(ledger: Ledger) -> None:
     assert_refused(fund(10**13), Code.POLICY_NOT_ACTIVE)
     assert_done(ledger.by_board(WIJK, Accept(policy)))
     assert_refused(fund(10**13, qty=3), Code.COIN_LOW_BALANCE, balance_cents=1_000_000)
-    put(ledger, FREEZES, Freeze(2**40, "ORDER"), account("gever"))
+    put(ledger, FREEZES, Freeze(2**40, "ORDER", 0, None), account("gever"))
     assert_refused(fund(100, qty=3), Code.POLICY_AMOUNT)
     assert_refused(fund(100), Code.COIN_FROZEN)
 

@@ -264,7 +264,7 @@ def test_trade_pay_refuses_above_the_wallet_limit_c8(ledger: Ledger) -> None:
 
 
 def test_trade_pay_refuses_a_frozen_payer_c19(ledger: Ledger) -> None:
-    put(ledger, FREEZES, Freeze(START_S + 1_000, "FRAUD"), ANNA)
+    put(ledger, FREEZES, Freeze(START_S + 1_000, "FRAUD", 0, None), ANNA)
 
     assert_refused(send(ledger, "anna", "bram", 1), Code.COIN_FROZEN)
     assert_done(send(ledger, "bram", "anna", 1))
@@ -293,7 +293,7 @@ def test_trade_pay_by_the_fund_refuses_no_basis_i11(ledger: Ledger) -> None:
 
 def test_trade_pay_checks_in_the_order_of_the_catalogue_b7(ledger: Ledger) -> None:
     change(ledger, PACTS, *PACT, status="ENDED", scope=("C01",))
-    put(ledger, FREEZES, Freeze(START_S + 1_000, "FRAUD"), DIRK)
+    put(ledger, FREEZES, Freeze(START_S + 1_000, "FRAUD", 0, None), DIRK)
     limit(ledger, "bram", 500_000)
     over = 100_001
 

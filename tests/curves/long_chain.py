@@ -1,25 +1,16 @@
-"""A long chain of payments in a node's home, made in one process.
-
-Blocks and certificates are those that a network would have made; only the waiting is left out.
-"""
+"""A long chain of payments in a node's home, made in one process."""
 
 from pathlib import Path
 
 from chain.codec import decode
-from chain.contract import Table
-from chain.crypto import public_key
-from chain.execute import Preamble, get_set, make_header, propose
-from chain.genesis import Genesis, load_genesis
-from chain.keyspaces import SET_NOW
-from chain.records import BlockBody, decode_tx
-from contracts import CONTRACTS
+from chain.genesis import load_genesis
 from node.chainstore import ChainStore
 from node.home import Home
 from node.store import choose_kind, open_store
 from testnet.bench import VALIDITY_S, plan_bench
 from testnet.create import create_network
 from testnet.crowd import GENESIS_ACCOUNTS_MAX, sign_payments
-from tests.audit.made_chain import certify
+from testnet.decide import Deciders
 
 US = 1_000_000
 GENESIS_TIME = "2026-01-01T00:00:00.000Z"
@@ -37,39 +28,15 @@ def make_long_chain(folder: Path, payments: int, accounts: int, block_txs: int) 
     create_network(folder, plan, seed=None, base_port=0, storage="auto")
     home = Home(folder / plan.nodes[0].name)
     genesis = load_genesis(home.genesis.read_bytes())
-    seeds = {}
-    for node in plan.nodes:
-        seed = plan.seed(f"node {node.name}")
-        seeds[public_key(seed)] = seed
     store = open_store(home.store, choose_kind("auto", home.store))
     try:
         chain = ChainStore(store)
+        deciders = Deciders(plan, genesis, chain)
         for first in range(0, payments, block_txs):
             count = min(block_txs, payments - first)
             expires = chain.tip.time_ms // 1000 + VALIDITY_S
             batch = sign_payments(plan, genesis.digest, accounts, expires, first, count)
-            _add_block(chain, genesis, seeds, decode(list[bytes], batch.body))
+            deciders.decide(chain.tip.time_ms + BLOCK_MS, decode(list[bytes], batch.body))
     finally:
         store.close()
     return home.root
-
-
-def _add_block(
-    store: ChainStore, genesis: Genesis, seeds: dict[bytes, bytes], raws: list[bytes]
-) -> None:
-    """Decide one block, as all validators of the set would."""
-    chain = genesis.chain(Table(CONTRACTS))
-    txs = [decode_tx(raw, chain.table.union) for raw in raws]
-    base = store.base()
-    validators = get_set(base.read, SET_NOW)
-    creator = validators.keys[base.height % len(validators.keys)]
-    last = store.certificate(base.height) if base.height else None
-    time_ms = base.time_ms + BLOCK_MS
-    choice = propose(
-        base, chain, time_ms, Preamble(creator, last), txs, check=lambda _tx, _keys: True
-    )
-    assert len(choice.txs) == len(txs), "every payment fits, and may be made"
-    body = BlockBody(last, (), tuple(tx.id for tx in choice.txs))
-    header = make_header(base, chain, choice.executed, body, creator, time_ms)
-    certificate = certify(header, validators, chain.chain_id, count=0, seeds=seeds)  # a quorum
-    store.apply(header, body, certificate, choice.txs, choice.executed)

@@ -5,15 +5,18 @@ import json
 import os
 import shutil
 import signal
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from bank.pain001 import end_to_end_id
 from chain.policy import read_policy
 from chain.texts import Problem, exit_code
 from cli import wijk
@@ -502,6 +505,49 @@ def test_coin_is_issued_for_money_in_the_bank_and_redeemed(
     assert ask("coin info", "coin", "info", "--wijk", "w1")["pending_out_cents"] == 350
     refused(1001, "coin", "redeem", "3,50", "--to-iban", "NL03ABNA0123456789", "--from", "dev1",
             "--yes")  # fmt: skip
+    _pay_out(home, tmp_path, redeemed)
+
+
+def _pay_out(home: Path, tmp_path: Path, redeemed: dict[str, Any]) -> None:
+    """economy C14, C15: a file that the schema accepts, two signatures, the debit of the bank."""
+    two = ("--key", "board-w1-a", "--key", "board-w1-c", "--yes")
+    pay = ("coin", "payout", "batch", "--out", "pain.xml", "--iban", IBAN)
+    (row,) = ask("coin payout list", "coin", "payout", "list", "--wijk", "w1")["items"]
+    assert (row["redemption_id"], row["status"]) == (redeemed["tx"], "open")
+    assert row["due_on"] == redeemed["due_on"]
+    refused(1001, "coin", "payout", "batch", "--out", "pain.xml", *two)  # whose account pays?
+    refused(1001, *pay, "--key", "board-w1-b", "--yes")  # not the treasurer with the boxes
+
+    drafted = ask("coin payout batch", *pay, "--key", "board-w1-a", "--yes", code=11)
+    kept = Path(drafted["file"])
+    assert (kept.parent, drafted["signatures"]) == (home / "payouts", {"have": 1, "need": 2})
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert not (tmp_path / "pain.xml").exists()  # nothing leaves before both have signed (C14)
+    ask("tx draft", "tx", "sign", drafted["draft"], "--key", "board-w1-b", "--yes")
+    ask("tx send", "tx", "send", drafted["draft"], "--yes")
+    out = ask("coin payout batch", *pay, *two)
+    assert (out["requests"], out["total_cents"]) == (1, 350)
+    assert not kept.exists()
+    data = (tmp_path / "pain.xml").read_bytes()
+    assert sha256(data).hexdigest() == out["sha256"] == drafted["sha256"]
+    name = end_to_end_id(bytes.fromhex(redeemed["tx"]))
+    for said in (f"<EndToEndId>{name}<", '<InstdAmt Ccy="EUR">3.50<', "NL02ABNA0123456789"):
+        assert said.encode() in data
+    (row,) = ask("coin payout list", "coin", "payout", "list", "--wijk", "w1")["items"]
+    assert (row["status"], row["file"]) == ("batched", out["sha256"])
+    refused(1001, "coin", "payout", "batch", "--out", "more.xml", "--iban", IBAN, *two)
+
+    bank = camt(2 * OPENING + 10_000, [-350], "2026-01-06")
+    details = f"<NtryDtls><TxDtls><Refs><EndToEndId>{name}</EndToEndId></Refs></TxDtls></NtryDtls>"
+    (tmp_path / "t.xml").write_text(bank.replace("<BkTxCd/>", f"<BkTxCd/>{details}"))
+    refused(2009, "coin", "payout", "paid", "t.xml", *two)  # not attested yet
+    ask("coin reserve attest", "coin", "reserve", "attest", "t.xml", *two)
+    (done,) = ask("coin payout paid", "coin", "payout", "paid", "t.xml", *two)["items"]
+    assert (done["status"], done["redemption_id"]) == ("final", redeemed["tx"])
+    assert done["amount_cents"] == 350
+    assert ask("coin payout list", "coin", "payout", "list", "--wijk", "w1")["items"] == []
+    assert ask("coin info", "coin", "info", "--wijk", "w1")["pending_out_cents"] == 0
+    refused(1001, "coin", "payout", "paid", "t.xml", *two)  # there is nothing left to book
 
 
 def test_a_bank_file_that_does_not_add_up_is_refused_in_words(home: Path, tmp_path: Path) -> None:

@@ -1,0 +1,127 @@
+"""The payout desk: which requests are paid to which account, in one file for the bank (C14, C15).
+
+What the desk pays is proven from state, never taken from a node's word: amount, status and the
+commitment to the holder's account. The account itself lies in a sealed box for the treasurer.
+"""
+
+import importlib
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from bank.pain001 import PAYMENTS_MAX, Debtor, Payout, write_payouts
+from bank.reference import is_iban
+from chain.address import account_text
+from chain.books import BATCHED, OPEN, Redemption
+from chain.crypto import sha256
+from chain.dates import add_banking_days
+from chain.texts import Problem
+from wallet.files import write_new
+from wallet.memo import open_memo
+from wallet.people import shown_name
+from wallet.redemption import payout_commitment
+from wallet.times import now_s, time_text
+from wallet.verify import prove_value
+
+if TYPE_CHECKING:
+    from chain.policy import Policy
+    from wallet.terminal import Terminal
+
+SCHEMA = "schemas/pain.001.001.09.xsd"
+FOLDER = "payouts"  # of the home: files that wait for the second signature
+
+
+class Gathered(NamedTuple):
+    """What one batch can pay, and the requests whose bank account this desk does not know."""
+
+    payouts: list[Payout]
+    unknown: list[str]
+
+
+def gather(
+    terminal: "Terminal", policy: "Policy", rows: Sequence[dict[str, object]], seeds: list[bytes]
+) -> Gathered:
+    """Return the open requests that can be paid, the first due first, as many as a file takes.
+
+    A request without a box that a seed opens, or whose box does not hold the account committed to,
+    is left out: who redeemed by a wallet limit (economy C8) has not named an account here.
+    """
+    payouts: list[Payout] = []
+    unknown: list[str] = []
+    waiting = sorted(
+        (row for row in rows if row["status"] == "open" and row["due_on"] is not None),
+        key=lambda row: (str(row["due_on"]), str(row["redemption_id"])),
+    )
+    for row in waiting[:PAYMENTS_MAX]:
+        name = str(row["redemption_id"])
+        redemption = prove_value(terminal.client.state_proof, f"redeem/{name}", Redemption, policy)
+        if redemption.status != OPEN:
+            continue
+        iban = _find_iban(terminal, name, redemption.payout, seeds)
+        if iban is None:
+            unknown.append(name)
+            continue
+        account = account_text(redemption.account)
+        holder = shown_name(terminal, account) or account
+        payouts.append(
+            Payout(request=bytes.fromhex(name), iban=iban, name=holder, cents=redemption.cents)
+        )
+    return Gathered(payouts, unknown)
+
+
+def _find_iban(
+    terminal: "Terminal", request: str, payout: bytes | None, seeds: list[bytes]
+) -> str | None:
+    """Return the holder's account if it is the one that the chain is committed to (C13)."""
+    if payout is None:
+        return None
+    try:
+        sealed = terminal.client.sealed(request)
+    except Problem:
+        return None
+    for seed in seeds:
+        opened = open_memo(seed, sealed)
+        if opened is not None and payout_commitment(opened.memo, opened.memo_key) == payout:
+            return opened.memo if is_iban(opened.memo) else None
+    return None
+
+
+def make_file(payouts: Sequence[Payout], debtor: Debtor) -> bytes:
+    """Return the pain.001 of these payouts for the next banking day, judged by the schema."""
+    now_ms = now_s() * 1000
+    today = int(time_text(now_ms)[:10].replace("-", ""))
+    day = add_banking_days(today, 1)
+    pay_on = f"{day // 10_000:04}-{day // 100 % 100:02}-{day % 100:02}"
+    data = write_payouts(payouts, debtor, pay_on=pay_on, made_at=time_text(now_ms)[:19])
+    check_schema(data)
+    return data
+
+
+def check_schema(data: bytes) -> None:
+    """Raise `Problem` 1002 unless `data` is valid, or where the schema is not installed (C14)."""
+    found = importlib.util.find_spec("sepaxml")
+    if found is None or found.origin is None or importlib.util.find_spec("lxml") is None:
+        raise Problem(1002, errors="payouts need: pip install 'wijkchain[desk]'")
+    etree = importlib.import_module("lxml.etree")
+    schema = etree.XMLSchema(file=str(Path(found.origin).parent / SCHEMA))
+    if not schema.validate(etree.fromstring(data)):
+        raise Problem(1002, errors=f"pain.001: {schema.error_log.last_error}")
+
+
+def keep_file(terminal: "Terminal", data: bytes) -> Path:
+    """Keep a file inside the home until both have signed; only its name tells what it holds."""
+    folder = terminal.home / FOLDER
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / f"{sha256(data).hex()}.xml"
+    if not path.exists():
+        write_new(path, data)
+    return path
+
+
+def find_kept(terminal: "Terminal", rows: Sequence[dict[str, object]]) -> Path | None:
+    """Return a kept file that stands in a batch of the chain now, so may go to the bank."""
+    signed = {str(row["file"]) for row in rows if row["status"] == BATCHED.lower()}
+    folder = terminal.home / FOLDER
+    kept = sorted(folder.glob("*.xml")) if folder.is_dir() else []
+    return next((path for path in kept if path.stem in signed), None)

@@ -60,7 +60,11 @@ ATTACHED: dict[str, tuple[tuple[tuple[str, ...], str, str], ...]] = {
         (("verify",), "audit.commands_node", "verify"),
         (("backup", "verify"), "audit.commands_node", "backup_verify"),
     ),
-    "audit": ((("export",), "audit.commands_export", "export"),),
+    "audit": (
+        (("export",), "audit.commands_export", "export"),
+        (("reconcile",), "audit.commands_reconcile", "reconcile"),
+        (("witness",), "audit.commands_witness", "witness"),
+    ),
     "testnet": ((("year",), "testnet.commands_year", "year"),),
 }
 

@@ -25,20 +25,25 @@ class Memo:
     """Decoded values of the newest committed state, so that no block reads or decodes them again.
 
     It holds nothing but what the store would answer: whoever commits a block tells what changed.
-    Values are decoded from stored bytes alone, as they are after a restart.
+    Values are decoded from stored bytes alone, as they are after a restart. What was not used
+    while half of `MEMO_MAX` others were is dropped.
     """
 
     def __init__(self) -> None:
         self.values: dict[bytes, Any] = {}  # None: nothing there
+        self._older: dict[bytes, Any] = {}  # used before those in `values`
         self._raw: dict[bytes, bytes | None] = {}  # of the newest blocks, not yet asked for
 
     def read(self, key: bytes, read: Read, kind: Any) -> Any:
-        """Return the value of a key that `values` does not have; the oldest makes room for it."""
-        raw = self._raw.pop(key, ABSENT)
-        stored: Any = read(key) if raw is ABSENT else raw
-        value = None if stored is None else decode(kind, stored)
-        if len(self.values) >= MEMO_MAX:
-            del self.values[next(iter(self.values))]
+        """Return the value of a key that `values` does not have, and keep it there."""
+        value = self._older.pop(key, ABSENT)
+        if value is ABSENT:
+            raw = self._raw.pop(key, ABSENT)
+            stored: Any = read(key) if raw is ABSENT else raw
+            value = None if stored is None else decode(kind, stored)
+        if len(self.values) >= MEMO_MAX // 2:
+            self._older = self.values
+            self.values = {}
         self.values[key] = value
         return value
 
@@ -46,6 +51,7 @@ class Memo:
         """Take in what a block changed."""
         for key in changes:
             self.values.pop(key, None)
+            self._older.pop(key, None)
         if len(self._raw) >= RAW_MAX:
             self._raw.clear()
         self._raw.update(changes)

@@ -19,7 +19,7 @@ from aiohttp import HttpVersion10, HttpVersion11, web
 from aiohttp.web_protocol import RequestHandler
 
 from chain.texts import RETRY_AFTER_S_DEFAULT, Problem, http_status, problem
-from node.addresses import get_network
+from node.addresses import get_network, join_address, split_address
 
 HEADER_BYTES_MAX = 8_190  # reliability A1: per line and per field
 HEADERS_MAX = 64  # aiohttp refuses more with 400
@@ -31,6 +31,7 @@ CLOSE_S = 1.0  # how long a stopping server waits for requests under way
 CONNECTIONS_MAX = 900  # reliability A3
 CONNECTIONS_PER_ADDRESS_MAX = 64  # interfaces 2.1: off loopback
 ACCEPTS_WAITING_MAX = 512
+ACCEPT_AGAIN_S = 1.0  # after the system had no descriptor or no memory for one more
 LANGUAGE_BYTES_MAX = 256
 
 PROBLEM_TYPE = "application/problem+json"
@@ -288,10 +289,58 @@ def _too_many() -> bytes:
     return f"HTTP/1.1 429 Too Many Requests\r\n{lines}\r\n".encode() + answer.body
 
 
+class _Listener:
+    """Guards a listening socket, and takes all who knock in one turn of the loop.
+
+    A busy loop turns a few times a second, and uvloop's own server takes one connection a turn:
+    clients would wait unheard instead of being told to come back (reliability A12).
+    """
+
+    def __init__(self, listener: socket.socket, factory: Callable[[], _Handler]) -> None:
+        self._listener = listener
+        self._factory = factory
+        self._loop = asyncio.get_running_loop()
+        self._taking: set[asyncio.Task[object]] = set()
+        self._resume: asyncio.TimerHandle | None = None
+        self._listen()
+
+    def _listen(self) -> None:
+        self._loop.add_reader(self._listener.fileno(), self._accept)
+
+    def _accept(self) -> None:
+        for _ in range(ACCEPTS_WAITING_MAX):
+            try:
+                accepted, _address = self._listener.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:  # no descriptors, no memory: they come back
+                _log.warning("http.accept", extra={"why": str(error)})
+                self._loop.remove_reader(self._listener.fileno())
+                self._resume = self._loop.call_later(ACCEPT_AGAIN_S, self._listen)
+                return
+            accepted.setblocking(False)
+            taking = self._loop.create_task(self._take(accepted))
+            self._taking.add(taking)
+            taking.add_done_callback(self._taking.discard)
+
+    async def _take(self, accepted: socket.socket) -> None:
+        try:
+            await self._loop.connect_accepted_socket(self._factory, accepted)
+        except OSError:  # gone already
+            accepted.close()
+
+    def close(self) -> None:
+        """Take nobody any more."""
+        if self._resume is not None:
+            self._resume.cancel()
+        self._loop.remove_reader(self._listener.fileno())
+        self._listener.close()
+
+
 class Serving:
     """A server that runs; `address` is where it listens."""
 
-    def __init__(self, runner: web.AppRunner, server: asyncio.Server, address: str) -> None:
+    def __init__(self, runner: web.AppRunner, server: _Listener, address: str) -> None:
         self._runner = runner
         self._server = server
         self.address = address
@@ -304,28 +353,29 @@ class Serving:
 
 async def serve_tcp(app: web.Application, listen: str) -> Serving:
     """Serve `app` on `listen`, "host:port"; the address says which port was bound."""
-    host, _, port = listen.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    runner, factory = await _make(app)
-    server = await asyncio.get_running_loop().create_server(
-        factory, host, int(port), backlog=ACCEPTS_WAITING_MAX
-    )
-    bound = server.sockets[0].getsockname()[1]
-    shown = f"[{host}]" if ":" in host else host
-    return Serving(runner, server, f"http://{shown}:{bound}")
+    host, port = split_address(listen)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host, port), family=family, backlog=ACCEPTS_WAITING_MAX)
+    address = join_address(host, listener.getsockname()[1])
+    return await _serve(app, listener, f"http://{address}")
 
 
 async def serve_unix(app: web.Application, path: Path) -> Serving:
     """Serve `app` on a Unix socket."""
-    runner, factory = await _make(app)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         listener.bind(str(path))
+        listener.listen(ACCEPTS_WAITING_MAX)
     except OSError:
         listener.close()
         raise
-    server = await asyncio.get_running_loop().create_unix_server(factory, sock=listener)
-    return Serving(runner, server, str(path))
+    return await _serve(app, listener, str(path))
+
+
+async def _serve(app: web.Application, listener: socket.socket, address: str) -> Serving:
+    listener.setblocking(False)
+    runner, factory = await _make(app)
+    return Serving(runner, _Listener(listener, factory), address)
 
 
 async def _make(app: web.Application) -> tuple[web.AppRunner, Callable[[], _Handler]]:

@@ -4,6 +4,7 @@ A transaction is verified once in its life on a node. What was checked is rememb
 keys it was checked against, so that building and replaying a block ask no signature again.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import chain, islice
@@ -110,7 +111,8 @@ class Intake:
         self._ahead: dict[bytes, tuple[bytes, ...]] = {}  # good signatures of a certified block
         self._pushes = 0
         self.refused: dict[int, int] = {}
-        self.refusals: dict[bytes, int] = {}  # what was refused or expired lately, and why
+        # What was refused or expired lately, and why.
+        self.refusals: OrderedDict[bytes, int] = OrderedDict()
         timers.set(REANNOUNCE, timers.mono_ms() + REANNOUNCE_MS)
 
     # ------------------------------------------------------------------------------ coming in
@@ -517,7 +519,7 @@ class Intake:
 
     def _remember(self, tx_id: bytes, number: int) -> None:
         if len(self.refusals) >= REFUSALS_MAX:
-            del self.refusals[next(iter(self.refusals))]
+            self.refusals.popitem(last=False)
         self.refusals[tx_id] = number
 
     def _count(self, number: int) -> None:

@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import sys
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -124,7 +125,8 @@ def run(
     except (Busy, Malformed, OSError, StorageError) as error:
         raise CannotStart(1002, [str(error)]) from error
     try:
-        return asyncio.run(_run(home, config, genesis, announce))
+        with asyncio.Runner(loop_factory=choose_loop()) as runner:
+            return runner.run(_run(home, config, genesis, announce))
     except (StoreDamaged, Halted) as error:
         _log.critical("node.halted", extra={"why": str(error)})
         _keep_dump(home, error)
@@ -370,6 +372,16 @@ def check_network(config: Config, doc: GenesisDoc, own_key: bytes) -> None:
         raise ConfigInvalid(faults)
 
 
+def choose_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return the maker of uvloop's event loop where that is installed, else None: asyncio's own."""
+    try:
+        import uvloop  # noqa: PLC0415 - it may be absent
+    except ImportError:
+        return None
+    maker: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return maker
+
+
 def get_version() -> str:
     """Return the version of the installed package."""
     try:
@@ -387,7 +399,8 @@ class RememberingVerify:
     """Guards a bounded memory of signatures that were found valid."""
 
     def __init__(self) -> None:
-        self._valid: dict[bytes, None] = {}  # by digest: under a flood the messages are megabytes
+        # By digest: under a flood the messages are megabytes.
+        self._valid: OrderedDict[bytes, None] = OrderedDict()
 
     def __call__(self, key: bytes, message: bytes, signature: bytes) -> bool:
         """Say whether the signature is valid; only valid ones are remembered."""
@@ -397,7 +410,7 @@ class RememberingVerify:
         if not verify(key, message, signature):
             return False
         if len(self._valid) >= VERIFIED_MAX:
-            self._valid.pop(next(iter(self._valid)))
+            self._valid.popitem(last=False)
         self._valid[known] = None
         return True
 

@@ -3,7 +3,7 @@
 API, admin socket and metrics all read from here; nothing here changes the chain.
 """
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -434,13 +434,13 @@ class Finality:
 
     def __init__(self, meters: Meters) -> None:
         self._meters = meters
-        self._since: dict[bytes, int] = {}
+        self._since: OrderedDict[bytes, int] = OrderedDict()
         self._samples: deque[int] = deque(maxlen=SAMPLES_MAX)
 
     def start(self, tx_id: bytes, mono_ms: int) -> None:
         """A transaction came in from a client at `mono_ms`."""
         if len(self._since) >= WAITING_MAX:
-            del self._since[next(iter(self._since))]
+            self._since.popitem(last=False)
         self._since.setdefault(tx_id, mono_ms)
 
     def drop(self, tx_id: bytes) -> None:

@@ -18,10 +18,14 @@ from node.disk import DISK, Busy, Disk, StoreDamaged, StoreFailed
 from node.ports import Snapshot
 from node.store_pairs import KEY_END, Batch, check_batch, check_key, copy_pairs
 
-# None of these touches what is durable when. Most bytes are hashes and signatures, which no
-# compression makes smaller; a filter answers nearly all questions for what is not there (a new
-# transaction) without a read.
+# None of these touches what is durable when. A full block writes some 5 MB, many of them the same
+# upper nodes of the state tree as the block before: what holds several blocks merges those before
+# they are files, and larger files are merged with each other less often. Most bytes are hashes and
+# signatures, which no compression makes smaller; a filter answers nearly all questions for what is
+# not there (a new transaction) without a read.
 _TUNING = {
+    "write_buffer_size": 32 * 1024 * 1024,
+    "max_file_size": 8 * 1024 * 1024,
     "compression": None,
     "bloom_filter_bits": 10,
     "lru_cache_size": 32 * 1024 * 1024,

@@ -136,7 +136,9 @@ class Load:
                         await self._changed.wait()
                 if time.monotonic() >= end:
                     return
-            await self._post(session, url, batch, time.monotonic())
+            wait_s = await self._post(session, url, batch, time.monotonic())
+            if wait_s:  # as a client should; others may have room
+                await asyncio.sleep(max(0.0, min(wait_s, end - time.monotonic())))
 
     async def _send_open(self, session: aiohttp.ClientSession, rate: int, end: float) -> None:
         """Send each batch when the last of it is due, whether or not earlier ones are answered.
@@ -164,8 +166,8 @@ class Load:
         batch: Batch,
         first_s: float,
         step_s: float = 0.0,
-    ) -> None:
-        """Post a batch and note each verdict."""
+    ) -> int:
+        """Post a batch and note each verdict; return how long the node asks to wait, in seconds."""
         records = [Sent(tx_id, first_s + i * step_s) for i, tx_id in enumerate(batch.tx_ids())]
         self.sent.update((record.tx_id, record) for record in records)
         self._in_flight += len(records)
@@ -174,15 +176,17 @@ class Load:
             f"{url}/v1/txs:batch", data=batch.body, headers=headers
         ) as response:
             answer = _ANSWER.decode(await response.read())
+        after = response.headers.get("Retry-After")
         if response.status == BUSY:
-            self.busy.append(response.headers.get("Retry-After"))
+            self.busy.append(after)
         if response.status != OK:
             self._refuse(records, answer.code)
-            return
+            return int(after or 1)
         for record, item in zip(records, answer.items, strict=True):
             record.answer = item.status
             if item.problem is not None:
                 self._refuse([record], item.problem.code)
+        return 0
 
     def _refuse(self, records: Sequence[Sent], code: str) -> None:
         self.refused[code] = self.refused.get(code, 0) + len(records)

@@ -61,7 +61,7 @@ def measure_replay(home: Path, workers: int) -> dict[str, Any]:
     the same however long a chain is. `ratio` is against workers / t_verify, measured in this run;
     CPU times are in µs per payment, of this process and of those that check signatures.
     """
-    verify_us = measure_verify_us()
+    verify_us = measure_verify_us(workers)
     marks: list[tuple[float, float]] = []
 
     def mark(_height: int) -> None:
@@ -108,7 +108,7 @@ def measure_sync(home: Path, threads: int) -> dict[str, Any]:
     """
     home_of = Home(home)
     genesis = load_genesis(home_of.genesis.read_bytes())
-    verify_us = measure_verify_us()
+    verify_us = measure_verify_us(threads)
     full = open_store(home_of.store, choose_kind("auto", home_of.store))
     try:
         with TemporaryDirectory(prefix="wijk-sync-") as folder:

@@ -1,11 +1,13 @@
 """wijk bench: its figures follow from their definitions (interfaces 1.8), and a short real run."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from math import ceil
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +22,7 @@ from chain.strict_json import canonical_json
 from contracts.coin import LEGS_MAX, Transfer
 from contracts.members import ATTACH_MAX
 from node.api_submit import BATCH_BYTES_MAX, BATCH_TXS_MAX
+from node.http_server import serve_tcp
 from node.meters import STAGES
 from testnet import bench
 from testnet.bench import plan_bench, run_bench
@@ -30,6 +33,7 @@ from testnet.crowd import (
     attach_tasks,
     fund_tasks,
     in_order,
+    make_batch,
     payment_tasks,
     sign_attach,
     sign_funding,
@@ -162,6 +166,35 @@ def test_others_make_the_parts_and_they_come_in_order() -> None:
 def test_an_open_loop_sends_together_what_is_due_within_a_tick() -> None:
     assert [batch_txs_at(rate) for rate in (1, 49, 500, 1_000_000)] == [1, 1, 10, BATCH_TXS]
     assert batch_txs_at(None) == BATCH_TXS
+
+
+def test_a_closed_loop_waits_as_long_as_a_busy_node_asks() -> None:
+    """Else it is refused the more the fuller the node is, and what is refused keeps it busy."""
+    posts = 0
+
+    async def refuse(_request: web.Request) -> web.Response:
+        nonlocal posts
+        posts += 1
+        return web.json_response({"code": "WIJK-4003"}, status=429, headers={"Retry-After": "1"})
+
+    async def nothing_new(_request: web.Request) -> web.Response:
+        return web.Response()
+
+    async def work() -> Load:
+        app = web.Application()
+        app.router.add_post("/v1/txs:batch", refuse)
+        app.router.add_get("/v1/stream", nothing_new)
+        serving = await serve_tcp(app, "127.0.0.1:0")
+        batches = (make_batch([i.to_bytes(8, "big")]) for i in range(100_000))
+        load = Load([serving.address], batches, 0)
+        await load.run(0.5, None)
+        await serving.close()
+        return load
+
+    load = asyncio.run(work())
+
+    assert posts == 1
+    assert (load.refused, load.busy) == ({"WIJK-4003": 1}, ["1"])
 
 
 def _load() -> tuple[Load, dict[bytes, int]]:

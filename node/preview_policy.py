@@ -1,4 +1,4 @@
-"""What a call of a policy asks, with the sentences of its rules, in both languages (interfaces 2.2).
+"""What a call of a policy asks, with its rules, in Dutch and English (interfaces 2.2).
 
 They are what people read before they sign, with the numbers of now (economy P0).
 """
@@ -24,12 +24,12 @@ from contracts.policy import (
 )
 
 DIGEST_BYTES = 32
-_CALLS = tuple(call.kind for call in CONTRACT.calls)
+_CALLS: tuple[Any, ...] = tuple(call.kind for call in CONTRACT.calls)
 
 
 def preview_policy(clock: Clock, sender: bytes, call: Any, lang: Lang) -> str | None:
     """Return what a call of a policy does and under which rules; None for any other call."""
-    if not isinstance(call, _CALLS):
+    if type(call) not in _CALLS:
         return None
     policy_id, policy = bytes(DIGEST_BYTES), None
     if isinstance(call, Create):

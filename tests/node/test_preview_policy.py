@@ -1,4 +1,4 @@
-"""Every call of a policy says in both languages what it asks, with its rules (interfaces 2.2, P0)."""
+"""Every call of a policy says in both languages what it asks, and its rules (interfaces 2.2)."""
 
 from __future__ import annotations
 

@@ -83,3 +83,13 @@ def get_guard(rule: Guard) -> frame.Guard:
 def get_pool(policy_id: bytes, policy: Policy) -> Pool:
     """Return what scripts see of a policy."""
     return Pool(policy_id, policy.denom, policy.funder, policy.free, policy.pending, policy.since)
+
+
+def get_last_date(policy: Policy) -> int | None:
+    """Return the last book date of a policy, YYYYMMDD, the earliest that a guard sets, or None."""
+    ends = []
+    for rule in policy.guards:
+        guard = get_guard(rule)
+        if guard.end is not None:
+            ends.append(guard.end(rule)[0])
+    return min(ends, default=None)

@@ -9,6 +9,7 @@ from contracts.policy.claim import Claim, TokenProof, claim, token_bytes
 from contracts.policy.ends import ENDS_MAX, note_end, sweep
 from contracts.policy.pools import Close, Fund, close, fund
 from contracts.policy.release import Release, release
+from contracts.policy.sentences import describe, make_draft, tell_claim
 from contracts.policy.setup import Accept, Create, accept, create
 from contracts.policy.tokens import EnrolToken, enrol_token
 
@@ -23,8 +24,11 @@ __all__ = [
     "Fund",
     "Release",
     "TokenProof",
+    "describe",
+    "make_draft",
     "note_end",
     "sweep",
+    "tell_claim",
     "token_bytes",
 ]
 

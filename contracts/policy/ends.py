@@ -7,9 +7,9 @@ from chain.contract import BlockStart, Clock
 from chain.dates import to_days
 from chain.due import POLICIES_DUE, add_due, take_due
 from chain.params import DAY_S
-from contracts.policies import POLICIES
+from contracts.policies import POLICIES, get_last_date
 from contracts.policies.frame import CLOSED
-from contracts.policy.pools import can_go_home, end, get_heir, get_last_date
+from contracts.policy.pools import can_go_home, end, get_heir
 
 ENDS_MAX = 100  # economy section 4: of one block, by id
 

@@ -28,7 +28,14 @@ from chain.errors import Code, Reject, require
 from chain.gifts import watch
 from chain.keyspaces import ACCOUNTS, BOARD
 from chain.state import State
-from contracts.policies import POLICIES, Policy, get_guard, get_pool, get_shape
+from contracts.policies import (
+    POLICIES,
+    Policy,
+    get_guard,
+    get_last_date,
+    get_pool,
+    get_shape,
+)
 from contracts.policies.frame import ACTIVE, CLOSED, Ask, Guard
 
 BUDGET = "budget"  # the clause that a policy of a wijk's own fund cannot do without
@@ -112,12 +119,6 @@ def close(ctx: Context, call: Close) -> None:
     require(policy.status != CLOSED, Code.POLICY_DONE)
     require(policy.pending == 0, Code.POLICY_PENDING, amount_cents=policy.pending)
     end(ctx, call.policy, policy, None)
-
-
-def get_last_date(policy: Policy) -> int | None:
-    """Return the last book date of a policy, YYYYMMDD, the earliest that a guard sets, or None."""
-    ends = [script.end(rule) for rule, script in _guards(policy) if script.end is not None]
-    return min(ends)[0] if ends else None
 
 
 def get_heir(policy: Policy) -> bytes | None:

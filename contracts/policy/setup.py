@@ -21,13 +21,14 @@ from contracts.policies import (
     Policy,
     Shape,
     get_guard,
+    get_last_date,
     get_shape,
 )
 from contracts.policies.frame import ACTIVE, DRAFT, VERSION, Draft, Word24
 from contracts.policies.frame import Guard as GuardScript
 from contracts.policies.p14_split import Split
 from contracts.policy.ends import note_end
-from contracts.policy.pools import get_last_date, get_target, require_policy
+from contracts.policy.pools import get_target, require_policy
 
 
 class Create(Record, frozen=True, tag="policy.create"):

@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tx": ("wallet.commands_tx", "Opdrachten maken en samen tekenen // Build and sign orders"),
     "member": ("wallet.commands_member", "Leden en grenzen // Members and limits"),
     "coin": ("wallet.commands_coin", "Munt, dekking en uitgifte // Coin, reserve and issue"),
+    "policy": ("wallet.commands_policy", "Potjes met regels // Earmarked money with rules"),
     "query": ("wallet.commands_query", "Kijk in de keten // Look into the chain"),
     "audit": ("audit.commands", "Controleer de keten zelf // Check the chain yourself"),
     "demo": ("testnet.commands", "Vier wijken op deze machine // Four wijken on this machine"),
@@ -60,7 +61,11 @@ ATTACHED: dict[str, tuple[tuple[tuple[str, ...], str, str], ...]] = {
         (("verify",), "audit.commands_node", "verify"),
         (("backup", "verify"), "audit.commands_node", "backup_verify"),
     ),
-    "audit": ((("export",), "audit.commands_export", "export"),),
+    "audit": (
+        (("export",), "audit.commands_export", "export"),
+        (("reconcile",), "audit.commands_reconcile", "reconcile"),
+        (("witness",), "audit.commands_witness", "witness"),
+    ),
     "testnet": ((("year",), "testnet.commands_year", "year"),),
 }
 

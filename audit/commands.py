@@ -45,6 +45,9 @@ class Terminal(asked.Terminal, Protocol):
     def settings(self) -> Settings:
         """The settings of this run."""
 
+    def open_key(self, name: str | None) -> tuple[str, bytes, bytes]:
+        """Open a key of the home: its account (bech32m), public key and seed."""
+
 
 @click.group(help="Controleer de keten zelf // Check the chain yourself")
 def audit() -> None:
@@ -125,7 +128,7 @@ def proof_tx(terminal: Terminal, tx: str, out: Path | None) -> None:
 
     if len(tx) != 64 or not set(tx) <= set("0123456789abcdef"):  # noqa: PLR2004 - hex of 32 bytes
         raise Problem(1001, cause=tx)
-    with _client(terminal) as client, _judging(terminal):
+    with open_client(terminal) as client, judging(terminal):
         _print(terminal, prove_tx(client, _policy(terminal), terminal.home, tx, out))
 
 
@@ -144,7 +147,7 @@ def proof_account(terminal: Terminal, who: str, out: Path | None) -> None:
         parse_account(who)
     except Malformed as error:
         raise Problem(1006, name=who, cause=str(error)) from error
-    with _client(terminal) as client, _judging(terminal):
+    with open_client(terminal) as client, judging(terminal):
         _print(terminal, prove_account(client, _policy(terminal), terminal.home, who, out))
 
 
@@ -160,7 +163,7 @@ def proof_consistency(
     from audit.proofs import prove_consistency, read_checkpoint
 
     policy = _policy(terminal)
-    with _client(terminal) as client, _judging(terminal):
+    with open_client(terminal) as client, judging(terminal):
         known = (
             int(start)
             if start.isascii() and start.isdecimal()
@@ -182,7 +185,7 @@ def checkpoint_get(terminal: Terminal, out: Path | None) -> None:
     """Write the newest checkpoint after judging it."""
     from audit.proofs import get_checkpoint
 
-    with _client(terminal) as client, _judging(terminal):
+    with open_client(terminal) as client, judging(terminal):
         proven = get_checkpoint(client, _policy(terminal), terminal.home, out)
     tree = proven.tree
     said = terminal.text(
@@ -202,7 +205,7 @@ def checkpoint_diff(terminal: Terminal, file: Path) -> None:
     from audit.proofs import compare, read_checkpoint
 
     policy = _policy(terminal)
-    with _client(terminal) as client, _judging(terminal):
+    with open_client(terminal) as client, judging(terminal):
         kept = read_checkpoint(file, policy)
         compared, conflict = compare(client, policy, terminal.home, kept)
     tree = {"file": str(file), **compared.tree}
@@ -227,7 +230,7 @@ def follow(terminal: Terminal, first: int | None) -> None:
     """Print a line for each block that the validators of its height certified."""
     from audit.follow import follow_blocks
 
-    with _judging(terminal):
+    with judging(terminal):
         for tree in follow_blocks(terminal, first):
             names, of, other = tree["signers"], tree["validators"], tree["compared"]
             beside = terminal.text(f"; zo ook {other}", f"; so has {other}") if other else ""
@@ -242,7 +245,7 @@ def follow(terminal: Terminal, first: int | None) -> None:
 
 
 @contextmanager
-def _client(terminal: Terminal, *urls: str) -> Iterator["Client"]:
+def open_client(terminal: Terminal, *urls: str) -> Iterator["Client"]:
     """Give a client of these nodes, or of all that this home knows."""
     from node.client import Client
 
@@ -263,7 +266,7 @@ def open_source(terminal: Terminal, folder: Path | None) -> Iterator["Source"]:
         from audit.node_source import NodeSource
 
         url = _choose_node(terminal)
-        with _client(terminal, url) as client:
+        with open_client(terminal, url) as client:
             yield NodeSource(client, url)
     else:
         from audit.home import open_home
@@ -284,7 +287,7 @@ def _choose_node(terminal: Terminal) -> str:
     *others, last = terminal.settings.nodes
     for url in others:
         try:
-            with suppress(Malformed), _client(terminal, url) as client:
+            with suppress(Malformed), open_client(terminal, url) as client:
                 client.status()
         except Unreachable:
             continue
@@ -295,7 +298,7 @@ def _choose_node(terminal: Terminal) -> str:
 
 
 @contextmanager
-def _judging(terminal: Terminal) -> Iterator[None]:
+def judging(terminal: Terminal) -> Iterator[None]:
     """What a node or a file says that does not hold is exit 8, not an unexpected error."""
     from chain.errors import Malformed
 

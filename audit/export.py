@@ -16,13 +16,13 @@ from audit.export_camt import CamtStatements
 from audit.export_ledger import Beancount, Dialect, Hledger, Journal
 from audit.export_tables import CsvTable, JsonlTable, ParquetTable, SqliteTable
 from audit.export_xaf import Company, Xaf
-from audit.files import FILE_MODE, POLICY, load_policy
+from audit.files import FILE_MODE
 from audit.replay import Replay, replay
 from audit.rows import ACCOUNT_CLASSES, Group, Row, make_block_rows, make_genesis_rows
 from audit.sources import Source
+from audit.verify import check_trusted
 from chain import crypto
 from chain.contract import Clock
-from chain.errors import Malformed
 from chain.execute import Executed
 from chain.genesis import Genesis, load_genesis
 from chain.records import Header
@@ -166,9 +166,7 @@ def export(
     Raise `Malformed` where it is not the chain that `home` trusts, or cannot be read at all.
     """
     genesis = load_genesis(source.read_genesis())
-    trusted = load_policy(home)
-    if trusted is not None and trusted.chain_digest != genesis.digest.hex():
-        raise Malformed(f"genesis of another chain than {POLICY} names")
+    check_trusted(home, genesis)
     last = source.read_height()
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=out) as made:

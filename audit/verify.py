@@ -12,7 +12,7 @@ import msgspec
 
 from audit.blocks import RawBlock, decode_block
 from audit.files import POLICY, load_policy, store_policy
-from audit.replay import Report, follow_headers, replay
+from audit.replay import Replay, Report, follow_headers, replay
 from audit.sources import Source
 from chain import crypto, light
 from chain.errors import Malformed
@@ -76,6 +76,38 @@ def verify(
     tree = _block_f(source.name, digest, report, first, to, clock_s() - started)
     tree["policy"] = POLICY if policy is not None or trusted is not None else None
     return Verdict(tree, report.why)
+
+
+def verify_whole(
+    source: Source, home: Path, on_block: OnBlock, check: Verify = crypto.verify
+) -> tuple[Report, dict[bytes, bytes]]:
+    """Verify the whole chain of a source from genesis; return what was found, and the state.
+
+    Raise `Malformed` where it is not the chain that `home` trusts. No policy is written.
+    """
+    genesis = load_genesis(source.read_genesis())
+    check_trusted(home, genesis)
+    last = source.read_height()
+    state: dict[bytes, bytes] = {}
+
+    def keep(run: Replay) -> None:
+        state.update(run.state)
+
+    report = replay(
+        genesis,
+        source.read_blocks(1, last),
+        verify=check,
+        on_block=lambda height: on_block(height, last),
+        on_end=keep,
+    )
+    return report, state
+
+
+def check_trusted(home: Path, genesis: Genesis) -> None:
+    """Raise `Malformed` where `home` trusts a chain with another genesis."""
+    trusted = load_policy(home)
+    if trusted is not None and trusted.chain_digest != genesis.digest.hex():
+        raise Malformed(f"genesis of another chain than {POLICY} names")
 
 
 def damaged_source(name: str, first: int, why: str) -> Verdict:

@@ -241,6 +241,20 @@ class Terminal:
             )
         )  # fmt: skip
 
+    def open_key(self, name: str | None) -> tuple[str, bytes, bytes]:
+        """Open a key of the home for what is no transaction: account, public key, seed.
+
+        So also one that is for tests only. None is the key that this home pays with.
+        """
+        from wallet.keystore import disable_core_dumps, unlock
+        from wallet.people import own_key
+
+        key_file = own_key(self, name)
+        disable_core_dumps()
+        word = self.passphrase(f"Wachtzin van {key_file.name}", f"Passphrase of {key_file.name}")
+        seed = unlock(key_file, word, live=not key_file.test_only)
+        return key_file.account, bytes.fromhex(key_file.public_key), seed
+
     def passphrase(self, nl: str, en: str, *, twice: bool = False) -> str:
         """Return the passphrase from descriptor, file or prompt, never shown (KS3)."""
         from wallet.config import read_passphrase

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from audit.invariants import find_wrong_postings
 from chain.codec import decode, encode
 from chain.crypto import sign
 from chain.errors import Code, Malformed

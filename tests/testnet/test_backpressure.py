@@ -10,7 +10,7 @@ from node.pace import BACKLOG_TXS_MIN, RETRY_S_MAX
 from testnet.bench import run_bench
 from testnet.figures import Setting
 
-BLOCK_TXS = 5  # so that blocks are what limits, also where one takes 5 ms
+BLOCK_TXS = 8  # so that blocks are what limits, also where one takes 5 ms
 RATE = 4_000
 SECONDS = 4  # a slow machine hears of its own pace late
 MEMORY_MB = 64

@@ -120,6 +120,9 @@ class Code(Enum):
     TRADE_SUSPENDED = ("trade.suspended", 2502)
     TRADE_SCOPE = ("trade.scope", 2503)
 
+    STATS_TOO_EARLY = ("stats.too-early", 2751)
+    STATS_DONE = ("stats.done", 2752)
+
     def __init__(self, reason: str, number: int) -> None:
         self.reason = reason
         self.number = number

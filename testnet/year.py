@@ -25,6 +25,7 @@ from chain.records import Outcome, Tag
 from chain.state import State
 from contracts.coin import LEGS_MAX, Leg, RedeemRequest, SetMinter, Transfer
 from contracts.members import ATTACH_MAX, Admit, Attach, NewAccount, SetLimits
+from contracts.stats import ClosePeriod
 from contracts.trade import Pay
 from node.chainstore import ChainStore
 from testnet.decide import Deciders
@@ -55,6 +56,7 @@ MARKET_TIMES = 2  # a market day has so many times the payments
 FRIDAY, SATURDAY = 4, 5
 KINGS_DAY = 426
 PAY_DAY, GRANT_DAY = 25, 5
+CLOSE_DAY = 11  # the tenth day after the month before
 STARTED = 131  # wages and grants come from February on
 LOST_DAYS = (310, 610, 910, 1229)  # somebody forgets the reference; the last stays open
 FIRST_GIFT_DAY = 130  # the municipality fills the wijk fund, and then every month
@@ -159,6 +161,8 @@ class Year:
             events.append((7 * HOUR_S, partial(self._describe_shops, slug)))
         if date % 100 == 1:
             events.append((8 * HOUR_S - 60, partial(self._allow, slug)))
+        if date % 100 == CLOSE_DAY and day > STARTED:
+            events.append((9 * HOUR_S, partial(self._close_month, slug, date)))
         if date % 100 == GRANT_DAY and day > STARTED:
             events.append((11 * HOUR_S + 3, partial(self._grant, slug)))
         if date % 100 == PAY_DAY and day > STARTED:
@@ -257,6 +261,11 @@ class Year:
 
     def _allow(self, slug: str) -> list[Order]:
         return [self._as_office("board", slug, SetMinter(f"{slug}:EUR", ALLOWANCE_CENTS))]
+
+    def _close_month(self, slug: str, date: int) -> list[Order]:
+        """Anybody may close the figures of the month before (economy S2)."""
+        closer = self._homes[slug]["PERSON"][0]
+        return [Order(closer.account, {0: closer.seed}, ClosePeriod(slug, date // 100 - 1))]
 
     def _grant(self, slug: str) -> list[Order]:
         """The wijk fund gives to an association, on the founding decision."""

@@ -32,6 +32,7 @@ from chain.errors import Code, Reject, require
 from chain.keyspaces import BOARD, EXPIRED, HOLDS, OPEN, POSTED, VOIDED, Hold
 from chain.params import DAY_S
 from chain.records import Tag
+from chain.stats import Buyer, count_payment
 
 SWEPT_MAX = 500  # economy C10: what one block looks at, so that its time stays bounded
 RATE_MAX = 10**12  # twelve digits: more than any quoted rate of exchange has
@@ -146,6 +147,9 @@ def post(ctx: Context, call: Post) -> None:
             book(ctx, payee.account.wijk, one.denom, held, back, rest, tag=FIN)
         ctx.emit("coin.Posted", part.hold, one.to, part.cents, rest)
         credit_payee(ctx, held, payee, part.cents, excess, tag=one.tag)
+        buyer = Buyer(payee.account.wijk, get_account(ctx, one.payer).kind)
+        date = ctx.clock.book_date
+        count_payment(ctx.state, date, buyer, payee.account, payee.member, part.cents, one.tag)
     if call.exchange is not None:
         rate = call.exchange
         ctx.emit("coin.Exchanged", holds[0].link, rate.numerator, rate.denominator, rate.quoted_at)

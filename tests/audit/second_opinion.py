@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import msgpack  # type: ignore[import-untyped]
 
+from tests.audit.second_stats import Figures
 from tests.audit.second_trie import Trie
 
 Place = tuple[str, str, bytes]  # denomination, class, owner
@@ -64,6 +65,7 @@ class Auditor:
         self.spent: Counter[bytes] = Counter()
         self.corrected: Counter[tuple[bytes, str]] = Counter()
         self.moved: dict[bytes, Counter[str]] = {}  # transaction -> denomination -> debits
+        self.figures = Figures()
         self.lines: Counter[str] = Counter()  # I16, per wijk
         self.debits: Counter[str] = Counter()
         self.credits: Counter[str] = Counter()
@@ -97,6 +99,7 @@ class Auditor:
         fields = msgpack.unpackb(header)
         self.time_s = fields[6] // 1000
         touched: set[Place] = set()
+        self.closing_now: list[tuple[str, int]] = []
         for envelope, outcome in zip(envelopes, outcomes, strict=True):
             _, tx, code, _, postings, _ = outcome
             if sha256(envelope).digest() != tx:
@@ -115,6 +118,10 @@ class Auditor:
         found |= self._compare(touched, changes)
         found |= self._weigh({denom for denom, _, _ in touched})
         found |= self._follow_bank(changes)
+        for wijk, month in self.closing_now:
+            ((_, *table),) = self._get("table", wijk, month)
+            if table != self.figures.close(wijk, month):
+                found.add("S2")
         return found
 
     # ------------------------------------------------------------------ what a call must move
@@ -135,12 +142,14 @@ class Auditor:
             total = sum(cents for _, cents, _, _ in legs)
             moves[self._place(sender)] -= total
             ids = self._ids(tx)
-            for to, cents, _, _ in legs:
+            for to, cents, tag, _ in legs:
                 self._receive(moves, to, cents, ids)
+                self._count(sender, to, cents, tag)
             if self._class(sender) == "7":
                 found |= self._spend(basis, sender, total)
         elif name == "trade.pay":
-            to, cents, _, _ = fields
+            to, cents, tag, _ = fields
+            self._count(sender, to, cents, tag)
             payer, payee = self._wijk(sender), self._wijk(to)
             moves[self._place(sender)] -= cents
             moves[self.denoms[payer], "6T", payee.encode()] += cents
@@ -164,7 +173,16 @@ class Auditor:
             self.paid_out[asked.denom] += asked.cents
         elif name == "coin.statement":
             found |= self._attest(fields)
+        elif name == "stats.close_period":
+            self.closing_now.append(tuple(fields))
         return moves, found  # any other call moves nothing, and `_post` says so if it does
+
+    def _count(self, payer: bytes, payee: bytes, cents: int, tag: Any) -> None:
+        """economy S1 to S5: what kind of accounts they are, and what the payee sells."""
+        member = self._get("member", payee)
+        made = None if member is None else member[10]
+        (kind, wijk), (other, there) = (self._get("account", one)[:2] for one in (payer, payee))
+        self.figures.pay(self.time_s, (wijk, kind), (there, other, made), cents, tag)
 
     def _mint(self, moves: Counter[Place], tx: bytes, fields: list[Any]) -> set[str]:
         entry_id, to, cents, cause, request = fields

@@ -21,7 +21,9 @@ from tests.audit.second_trie import Trie
 Place = tuple[str, str, bytes]  # denomination, class, owner
 DEBIT = ("1", "6F", "9")
 OWED_BY_WIJK = ("2", "3", "4", "5", "7")
-TREASURERS = ("coin.statement", "coin.mint", "coin.payout_batch", "coin.redeem_paid")
+TREASURERS = (
+    *("coin.statement", "coin.bank_entry", "coin.mint", "coin.payout_batch", "coin.redeem_paid"),
+)
 NO_LIMIT = 10**13
 
 
@@ -37,6 +39,14 @@ class Request(NamedTuple):
     denom: str
     account: bytes
     cents: int
+
+
+class Hold(NamedTuple):
+    payer: bytes
+    to: bytes
+    cents: int
+    expires: int
+    tag: Any
 
 
 class Auditor:
@@ -62,6 +72,7 @@ class Auditor:
         self.pages: dict[bytes, list[Any]] = {}  # statements whose pages are still coming
         self.requests: dict[bytes, Request] = {}
         self.returned: set[bytes] = set()
+        self.holds: dict[bytes, Hold] = {}  # open ones
         self.spent: Counter[bytes] = Counter()
         self.corrected: Counter[tuple[bytes, str]] = Counter()
         self.moved: dict[bytes, Counter[str]] = {}  # transaction -> denomination -> debits
@@ -93,13 +104,19 @@ class Auditor:
         envelopes: Iterable[bytes],
         outcomes: list[Any],
         changes: Mapping[bytes, bytes | None],
+        start: list[Any],
     ) -> set[str]:
-        """Judge a block: its outcomes as the node keeps them, and what it wrote."""
+        """Judge a block: its outcomes as the node keeps them, what it wrote, and what ended by
+        itself as it began.
+        """
         found: set[str] = set()
         fields = msgpack.unpackb(header)
         self.time_s = fields[6] // 1000
         touched: set[Place] = set()
         self.closing_now: list[tuple[str, int]] = []
+        ended = [row for _, _, _, _, postings, _ in start for row in postings]
+        found |= self._post(ended, self._sweep())
+        touched |= {(row[2], row[3], row[4]) for row in ended}
         for envelope, outcome in zip(envelopes, outcomes, strict=True):
             _, tx, code, _, postings, _ = outcome
             if sha256(envelope).digest() != tx:
@@ -173,9 +190,59 @@ class Auditor:
             self.paid_out[asked.denom] += asked.cents
         elif name == "coin.statement":
             found |= self._attest(fields)
+        elif name == "coin.bank_entry":
+            found |= self._book_entry(moves, tx, sender, fields)
+        elif name == "coin.hold":
+            to, cents, timeout, _, tag = fields
+            moves[self._place(sender)] -= cents
+            moves[self._place(sender)[0], "5", sender] += cents
+            self.holds[tx] = Hold(sender, to, cents, self.time_s + timeout, tag)
+        elif name == "coin.post":
+            ids = self._ids(tx)
+            for hold_id, cents in fields[0]:
+                held = self.holds.pop(hold_id, None)
+                if held is None or cents > held.cents or self.time_s >= held.expires:
+                    return moves, found | {"I8"}
+                moves[self._place(held.payer)[0], "5", held.payer] -= held.cents
+                moves[self._place(held.payer)] += held.cents - cents
+                self._receive(moves, held.to, cents, ids)
+                self._count(held.payer, held.to, cents, held.tag)
+        elif name == "coin.void":
+            held = self.holds.pop(fields[0], None)
+            if held is None:
+                return moves, found | {"I8"}
+            self._return(moves, held)
         elif name == "stats.close_period":
             self.closing_now.append(tuple(fields))
         return moves, found  # any other call moves nothing, and `_post` says so if it does
+
+    def _book_entry(
+        self, moves: Counter[Place], tx: bytes, sender: bytes, fields: list[Any]
+    ) -> set[str]:
+        """economy C17: costs and income of the issuing book."""
+        entry_id, kind, pair, _ = fields
+        entry = self.entries.get(entry_id)
+        if entry is None or pair is not None or entry_id in self.used:
+            return {"I6"}  # no pact of the year is prefunded
+        self.used[entry_id] = tx
+        wijk = self._wijk(sender)
+        denom = self.denoms[wijk]
+        income = kind in ("INTEREST", "CONTRIBUTION")
+        moves[denom, "1", entry.reserve] += entry.cents if income else -entry.cents
+        moves[denom, "8" if income else "9", wijk.encode()] += entry.cents
+        return set() if (entry.side == "C") == income else {"I6"}
+
+    def _sweep(self) -> Counter[Place]:
+        """I8, C10: at the start of a block, expired holds return, the oldest five hundred."""
+        moves: Counter[Place] = Counter()
+        due = sorted((held.expires, hold_id) for hold_id, held in self.holds.items())
+        for _, hold_id in [row for row in due if row[0] <= self.time_s][:500]:
+            self._return(moves, self.holds.pop(hold_id))
+        return moves
+
+    def _return(self, moves: Counter[Place], held: Hold) -> None:
+        moves[self._place(held.payer)[0], "5", held.payer] -= held.cents
+        moves[self._place(held.payer)] += held.cents
 
     def _count(self, payer: bytes, payee: bytes, cents: int, tag: Any) -> None:
         """economy S1 to S5: what kind of accounts they are, and what the payee sells."""
@@ -343,7 +410,12 @@ class Auditor:
             coming, going = self.came_in[denom], self.went_out[denom]
             if outstanding != self.minted[denom] - self.paid_out[denom] + coming - going:
                 found.add("I5")
-            if sums["5"]:
+            held = sum(
+                hold.cents
+                for hold in self.holds.values()
+                if self.denoms[self._wijk(hold.payer)] == denom
+            )
+            if sums["5"] != held:
                 found.add("I8")
             if sums["4"]:
                 found.add("I10")
@@ -470,12 +542,15 @@ def judge(
     genesis: bytes,
     state: Mapping[bytes, bytes],
     opening: list[Any],
-    blocks: Iterable[tuple[bytes, tuple[bytes, ...], list[Any], Mapping[bytes, bytes | None]]],
+    blocks: Iterable[Any],
 ) -> tuple[Auditor, dict[str, list[int]]]:
-    """Return the auditor after the last block, and the heights at which an invariant broke."""
+    """Return the auditor after the last block, and the heights at which an invariant broke.
+
+    Of a block: header, envelopes, outcomes, what it wrote, and what ended as it began.
+    """
     auditor = Auditor(genesis, state, opening)
     found: dict[str, list[int]] = defaultdict(list)
     collect(found, 0, auditor.found)
-    for height, (header, envelopes, outcomes, changes) in enumerate(blocks, start=1):
-        collect(found, height, auditor.add(header, envelopes, outcomes, changes))
+    for height, block in enumerate(blocks, start=1):
+        collect(found, height, auditor.add(*block))
     return auditor, dict(found)

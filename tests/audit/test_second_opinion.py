@@ -18,7 +18,7 @@ from chain.stats import compute_figures
 from tests.audit.second_opinion import judge
 from tests.made_year import MadeYear, small_year
 
-Block = list[Any]  # header, envelopes, outcomes, changes
+Block = list[Any]  # header, envelopes, outcomes, changes, what ended at the start
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,8 @@ def take_apart(year: MadeYear) -> list[Block]:
         raw = year.store.raw_block(height)
         assert raw is not None
         outcomes = msgpack.unpackb(encode(year.store.outcomes(height)))
-        blocks.append([raw[0], raw[3], outcomes, year.store.changes[height - 1]])
+        start = msgpack.unpackb(encode(year.store.start(height)))
+        blocks.append([raw[0], raw[3], outcomes, year.store.changes[height - 1], start])
     return blocks
 
 
@@ -49,7 +50,7 @@ def test_both_find_every_block_of_the_year_sound(year: MadeYear, tmp_path: Path)
     state = dict(year.genesis.state)
     books = add_up(year.genesis.postings, len(year.genesis.postings))
     for height, changes in enumerate(year.store.changes, start=1):
-        outcomes = year.store.outcomes(height)
+        outcomes = (*year.store.start(height), *year.store.outcomes(height))
         for outcome in outcomes:
             assert find_wrong_postings(outcome.postings) == []
         postings = [posting for outcome in outcomes for posting in outcome.postings]
@@ -108,7 +109,7 @@ def check_audit_files(year: MadeYear, folder: Path, auditor: Any) -> None:
 def find_block(blocks: list[Block], call: str, number: int = 3) -> tuple[int, int]:
     """Return (height - 1, index) of a transaction of that kind that was carried out."""
     seen = 0
-    for height, (_, envelopes, outcomes, _) in enumerate(blocks):
+    for height, (_, envelopes, outcomes, *_) in enumerate(blocks):
         for index, envelope in enumerate(envelopes):
             name = msgpack.unpackb(msgpack.unpackb(envelope)[0])[4][0]
             if name == call and outcomes[index][2] == 0:

@@ -24,7 +24,7 @@ from chain.keyspaces import (
 from chain.records import Tag
 from chain.state import Keyspace, State
 
-POOL = "POOL"  # stands in place of a kind: money of a funder pays (S5)
+POOL_BUYER = "POOL"  # stands in place of a kind: money of a funder pays (S5)
 NOT_TOLD = "-"  # a side that names no product
 PRIVATE = (PERSON, HOUSEHOLD)
 WORK, GIFT, TAX, SUBSIDY = "WORK", "GIFT", "TAX", "SUBSIDY"
@@ -59,7 +59,7 @@ TABLES: Keyspace[tuple[Table, ...]] = Keyspace("table", tuple[Table, ...], 2)
 
 
 class Buyer(NamedTuple):
-    """Who pays: its wijk, and the kind of its account, or POOL."""
+    """Who pays: its wijk, and the kind of its account, or POOL_BUYER."""
 
     wijk: str
     kind: str
@@ -161,10 +161,10 @@ def get_closing_day(month: int) -> int:
 
 
 def _resolve_flow(payer: str, payee: str, tag: Tag | None) -> str:
-    """economy S1: what was not told is a gift between persons, else a sale."""
+    """economy S1, S3: what was not told is a gift to a person by persons or a pool, else a sale."""
     if tag is not None:
         return tag.flow
-    return GIFT if payer in PRIVATE and payee in PRIVATE else SALE
+    return GIFT if payer in (*PRIVATE, POOL_BUYER) and payee in PRIVATE else SALE
 
 
 def _count_sale(
@@ -199,7 +199,7 @@ def _count_sale(
 
 def _resolve_use(payer: str, tag: Tag | None) -> str:
     """economy S1, S5: pools buy for residents; a business uses up or invests."""
-    if payer == POOL:
+    if payer == POOL_BUYER:
         return FINAL
     told = None if tag is None else tag.use
     if payer == BUSINESS:

@@ -1,7 +1,7 @@
 """Built-in contracts: one contract, one file or one folder; this table is all there is."""
 
 from chain.contract import Contract
-from contracts import accounts, coin, members, stats, trade, wijk
+from contracts import accounts, coin, members, policy, stats, trade, wijk
 
 CONTRACTS: tuple[Contract, ...] = (
     accounts.CONTRACT,
@@ -9,5 +9,6 @@ CONTRACTS: tuple[Contract, ...] = (
     members.CONTRACT,
     coin.CONTRACT,
     trade.CONTRACT,
+    policy.CONTRACT,
     stats.CONTRACT,
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import msgspec
@@ -27,7 +28,7 @@ from chain.books import ASKED, get_balance, get_issuer, get_limit, get_wallet, i
 from chain.contract import Context, Ids
 from chain.dates import DAY_S
 from chain.errors import Code, Reject
-from chain.keyspaces import ACCOUNTS, ACTIVE, FREEZES, HOLDS, MEMBERS, OWED, SUSPENDED, Owed
+from chain.keyspaces import ACCOUNTS, ACTIVE, FREEZES, HOLDS, MEMBERS, OPEN, OWED, SUSPENDED, Owed
 from chain.records import Outcome
 from chain.state import State
 from contracts.coin import (
@@ -60,6 +61,7 @@ from tests.federation import Ledger, account, board, make_document, make_genesis
 
 ATTEMPTS = int(os.environ.get("WIJK_ATTEMPTS", "600"))
 STEPS, EXAMPLES = 60, 10
+SOON = 5  # seconds, one a block: no attempt of several calls takes longer
 KINDS_MIN = 20  # of about forty kinds of attempts; a run of the default size meets most
 WALLET_CAP, TOTAL_CAP, TRADE_CAP = 3_200, 12_000, 1_200
 RESIDENTS = {
@@ -118,7 +120,15 @@ class Attempts(RuleBasedStateMachine):
     def wijk(self, name: str) -> str:
         return RESIDENTS[name][0]
 
+    def settle(self) -> None:
+        """Let holds that end in the next block end now, so that the model sees what comes back."""
+        ends = [HOLDS.get(self.state, hold) for _, _, hold in (*self.open, *self.ended)]
+        soon = self.ledger.time_s + 1
+        if any(one is not None and one.status == OPEN and one.expires <= soon for one in ends):
+            self.ledger.apply(self.ledger.run())
+
     def has(self, name: str) -> int:
+        self.settle()
         return get_balance(self.state, f"{self.wijk(name)}:EUR", "2", account(name))
 
     def room(self, name: str) -> int:
@@ -133,8 +143,10 @@ class Attempts(RuleBasedStateMachine):
         return TOTAL_CAP - get_issuer(self.state, "DEMO").outstanding
 
     def is_free(self, name: str) -> bool:
-        """Say whether money may leave the account in the next block."""
+        """Say whether money may leave the account; a freeze that is about to end ends first."""
         freeze = FREEZES.get(self.state, account(name))
+        if freeze is not None and self.ledger.time_s < freeze.until_s <= self.ledger.time_s + SOON:
+            self.ledger.time_s = freeze.until_s
         record = ACCOUNTS.get(self.state, account(name))
         frozen = freeze is not None and self.ledger.time_s + 1 < freeze.until_s
         return record is not None and record.status == ACTIVE and not frozen
@@ -318,14 +330,14 @@ class Attempts(RuleBasedStateMachine):
     @rule(pair=inside, extra=extras)
     def overspend(self, pair: tuple[str, str], extra: int) -> None:
         payer, payee = pair
-        cents = self.has(payer) + extra
-        for call in (
-            transfer(payee, cents),
-            Transfer((*transfer(payee, cents).legs, *transfer(payee, 1).legs), None),
-            HoldCall(account(payee), cents, 60, None, None),
-            RedeemRequest(cents, PAYOUT),
-        ):
-            outcome = self.ledger.by_person(payer, call)
+        makers: tuple[Callable[[int], Any], ...] = (
+            lambda cents: transfer(payee, cents),
+            lambda cents: Transfer(transfer(payee, cents).legs + transfer(payee, 1).legs, None),
+            lambda cents: HoldCall(account(payee), cents, 60, None, None),
+            lambda cents: RedeemRequest(cents, PAYOUT),
+        )
+        for make in makers:
+            outcome = self.ledger.by_person(payer, make(self.has(payer) + extra))
             self.fails("overspend", outcome, Code.COIN_LOW_BALANCE)
 
     @rule(pair=inside)
@@ -369,6 +381,8 @@ class Attempts(RuleBasedStateMachine):
         _, payee, hold = data.draw(st.sampled_from(self.open))
         record = HOLDS.get(self.state, hold)
         assert record is not None
+        if record.expires - SOON <= self.ledger.time_s < record.expires:
+            self.ledger.time_s = record.expires
         alive = self.ledger.time_s + 1 < record.expires
         post = Post((PostPart(hold, record.cents + extra),), None)
         code = Code.COIN_AMOUNT if alive else Code.COIN_EXPIRED

@@ -17,7 +17,7 @@ from chain.keyspaces import NO_LIMIT
 from chain.records import Outcome, Tag
 from chain.state import State
 from chain.stats import (
-    POOL,
+    POOL_BUYER,
     SUMS,
     TABLES,
     Buyer,
@@ -138,7 +138,7 @@ def test_a_pool_buys_for_residents(ledger: Ledger) -> None:
     baker, member = ACCOUNTS.get(state, account("baker")), MEMBERS.get(state, account("baker"))
     assert baker is not None
     tag = Tag("SALE", "P2", "C01", 0)
-    count_payment(state, 20_260_115, Buyer(HERE, POOL), baker, member, 70, tag)
+    count_payment(state, 20_260_115, Buyer(HERE, POOL_BUYER), baker, member, 70, tag)
     assert SUMS.get(state, HERE, 202_601, "P3") == 70
     assert SUMS.get(state, HERE, 202_601, "P2") is None
 

@@ -31,8 +31,10 @@ from chain.stats import (
 from contracts import CONTRACTS
 from contracts.coin import HoldCall, Leg, Post, PostPart, Transfer
 from contracts.members import Admit, SetLimits
+from contracts.policies.p03_benefit import Benefit
 from contracts.stats import ClosePeriod
 from contracts.trade import Pay
+from tests.contracts.policy_story import Story
 from tests.federation import CBS_CODES, Ledger, account, key
 
 DAY_S = 86_400
@@ -141,6 +143,16 @@ def test_a_pool_buys_for_residents(ledger: Ledger) -> None:
     count_payment(state, 20_260_115, Buyer(HERE, POOL_BUYER), baker, member, 70, tag)
     assert SUMS.get(state, HERE, 202_601, "P3") == 70
     assert SUMS.get(state, HERE, 202_601, "P2") is None
+
+
+def test_what_a_policy_pays_is_bought_for_residents_and_the_rest_by_the_buyer() -> None:
+    """S5 through `policy.claim`: the pool pays 30 % of the price, Anna the rest."""
+    story = Story()
+    story.open(shape=Benefit(1, bytes(32), "BP", 3_000, 1_000, 1_600, "MONTH"))
+    story.enrol("pas", period=202_601)
+    tag = Tag("SALE", "P3", "C01", 0)
+    assert story.pay("bakker", 1_000, by="anna", token="pas", tag=tag).code == 0
+    assert sums(story.ledger) == {"P1": 1_000, "P3": 1_000, "B:C01": 1_000, "S:C01": 1_000}
 
 
 def test_what_no_sum_can_hold_is_refused(ledger: Ledger) -> None:

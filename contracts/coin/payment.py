@@ -14,6 +14,7 @@ from chain.books import (
     credit_payee,
     get_payee,
     get_payer,
+    note_payment,
 )
 from chain.codec import Account, Cents, Digest, Record
 from chain.contract import Context, require_amount
@@ -70,6 +71,7 @@ def transfer(ctx: Context, call: Transfer) -> None:
     source, date = payer.place, ctx.clock.book_date
     buyer = Buyer(ctx.wijk_id, payer.account.kind)
     for leg, payee, excess in zip(call.legs, payees, excesses, strict=True):
+        note_payment(ctx, payer.id, payee, leg.cents, leg.tag)
         credit_payee(ctx, source, payee, leg.cents, excess, tag=leg.tag, decision=call.basis)
         count_payment(ctx.state, date, buyer, payee.account, payee.member, leg.cents, leg.tag)
     ctx.emit("coin.Transferred", ctx.sender, total, len(call.legs))

@@ -76,8 +76,9 @@ def count_payment(
 ) -> None:
     """Add a payment to the sums of the wijken it touches (economy S1 to S5).
 
-    `member` is the payee's. Moves of a party's own coin, of funders and between persons are never
-    output (S3). Refuses with `tx.amount` what no sum can hold.
+    `member` is the payee's; `cents` below zero take a payment back (C18). Moves of a party's own
+    coin, of funders and between persons are never output (S3). Refuses with `tx.amount` what no
+    sum can hold.
     """
     flow = _resolve_flow(buyer.kind, payee.kind, tag)
     month = book_date // 100
@@ -180,7 +181,7 @@ def _count_sale(
     seller = payee.wijk
     _add(state, seller, month, "P1", cents)
     if tag is not None and tag.vat:
-        _add(state, seller, month, "D21", tag.vat)
+        _add(state, seller, month, "D21", tag.vat if cents > 0 else -tag.vat)
     use = _resolve_use(buyer.kind, tag)
     _add(state, buyer.wijk, month, use, cents)
     if buyer.wijk == seller:

@@ -29,7 +29,7 @@ from chain.stats import (
     is_closed,
 )
 from contracts import CONTRACTS
-from contracts.coin import HoldCall, Leg, Post, PostPart, Transfer
+from contracts.coin import Correct, HoldCall, Leg, Post, PostPart, Transfer
 from contracts.members import Admit, SetLimits
 from contracts.policies.p03_benefit import Benefit
 from contracts.stats import ClosePeriod
@@ -153,6 +153,18 @@ def test_what_a_policy_pays_is_bought_for_residents_and_the_rest_by_the_buyer() 
     tag = Tag("SALE", "P3", "C01", 0)
     assert story.pay("bakker", 1_000, by="anna", token="pas", tag=tag).code == 0
     assert sums(story.ledger) == {"P1": 1_000, "P3": 1_000, "B:C01": 1_000, "S:C01": 1_000}
+
+
+def test_corrections_change_the_month_of_their_original(ledger: Ledger) -> None:
+    """economy C18: a refund takes a part back, a new tag the rest, and counts it anew."""
+    paid = pay(ledger, "anna", "baker", 1_090, Tag("SALE", "P3", "C01", 90))
+    refund = Correct(paid.tx_id, 0, "MONEY", 545, None, "REFUND")
+    assert ledger.by_person("baker", refund).code == 0
+    half = {"P1": 545, "P3": 545, "D21": 45, "S:C01": 545, "B:C01": 545}
+    assert sums(ledger) == half
+    anew = Correct(paid.tx_id, 0, "TAG", 545, Tag("SALE", "P3", "C03", 95), "OTHER")
+    assert ledger.by_person("anna", anew).code == 0
+    assert sums(ledger) == {"P1": 545, "P3": 545, "D21": 95, "S:C01": 545, "B:C03": 545}
 
 
 def test_what_no_sum_can_hold_is_refused(ledger: Ledger) -> None:

@@ -38,7 +38,7 @@ def index() -> None:
 @_folder
 @click.option("--once", is_flag=True, help="stop als zij bij zijn // stop when they are up to date")
 @click.pass_obj
-def run(terminal: Terminal, url: str, folder: Path | None, once: bool) -> None:  # noqa: FBT001
+def run(terminal: Terminal, url: str, folder: Path | None, once: bool) -> None:
     """Print where the index stands, now and at each new block; a stopped home ends it."""
     _run(terminal, url, folder, once=once or folder is not None)
 

@@ -5,6 +5,7 @@ that did not happen. Signatures below the mark of an index were checked before i
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -80,8 +81,7 @@ def run_index(
         while True:
             before = mark
             executed = _execute(run, patient.read_blocks(run.base.height + 1, last), signatures)
-            for mark in _write_blocks(run, base, mark, last, executed, on_block):
-                pass
+            mark = _write_blocks(run, base, before, last, executed, on_block)
             yield Indexed(mark, mark.height - before.height, mark.log_size - before.log_size)
             if sleep is None:
                 return
@@ -109,8 +109,8 @@ def _write_blocks(
     last: int,
     steps: Iterator[Step],
     on_block: Callable[[int, int], None],
-) -> Iterator[Mark]:
-    """Write the blocks above `mark`, up to `last`, and yield it as it moves."""
+) -> Mark:
+    """Write the blocks above `mark`, up to `last`, and return where it is then."""
     parts: list[Rows] = []
     before, waiting = mark, 0
     for block, txs, executed in steps:
@@ -131,7 +131,7 @@ def _write_blocks(
         if len(parts) == BATCH_BLOCKS or waiting >= BATCH_TXS or header.height == last:
             write_rows(base, before, mark, merge(parts))
             before, parts, waiting = mark, [], 0
-            yield mark
+    return mark
 
 
 class _Patient:
@@ -155,7 +155,10 @@ class _Patient:
             yield from self._source.read_blocks(first, last)
             return
         for height in range(first, last + 1):
-            yield from self._ask(lambda at=height: list(self._source.read_blocks(at, at)))
+            yield from self._ask(partial(self._read_one, height))
+
+    def _read_one(self, height: int) -> list[RawBlock]:
+        return list(self._source.read_blocks(height, height))
 
     def _ask(self, question: Callable[[], T]) -> T:
         while True:

@@ -1,8 +1,8 @@
 """The invariants of economy section 7, worked out again from postings alone.
 
 Nothing here trusts the sums that the chain keeps: balances, supply and what is owed are added up
-from the postings and then compared with the state. Policies and corrections have no calls yet:
-class 4 stays empty, and a posting that cites another is held to I9.
+from the postings and then compared with the state. Corrections have no calls yet: a posting that
+cites another is held to I9.
 """
 
 from collections import Counter, defaultdict
@@ -25,6 +25,7 @@ from chain.books import (
     MEMBER,
     OUTSTANDING_CLASSES,
     PENDING_OUT,
+    POOL,
     REDEMPTIONS,
     get_limit,
 )
@@ -57,6 +58,7 @@ from chain.keyspaces import (
 )
 from chain.records import Posting
 from chain.state import Keyspace
+from contracts.policies import POLICIES
 
 Pair = tuple[str, str]
 """(debtor or debit class, creditor or credit class)."""
@@ -82,6 +84,7 @@ class Books(msgspec.Struct):
     balances: Counter[tuple[str, str, bytes]]  # (denom, class, owner)
     flows: dict[str, Counter[Pair]]  # per denom, by (debit class, credit class)
     bank: Counter[tuple[bytes, str, int]]  # (reserve, side, cents), genesis left out
+    pools: Counter[tuple[bytes, str]]  # (policy, side) of class 4
     denoms: dict[str, str]  # denom -> wijk id
 
 
@@ -102,7 +105,7 @@ def find_broken(
     state: Mapping[bytes, bytes],
     time_s: int | None = None,
 ) -> list[Broken]:
-    """Return every broken invariant of I1..I9, I13..I15 (sums) and T5 with its place, sorted."""
+    """Return every broken invariant of I1..I10, I13..I15 (sums) and T5 with its place, sorted."""
     books = add_up(postings, len(genesis.postings))
     return sorted([*find_wrong_postings(postings), *find_wrong_books(books, state, time_s)])
 
@@ -111,9 +114,14 @@ def find_wrong_postings(postings: Sequence[Posting]) -> list[Broken]:
     """Return what I1 and I9 say of the postings of one transaction or more."""
     if len(postings) == PAIR:  # of most transactions
         debit, credit = postings
-        if _is_balanced(debit, credit) and debit.corrects is None and credit.corrects is None:
+        plain = debit.corrects is None and credit.corrects is None
+        if plain and _is_balanced(debit, credit) and POOL not in (debit.klass, credit.klass):
             return []
-    return [*_find_unbalanced(postings), *_find_excess_corrections(postings)]
+    return [
+        *_find_unbalanced(postings),
+        *_find_excess_corrections(postings),
+        *_find_loose_pool_money(postings),
+    ]
 
 
 def find_wrong_books(
@@ -130,6 +138,7 @@ def find_wrong_books(
         _find_wrong_supply,
         _find_wrong_bank,
         _find_wrong_pairs,
+        _find_wrong_pools,
         _find_broken_limits,
     ):
         found.extend(check(books, view))
@@ -139,7 +148,7 @@ def find_wrong_books(
 
 def add_up(postings: Iterable[Posting], genesis_count: int) -> Books:
     """Return the books that `postings` make; the first `genesis_count` are opening balances."""
-    books = Books(Counter(), defaultdict(Counter), Counter(), {})
+    books = Books(Counter(), defaultdict(Counter), Counter(), Counter(), {})
     rows = iter(postings)
     add(books, islice(rows, genesis_count), opening=True)
     add(books, rows)
@@ -156,6 +165,8 @@ def add(books: Books, postings: Iterable[Posting], *, opening: bool = False) -> 
         books.denoms[denom] = posting.wijk
         if klass == BANK and not opening:
             books.bank[posting.owner, posting.side, cents] += 1
+        if klass == POOL:
+            books.pools[posting.owner, posting.side] += cents
         if posting.side == "D":
             debit = posting
         elif debit is not None:
@@ -264,6 +275,34 @@ def _find_excess_corrections(postings: Sequence[Posting]) -> Iterator[Broken]:
     for number, posting in enumerate(postings):
         if posting.corrects is not None:
             yield Broken("I9", f"posting {number} corrects {posting.corrects.hex()}")
+
+
+def _find_loose_pool_money(postings: Sequence[Posting]) -> Iterator[Broken]:
+    """I10: what enters or leaves a pool is posted under a policy, that of the pool it leaves."""
+    for number, posting in enumerate(postings):
+        leaves = posting.klass == POOL and posting.side == "D"
+        if posting.klass == POOL and posting.policy is None:
+            yield Broken("I10", f"posting {number}: pool money under no policy")
+        elif leaves and posting.policy != posting.owner:
+            yield Broken("I10", f"posting {number}: money of another pool")
+
+
+def _find_wrong_pools(books: Books, view: _View) -> Iterator[Broken]:
+    """I10: funded = spent + pending + returned + free, and all of it is what was posted."""
+    known = set()
+    for (policy_id,), policy in view.rows(POLICIES):
+        known.add(policy_id)
+        where = policy_id.hex()
+        kept, gone = policy.pending + policy.free, policy.spent + policy.returned
+        if policy.funded != kept + gone:
+            yield Broken("I10", f"{where}: funded {policy.funded}, accounted {kept + gone}")
+        if books.pools[policy_id, "C"] != policy.funded or books.pools[policy_id, "D"] != gone:
+            yield Broken("I10", f"{where}: not the sums that were posted")
+        if books.balances[policy.denom, POOL, policy_id] != kept:
+            yield Broken("I10", f"{where}: the pool does not hold {kept}")
+    for denom, klass, owner in books.balances:
+        if klass == POOL and owner not in known:
+            yield Broken("I10", f"{denom} {owner.hex()}: a pool without a policy")
 
 
 def _find_wrong_balances(books: Books, view: _View) -> Iterator[Broken]:

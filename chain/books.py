@@ -12,10 +12,12 @@ from typing import Protocol
 import msgspec
 
 from chain.codec import CENTS_MAX, Account, Digest, Record, Uint
-from chain.contract import Context, get_account
+from chain.contract import Clock, Context, get_account
 from chain.dates import add_banking_days, compute_book_date
 from chain.errors import Code, Reject, require
+from chain.gifts import note_gift
 from chain.keyspaces import (
+    ACCOUNTS,
     BALANCES,
     BOARD,
     FREEZES,
@@ -116,6 +118,24 @@ class Running(Protocol):
         """What was booked so far."""
 
 
+class Ending(Running, Protocol):
+    """What gives people their own money back: a call that runs, or the start of a block."""
+
+    @property
+    def clock(self) -> Clock:
+        """Where in the chain this is."""
+
+    @property
+    def time_s(self) -> int:
+        """Block time, Unix seconds."""
+
+    def emit(self, name: str, *values: int | str | bytes | None) -> None:
+        """Report what becomes of the object."""
+
+    def new_id(self) -> bytes:
+        """Return the id of the next object that is made."""
+
+
 _SUPPLY_FIELDS = {
     PENDING_OUT: "pending_out",
     BANK: "reserve",
@@ -199,6 +219,7 @@ def book(
     cents: int,
     *,
     tag: Tag | None = None,
+    policy: bytes | None = None,
     decision: bytes | None = None,
 ) -> None:
     """Book `cents` in the `denom` of `wijk`: debit one place, credit another.
@@ -221,7 +242,7 @@ def book(
         if isinstance(owner, str):
             owner = owner.encode()  # noqa: PLW2901 - in a posting all owners are bytes
         postings.append(
-            Posting(leg, wijk, denom, klass, owner, side, cents, tag, None, decision, None)
+            Posting(leg, wijk, denom, klass, owner, side, cents, tag, policy, decision, None)
         )
 
 
@@ -239,13 +260,36 @@ def get_payee(ctx: Context, account_id: bytes, payer: Party | None = None) -> Pa
     account = get_account(ctx, account_id)
     if account.status == LEFT:
         raise Reject(Code.TX_UNKNOWN_ACCOUNT)
+    return _make_payee(ctx.state, account_id, account, payer)
+
+
+def give_back(
+    ctx: Ending, debit: Place, account_id: bytes, cents: int, *, policy: bytes | None = None
+) -> None:
+    """Book own money back to an account, whatever its state; nothing can refuse it (I3, I13).
+
+    What passes its limit is redeemed, also where the account did not ask for that (economy C8).
+    """
+    account = ACCOUNTS.get(ctx.state, account_id)
+    assert account is not None, "an account stays for ever"
+    owner = _make_payee(ctx.state, account_id, account, None)
+    held = get_wallet(ctx.state, owner.denom, owner.klass, account_id)
+    room = cents if owner.limit >= NO_LIMIT else max(0, owner.limit - held)
+    book(ctx, account.wijk, owner.denom, debit, owner.place, cents, tag=FIN, policy=policy)
+    if cents > room:
+        open_redemption(ctx, owner, cents - room, None)
+
+
+def _make_payee(
+    state: State, account_id: bytes, account: AccountRecord, payer: Party | None
+) -> Payee:
     if payer is not None and payer.account.wijk == account.wijk:
         wijk, denom = payer.wijk, payer.denom
     else:
-        wijk = _get_wijk(ctx.state, account.wijk)
+        wijk = _get_wijk(state, account.wijk)
         denom = wijk.denom(account.wijk)
-    issuer = get_issuer(ctx.state, wijk.issuer)
-    member = MEMBERS.get(ctx.state, account_id)
+    issuer = get_issuer(state, wijk.issuer)
+    member = MEMBERS.get(state, account_id)
     limit = get_limit(issuer, account, member)
     return Payee(account_id, account, wijk, denom, get_class(account), member, issuer, limit)
 
@@ -273,7 +317,7 @@ def check_balance(ctx: Context, payer: Party, cents: int) -> None:
         raise Reject(Code.COIN_LOW_BALANCE, balance_cents=balance, amount_cents=cents)
 
 
-def get_freeze(ctx: Context, account_id: bytes) -> Freeze | None:
+def get_freeze(ctx: Ending, account_id: bytes) -> Freeze | None:
     """Return the freeze in force on an account, or None (economy C19)."""
     freeze = FREEZES.get(ctx.state, account_id)
     return freeze if freeze is not None and ctx.time_s < freeze.until_s else None
@@ -320,16 +364,30 @@ def credit_payee(
     excess: int,
     *,
     tag: Tag | None = None,
+    policy: bytes | None = None,
     decision: bytes | None = None,
 ) -> None:
     """Book `cents` to a payee, and redeem what `check_room` found to be too much (economy C8)."""
     wijk_id = payee.account.wijk
-    book(ctx, wijk_id, payee.denom, debit, payee.place, cents, tag=tag, decision=decision)
+    book(
+        ctx,
+        wijk_id,
+        payee.denom,
+        debit,
+        payee.place,
+        cents,
+        tag=tag,
+        policy=policy,
+        decision=decision,
+    )
+    if debit[0] == MEMBER and isinstance(debit[1], bytes):
+        today = ctx.clock.book_date
+        note_gift(ctx.state, payee.denom, payee.id, debit[1], cents, ctx.tx_id, today)
     if excess:
         open_redemption(ctx, payee, excess, None)
 
 
-def open_redemption(ctx: Context, party: Party, cents: int, payout: bytes | None) -> bytes:
+def open_redemption(ctx: Ending, party: Party, cents: int, payout: bytes | None) -> bytes:
     """Move coin to class 3 and note the request; return its id (economy C13).
 
     Frozen accounts may ask too: their clock runs from the end of the freeze (C19), and stands
@@ -381,7 +439,7 @@ def put_off(ctx: Context, account_id: bytes, denom: str, until_s: int) -> None:
     ASKED.put(ctx.state, tuple(rows) or None, account_id)
 
 
-def _count_asked(ctx: Context, denom: str, account_id: bytes, due: int, delta: int) -> None:
+def _count_asked(ctx: Running, denom: str, account_id: bytes, due: int, delta: int) -> None:
     """Count a redemption due on `due`, or with -1 one that is paid, on the day it counts for."""
     rows = {row[0]: row for row in ASKED.get(ctx.state, account_id) or ()}
     _, day, count = rows.get(due, (due, due, 0))
@@ -392,7 +450,7 @@ def _count_asked(ctx: Context, denom: str, account_id: bytes, due: int, delta: i
     _count_unpaid(ctx, denom, day, delta)
 
 
-def _count_unpaid(ctx: Context, denom: str, due: int, delta: int) -> None:
+def _count_unpaid(ctx: Running, denom: str, due: int, delta: int) -> None:
     counts = dict(UNPAID.get(ctx.state, denom) or ())
     counts[due] = counts.get(due, 0) + delta
     assert counts[due] >= 0, "a redemption is counted once"

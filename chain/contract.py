@@ -169,7 +169,17 @@ class BlockStart:
     Legs are counted over all of them, for they stand at one place of the chain (economy 7).
     """
 
-    __slots__ = ("_booked", "_told", "clock", "outcomes", "postings", "state", "time_s")
+    __slots__ = (
+        "_booked",
+        "_ids",
+        "_object",
+        "_told",
+        "clock",
+        "outcomes",
+        "postings",
+        "state",
+        "time_s",
+    )
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -179,6 +189,17 @@ class BlockStart:
         self.outcomes: list[Outcome] = []
         self._told: list[Notice] = []
         self._booked = 0
+        self._ids = Ids(b"")
+        self._object = b""
+
+    def begin(self, object_id: bytes) -> None:
+        """Say which object makes the ones that follow: their ids come from its own."""
+        self._ids, self._object = Ids(object_id), object_id
+        self._ids.take(object_id)
+
+    def new_id(self) -> bytes:
+        """Return the id of an object that ending another makes: SHA-256(its id, k) (B11)."""
+        return self._ids.take(self._object)
 
     def emit(self, name: str, *values: int | str | bytes | None) -> None:
         """Report what becomes of the object."""
@@ -226,7 +247,8 @@ class Context:
 
     `account` is the sender's and `wijk` its wijk (economy section 4), as the call finds them.
     `decision` is set when an effect of that decision runs, `fed` when the federation endorsed
-    it (economy B5); `base_id` is the id of the first object it makes.
+    it (economy B5); `base_id` is the id of the first object it makes. `nonce` is that of the
+    transaction, zeros where none runs: what a benefit token signs holds it (interfaces 4).
     """
 
     __slots__ = (
@@ -238,6 +260,7 @@ class Context:
         "decision",
         "fed",
         "height",
+        "nonce",
         "notices",
         "postings",
         "sender",
@@ -258,6 +281,7 @@ class Context:
         ids: Ids,
         postings: list[Posting],
         notices: list[Notice],
+        nonce: bytes = bytes(16),
         decision: bytes | None = None,
         fed: bool = False,
         base_id: bytes | None = None,
@@ -272,6 +296,7 @@ class Context:
         self.signers = signers
         self.postings = postings
         self.notices = notices
+        self.nonce = nonce
         self.decision = decision
         self.fed = fed
         self._ids = ids
@@ -320,6 +345,7 @@ class Context:
             ids=self._ids,
             postings=self.postings,
             notices=self.notices,
+            nonce=self.nonce,
             decision=decision,
             fed=fed,
             base_id=base_id,

@@ -120,6 +120,21 @@ class Code(Enum):
     TRADE_SUSPENDED = ("trade.suspended", 2502)
     TRADE_SCOPE = ("trade.scope", 2503)
 
+    POLICY_CLAUSE = ("policy.clause", 2107)
+    POLICY_LAW = ("policy.law", 2401)
+    POLICY_PARAMS = ("policy.params", 2402)
+    POLICY_VERSION = ("policy.version", 2403)
+    POLICY_DONE = ("policy.done", 2404)
+    POLICY_MANDATE = ("policy.mandate", 2405)
+    POLICY_NOT_ACTIVE = ("policy.not-active", 2406)
+    POLICY_DENOM = ("policy.denom", 2407)
+    POLICY_AMOUNT = ("policy.amount", 2408)
+    POLICY_NOT_VERIFIED = ("policy.not-verified", 2409)
+    POLICY_OWN_CASE = ("policy.own-case", 2410)
+    POLICY_UNSORTED = ("policy.unsorted", 2411)
+    POLICY_SEEN = ("policy.seen", 2412)
+    POLICY_PENDING = ("policy.pending", 2413)
+
     def __init__(self, reason: str, number: int) -> None:
         self.reason = reason
         self.number = number

@@ -266,7 +266,14 @@ class BlockRun:
         signers = self._check_signers(tx, account)
         self._take_quota(tx, account)
         ctx = Context(
-            self.clock, tx.id, tx.sender, signers, ids=Ids(tx.id), postings=[], notices=[]
+            self.clock,
+            tx.id,
+            tx.sender,
+            signers,
+            ids=Ids(tx.id),
+            postings=[],
+            notices=[],
+            nonce=tx.nonce,
         )
         self.state.begin()
         try:

@@ -305,6 +305,9 @@ RESERVES: Keyspace[Reserve] = Keyspace("reserve", Reserve, 1)
 HOLDS: Keyspace[Hold] = Keyspace("hold", Hold, 1)
 ENTRIES: Keyspace[Entry] = Keyspace("entry", Entry, 1)
 PACTS: Keyspace[Pact] = Keyspace("pact", Pact, 2)
+# `pactid/<id>`: the two wijken of a pact by its object id; `taken/<id>`: engagements open under it.
+PACT_IDS: Keyspace[tuple[str, str]] = Keyspace("pactid", tuple[str, str], 1)
+PLACES_TAKEN: Keyspace[int] = Keyspace("taken", Uint, 1)
 CAPS: Keyspace[int] = Keyspace("cap", Uint, 2)  # cents, set by the creditor
 OWED: Keyspace[Owed] = Keyspace("owed", Owed, 2)
 FREEZES: Keyspace[Freeze] = Keyspace("freeze", Freeze, 1)

@@ -12,6 +12,7 @@ key, a node that does not answer. Inside consensus it is `Reject` (`chain/errors
 import re
 from collections.abc import Iterable, Mapping
 
+from chain.clause_rows import CLAUSES, KINDS
 from chain.dates import DAY_S, from_days
 from chain.money_text import DUTCH, Lang, money
 from chain.text_rows import AFTER, NEVER, ROWS, WORDS, Row, Text
@@ -22,7 +23,10 @@ EXIT_NODE_CONFIGURATION = 78
 RETRY_AFTER_S_DEFAULT = 5  # `after` always says when (interfaces 1.5)
 VALUE_LENGTH_MAX = 200  # a sentence stays a sentence, whatever a value holds
 LIST_ITEMS_MAX = 20
+TRANSLATED = ("cause", "role", "period", "op")  # values whose words have a row in `WORDS`
 
+_CLAUSE = 2107
+_KIND_NAMES = ("kinds", "excluded")
 _TYPE = "https://wijkchain.example/errors/"
 _BY_NUMBER = {row.number: row for row in ROWS}
 _BY_REASON = {row.reason: row.number for row in ROWS if row.reason}
@@ -126,13 +130,16 @@ def title(number: int, lang: Lang) -> str:
 
 
 def message(number: int, params: Mapping[str, object], lang: Lang) -> str:
-    """Return what happened, in a sentence or two."""
-    return _fill(_text(number, lang).message, params, lang)
+    """Return what happened, in a sentence or two; of a policy the sentence of its clause (P0)."""
+    clause = CLAUSES.get(str(params.get("clause"))) if number == _CLAUSE else None
+    if clause is not None:
+        return fill(clause[0 if lang == DUTCH else 1], params, lang)
+    return fill(_text(number, lang).message, params, lang)
 
 
 def remedy(number: int, params: Mapping[str, object], lang: Lang) -> str:
     """Return what to do now."""
-    return _fill(_text(number, lang).remedy, params, lang)
+    return fill(_text(number, lang).remedy, params, lang)
 
 
 def problem(
@@ -154,6 +161,8 @@ def problem(
     full: dict[str, object] = {}
     if row.reason:
         full["reason"] = row.reason
+    if number == _CLAUSE and "clause" in params:  # economy P0: `policy.<clause>`
+        full["reason"] = f"policy.{params['clause']}"
     for name, value in params.items():
         full[name] = _to_json(name, value)
     if row.retry == AFTER:
@@ -293,7 +302,7 @@ def _nothing_moved(row: Row, *, dutch: bool) -> str:
     return "Er is niets veranderd." if dutch else "Nothing was changed."
 
 
-def _fill(template: str, params: Mapping[str, object], lang: Lang) -> str:
+def fill(template: str, params: Mapping[str, object], lang: Lang) -> str:
     """Return `template` with its values; a bracketed part lacking one falls away.
 
     Where `away` tells more of those in `missing` than their names, that is shown.
@@ -333,7 +342,10 @@ def _show(name: str, value: object, lang: Lang) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(_show(name, item, lang) for item in value[:LIST_ITEMS_MAX])
     word = str(value)
-    if name in ("cause", "role") and word in WORDS:
+    if name in _KIND_NAMES:
+        both = (KINDS.get(kind, (kind, kind)) for kind in word.split(", "))
+        return _plain(", ".join(pair[0 if lang == DUTCH else 1] for pair in both))
+    if name in TRANSLATED and word in WORDS:
         return WORDS[word][0 if lang == DUTCH else 1]
     return _plain(word)
 

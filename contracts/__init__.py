@@ -1,7 +1,7 @@
 """Built-in contracts: one contract, one file or one folder; this table is all there is."""
 
 from chain.contract import Contract
-from contracts import accounts, coin, members, trade, wijk
+from contracts import accounts, coin, members, policy, trade, wijk
 
 CONTRACTS: tuple[Contract, ...] = (
     accounts.CONTRACT,
@@ -9,4 +9,5 @@ CONTRACTS: tuple[Contract, ...] = (
     members.CONTRACT,
     coin.CONTRACT,
     trade.CONTRACT,
+    policy.CONTRACT,
 )

@@ -21,14 +21,19 @@ from chain.keyspaces import (
     ACCOUNTS,
     BOARD,
     NEXT_KEY,
+    REGISTRY,
     ROLE,
     SEATS,
+    SET_NEXT,
+    TREASURY,
     AccountKey,
     AccountRecord,
     Seat,
+    get_role,
 )
 from chain.params import DAY_S
 from chain.records import SIGNATURES_MAX, TX_BYTES_MAX
+from chain.set_change import get_members
 from chain.state import Keyspace
 
 KEYS_MAX = SIGNATURES_MAX  # economy B4: active keys of one account
@@ -149,6 +154,27 @@ def _check_new_keys(ctx: Context, call: SetKeys, active: set[bytes]) -> None:
     for new in call.add:
         message = proof_bytes(ctx.chain.digest, ctx.sender, new.key)
         require(verify(new.key, message, new.proof), Code.ACCOUNTS_NO_PROOF)
+    if ctx.account.kind in (BOARD, ROLE):
+        require(_get_office_keys(ctx).isdisjoint(names), Code.ACCOUNTS_NO_PROOF)
+
+
+def _get_office_keys(ctx: Context) -> frozenset[bytes]:
+    """Return the keys of the other offices of this wijk, and of all nodes (economy C3).
+
+    Board key, registrar key and validator key of one person are different keys: whoever gets hold
+    of one of them holds one office.
+    """
+    nodes = get_members(ctx.state, SET_NEXT)
+    keys = [key for node in nodes for key in (node.key, node.transport_key)]
+    accounts = [ctx.wijk.board]
+    for role in (TREASURY, REGISTRY):
+        held = get_role(ctx.state, ctx.wijk_id, role, ctx.clock.epoch, ctx.time_s)
+        accounts += [held.account] if held is not None else []
+    for name in accounts:
+        other = ACCOUNTS.get(ctx.state, name)
+        if other is not None and name != ctx.sender:
+            keys += [key.key for key in other.keys]
+    return frozenset(keys)
 
 
 def _find_own_seat(ctx: Context, account: AccountRecord, call: SetKeys) -> tuple[int, Seat]:

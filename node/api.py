@@ -17,6 +17,7 @@ from node.api_auth import Readers
 from node.api_load import Load
 from node.api_log import LogRoutes
 from node.api_payouts import list_redemptions
+from node.api_policies import get_policy, list_policies
 from node.api_read import ReadRoutes
 from node.api_request import Rates, check_names
 from node.api_submit import BATCH_BYTES_MAX, Submission
@@ -102,6 +103,12 @@ def make_routes(node: Node, rates: Rates, readers: Readers, streams: Streams) ->
     async def get_sealed(request: web.Request) -> web.StreamResponse:
         return read.sealed(request, submission.get_sealed)
 
+    async def get_policies(request: web.Request) -> web.StreamResponse:
+        return await list_policies(node, request)
+
+    async def get_one_policy(request: web.Request) -> web.StreamResponse:
+        return await get_policy(node, request)
+
     async def get_redemptions(request: web.Request) -> web.StreamResponse:
         return await list_redemptions(node, request)
 
@@ -137,6 +144,8 @@ def make_routes(node: Node, rates: Rates, readers: Readers, streams: Streams) ->
         get("/v1/supply", read.supply, "wijk", "at", "prove"),
         get("/v1/reserve", read.reserve, "wijk", "at", "prove"),
         get("/v1/issuance", read.issuance, "wijk", *page),
+        get("/v1/policies", get_policies, "wijk", "state", "at", "prove", *page),
+        get("/v1/policies/{id}", get_one_policy, "at", "prove"),
         get("/v1/redemptions", get_redemptions, "wijk", *page),
         get("/v1/search", read.search, "q"),
         get("/log/checkpoint", log.checkpoint),

@@ -30,6 +30,8 @@ from node.api_request import Rates, read_number
 from node.chainstore import TxPlace
 from node.http_server import Answer, answer_json, read_body, read_language, read_network
 from node.intake import Verdict
+from node.preview_coin import preview_coin
+from node.preview_policy import preview_policy
 from node.standing import Node
 from node.views import at_height, payment_of, receipt_text, status_of
 
@@ -361,4 +363,7 @@ def _preview(node: Node, tx: Tx, lang: str) -> str:
         if lang == "nl":
             return f"{shown} aan {count} ontvangers betalen."
         return f"Pay {shown} to {count} payees."
+    said = preview_coin(tx.call, lang) or preview_policy(node.clock(), tx.sender, tx.call, lang)
+    if said is not None:
+        return said
     return f"Opdracht {name}." if lang == "nl" else f"Order {name}."

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bank.camt053 import Entry, Statement, pages, parse
-from bank.faults import BankFileError
+from bank.document import FILE_BYTES_MAX
+from bank.faults import BankFileError, Fault
 from chain.texts import Problem
 from contracts.coin import StatementCall, StatementEntry
 from wallet.files import read_plain
@@ -15,7 +16,7 @@ from wallet.files import read_plain
 if TYPE_CHECKING:
     from wallet.terminal import Terminal
 
-BANK_FILE_BYTES_MAX = 16 * 1024 * 1024  # economy C5
+BANK_FILE_BYTES_MAX = FILE_BYTES_MAX  # economy C5
 ENTRIES_LISTED_MAX = 5
 
 
@@ -35,7 +36,7 @@ def find_reserve(terminal: "Terminal", wijk: str) -> bytes:
 def read_statements(terminal: "Terminal", file: Path, reserve: bytes) -> tuple[Statement, ...]:
     """Return the statements of one account in a camt.053 file; else `Problem` 1001 says why."""
     try:
-        found = parse(read_plain(file, BANK_FILE_BYTES_MAX), reserve)
+        found = parse(_read(file), reserve)
     except FileNotFoundError:
         raise Problem(3007, what=str(file)) from None
     except BankFileError as error:
@@ -49,6 +50,13 @@ def read_statements(terminal: "Terminal", file: Path, reserve: bytes) -> tuple[S
         )
         raise Problem(1001, cause=cause)
     return found
+
+
+def _read(file: Path) -> bytes:
+    """Return the content of a bank file; one above the bound is not read at all (economy C5)."""
+    if file.stat().st_size > BANK_FILE_BYTES_MAX:
+        raise BankFileError(Fault.TOO_LARGE)
+    return read_plain(file, BANK_FILE_BYTES_MAX)
 
 
 def statement_calls(statement: Statement, reserve: bytes) -> list[StatementCall]:

@@ -111,8 +111,13 @@ def prepare_order(
     keys: Sequence[KeyFile],
     call: Any,
     valid_for_ms: int = VALID_MS_DEFAULT,
+    *,
+    nonce: bytes | None = None,
 ) -> Order:
-    """Return the order of `call` by `account`; raise `Problem` where the keys are too many."""
+    """Return the order of `call` by `account`; raise `Problem` where the keys are too many.
+
+    `nonce` is given where something in the call signed it, else drawn.
+    """
     if not 0 < valid_for_ms <= VALID_S_MAX * 1000:
         raise Problem(1001, cause="valid-for")
     policy = trusted_policy(terminal)
@@ -123,7 +128,7 @@ def prepare_order(
     body = build_body(
         bytes.fromhex(policy.chain_digest),
         parse_account(account["account"]),
-        secrets.token_bytes(NONCE_BYTES),
+        secrets.token_bytes(NONCE_BYTES) if nonce is None else nonce,
         now_s() + max(1, valid_for_ms // 1000),
         call,
     )
@@ -234,8 +239,13 @@ def send_call(
     found = find_account(terminal, keys) if account is None else account
     order = prepare_order(terminal, found, keys, call)
     terminal.say(*said)
+    return confirm_and_send(terminal, order, draft_name)
+
+
+def confirm_and_send(terminal: "Terminal", order: Order, draft_name: str) -> Result:
+    """Ask, then sign and send an order; with too few keys write a draft instead."""
     if terminal.flag("verbose"):
-        for line in call_lines(terminal, call_to_json(TABLE, call)):
+        for line in call_lines(terminal, call_to_json(TABLE, order.call)):
             terminal.say(line, line)
     terminal.confirm("Klopt dit?", "Is this right?")
     if not order.is_complete:

@@ -128,6 +128,14 @@ class Remote:
         """Return every redemption of a wijk that the bank has not paid yet."""
         return self._all("/v1/redemptions", wijk=wijk)
 
+    def policies(self, **asked: str) -> Tree:
+        """Return a PAGE of policies, of a `wijk` and in a `state` where they are named."""
+        return self._get("/v1/policies", **asked)
+
+    def policy_of(self, policy_id: str, *, prove: bool = False) -> Tree:
+        """Return one policy with its sums and sentences."""
+        return self._get(f"/v1/policies/{policy_id}", prove=prove)
+
     def state_proof(self, key: str) -> Tree:
         """Return a state proof (5.5) of a key in text form, in the newest block."""
         return self._get("/v1/proofs/state", key=key)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chain.clause_rows import CLAUSES, KINDS
 from chain.errors import Code
 from chain.money_text import Lang, money
 from chain.text_rows import ROWS, WORDS
@@ -78,6 +79,51 @@ def test_every_value_that_a_refusal_carries_can_be_shown() -> None:
         for name in names - placeholders(code.number, "nl")
     }
     assert unknown == set(), "add the name to the sentence in chain/text_rows.py, or use its name"
+
+
+def denials() -> Iterator[tuple[str, set[str]]]:
+    """Yield the clause and the names of the values of every `deny` of the policy scripts."""
+    for path in (Path(__file__).parents[2] / "contracts").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+                continue
+            if node.func.id == "deny" and isinstance(node.args[0], ast.Constant):
+                yield str(node.args[0].value), {str(word.arg) for word in node.keywords}
+
+
+def test_every_clause_has_a_sentence_that_shows_its_values_p0() -> None:
+    """economy P0: a refusal names the clause and the number."""
+    for clause, names in denials():
+        for sentence in CLAUSES[clause]:
+            assert names <= set(re.findall(r"\{([a-z_]+)\}", sentence)), clause
+
+
+@pytest.mark.parametrize("clause", sorted(CLAUSES))
+def test_sentences_of_clauses_read_well_without_values(clause: str) -> None:
+    for lang, sentence in zip(LANGS, CLAUSES[clause], strict=True):
+        assert "{" not in re.sub(r"\[[^\[\]]*\]", "", sentence)
+        assert message(2107, {"clause": clause}, lang).endswith(".")
+
+
+def test_a_clause_says_its_number_and_has_the_reason_of_its_name_p0() -> None:
+    params = {"clause": "cap", "period": "day", "remaining_cents": 1_240}
+
+    assert message(2107, params, "nl") == (
+        "Dit is meer dan dit potje nu mag betalen. Nog € 12,40 vandaag."
+    )
+    assert (
+        message(2107, params, "en")
+        == "This is more than this money may pay now. €12.40 left today."
+    )
+    told = problem(2107, params, "en")
+    assert told["params"] == {"reason": "policy.cap", **params}
+
+
+def test_kinds_are_told_in_words_s13() -> None:
+    params = {"clause": "category", "kinds": "C01, NG"}
+
+    assert message(2107, params, "nl").endswith("Alleen voor: eten en drinken, winkels en handel.")
+    assert len(KINDS) == 15 + 22
 
 
 @pytest.mark.parametrize(("number", "http", "exits"), CLIENT_AND_NODE)

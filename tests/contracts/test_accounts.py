@@ -723,3 +723,27 @@ def test_a_decision_is_no_way_around_keys(ledger: Ledger) -> None:
 
     assert refusal is not None
     assert refusal.code is Code.TX_ROLE
+
+
+@pytest.mark.parametrize(
+    "used", ["delfshaven-board-b", "node-delfshaven", "transport-noord"], ids=str
+)
+def test_c3_a_registrar_takes_no_key_of_another_office(ledger: Ledger, used: str) -> None:
+    """Board, registrar and validator keys of one person are different keys."""
+    call = set_keys(ledger, REGISTRAR, new_key(ledger, REGISTRAR, used), revoke=(R,), threshold=2)
+
+    assert_refused(ledger.by_registrar("delfshaven", call), Code.ACCOUNTS_NO_PROOF)
+
+
+def test_c3_a_seat_takes_no_key_of_a_registrar(ledger: Ledger) -> None:
+    seat = "delfshaven-board-a"
+    account_record = get_account(ledger, BOARD)
+    for used, code in ((R, Code.ACCOUNTS_NO_PROOF.number), ("fresh", 0)):
+        call = set_keys(
+            ledger,
+            BOARD,
+            new_key(ledger, BOARD, used, seat),
+            revoke=(seat,),
+            threshold=account_record.threshold,
+        )
+        assert ledger.by_board("delfshaven", call).code == code

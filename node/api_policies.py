@@ -1,0 +1,126 @@
+"""GET /v1/policies and /v1/policies/{id}: earmarked money, its rules in words, and its sums."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+
+from chain.address import account_text
+from chain.call_json import call_to_json
+from chain.codec import decode
+from chain.contract import Clock
+from chain.keyspaces import FEDERATION_WIJKEN
+from chain.strict_json import parse_tree
+from chain.texts import Problem
+from contracts.policies import POLICIES, Policy, get_last_date
+from contracts.policies.frame import ACTIVE, CLOSED, DRAFT
+from contracts.policy import describe
+from node.api_request import (
+    make_page,
+    read_at,
+    read_cursor,
+    read_flag,
+    read_hex,
+    read_limit,
+    write_cursor,
+)
+from node.chainstore import STATE
+from node.http_server import answer_json
+from node.standing import Node
+from node.views import date_text, state_proof_text
+
+NOT_FOUND, BAD_PARAMETER = 3007, 3009
+ROWS_SCANNED_MAX = 5_000  # policies looked at for one page: closed ones are kept for ever
+SCAN_CHUNK = 100  # policies between two turns of the event loop: their sentences take some 50 µs
+ID_BYTES = 32
+STATES = {status.lower(): status for status in (DRAFT, ACTIVE, CLOSED)}
+
+Json = dict[str, Any]
+Prove = Callable[[bytes], Any]
+
+
+async def list_policies(node: Node, request: web.Request) -> web.StreamResponse:
+    """Return a PAGE of policies, of one wijk and state or of all, by id."""
+    read_at(request, node.store)
+    wijk, state = request.query.get("wijk"), request.query.get("state")
+    clock = node.clock()
+    if wijk is not None and wijk not in (FEDERATION_WIJKEN.get(clock.state) or ()):
+        raise Problem(NOT_FOUND, what=wijk[:64])
+    if state is not None and state not in STATES:
+        raise Problem(BAD_PARAMETER, name="state")
+    scope = f"policies/{wijk or ''}/{state or ''}"
+    after, limit, prove = read_cursor(request, scope), read_limit(request), _prover(node, request)
+    prefix = STATE + POLICIES.key(bytes(ID_BYTES))[:-ID_BYTES]
+    start = prefix if after is None else prefix + after + b"\x00"
+    items: list[Json] = []
+    height = node.store.tip.height
+    view = node.store.store.snapshot()
+    try:
+        rows = view.scan(start, prefix + b"\xff" * (ID_BYTES + 1))
+        for number, (key, raw) in enumerate(rows):
+            if number % SCAN_CHUNK == SCAN_CHUNK - 1:
+                await asyncio.sleep(0)
+            policy_id, policy = key[len(prefix) :], decode(Policy, raw)
+            of_wijk = wijk is None or policy.denom.partition(":")[0] == wijk
+            if of_wijk and (state is None or policy.status == STATES[state]):
+                items.append(policy_json(clock, policy_id, policy, prove))
+            if len(items) == limit or number == ROWS_SCANNED_MAX:
+                return answer_json(make_page(items, write_cursor(policy_id, scope), height))
+    finally:
+        view.close()
+    return answer_json(make_page(items, None, height))
+
+
+async def get_policy(node: Node, request: web.Request) -> web.StreamResponse:
+    """Return one policy."""
+    read_at(request, node.store)
+    policy_id = read_hex(request.match_info["id"], "id")
+    clock = node.clock()
+    policy = POLICIES.get(clock.state, policy_id)
+    if policy is None:
+        raise Problem(NOT_FOUND, what=policy_id.hex())
+    return answer_json(policy_json(clock, policy_id, policy, _prover(node, request)))
+
+
+def policy_json(clock: Clock, policy_id: bytes, policy: Policy, prove: Prove) -> Json:
+    """Return a policy with its sums, and its sentences with the numbers of now (P0)."""
+    table, last = clock.chain.table, get_last_date(policy)
+    return {
+        "id": policy_id.hex(),
+        "wijk": policy.denom.partition(":")[0],
+        "denom": policy.denom,
+        "funder": account_text(policy.funder),
+        "state": policy.status.lower(),
+        "shape": call_to_json(table, policy.shape),
+        "guards": [call_to_json(table, guard) for guard in policy.guards],
+        "split": [call_to_json(table, part) for part in policy.split],
+        "vat_treatment": policy.vat_treatment,
+        "payer_role": policy.payer_role,
+        "theme": None if policy.theme is None else policy.theme.hex(),
+        "funded_cents": policy.funded,
+        "spent_cents": policy.spent,
+        "pending_cents": policy.pending,
+        "returned_cents": policy.returned,
+        "free_cents": policy.free,
+        "decided_tx": None if policy.decided is None else policy.decided.hex(),
+        "since_on": date_text(policy.since) if policy.since else None,
+        "ends_on": None if last is None else date_text(last),
+        "sentences": {
+            lang: describe(clock.state, policy_id, policy, clock.book_date, lang)
+            for lang in ("nl", "en")
+        },
+        "height": clock.height,
+        "proof": prove(POLICIES.key(policy_id)),
+    }
+
+
+def _prover(node: Node, request: web.Request) -> Prove:
+    """Return what proves a key of the state, or gives None where nobody asked for it."""
+    wanted = read_flag(request, "prove")
+
+    def prove(key: bytes) -> Any:
+        text = state_proof_text(node.store, node.chain.chain_id, key) if wanted else None
+        return None if text is None else parse_tree(text.encode())
+
+    return prove

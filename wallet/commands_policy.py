@@ -1,0 +1,373 @@
+"""`wijk policy`: earmarked money of a funder under rules (interfaces 1.6, economy section 6).
+
+Before anybody signs, the sentences of the rules are shown with the numbers of today. `explain`
+asks a node what a payment would do, and sends nothing.
+"""
+
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wallet.terminal import Terminal
+
+if TYPE_CHECKING:
+    from contracts.policy import Claim
+    from wallet.keystore import KeyFile
+
+_FILE = click.Path(path_type=Path)
+_KEY = "teken met deze sleutel, vaker mag // sign with this key, may be repeated"
+_EXIT_REFUSED = 5
+_ID_BYTES = 32
+_SUMS = ("funded_cents", "spent_cents", "pending_cents", "returned_cents", "free_cents")
+
+_keys = click.option("--key", "names", metavar="KEY", multiple=True, help=_KEY)
+_to = click.option(
+    "--to", "to", metavar="WHO", required=True, help="wie betaald wordt // who gets it"
+)
+_line = click.option(
+    "--line", metavar="CODE", help="op welke begrotingspost // on which budget line"
+)
+_number = click.option(
+    "--number",
+    type=click.IntRange(min=0),
+    help="de hoeveelste termijn, vanaf 0 // which instalment",
+)
+_ref = click.option(
+    "--ref", metavar="ID", help="welke betaling of urenstaat // which payment or timesheet"
+)
+_token = click.option("--token", metavar="KEY", help="de sleutel van een pas // the key of a token")
+_product = click.option(
+    "--product", metavar="CODE", help="wat het is, zoals C01 // what it is, such as C01"
+)
+
+
+@click.group(help="Potjes met regels // Earmarked money with rules")
+def policy() -> None:
+    """Policies."""
+
+
+@policy.command("list", help="Toon de potjes // List the policies")
+@click.option("--wijk", metavar="SLUG", help="van welke wijk // of which wijk")
+@click.option(
+    "--state",
+    type=click.Choice(["draft", "active", "closed"]),
+    help="hoe het ermee staat // how it stands",
+)
+@click.pass_obj
+def list_(terminal: Terminal, wijk: str | None, state: str | None) -> None:
+    """Every policy with its sums."""
+    asked = {"wijk": wijk, "state": state}
+    page = terminal.client.policies(**{name: word for name, word in asked.items() if word})
+    rows = [
+        (
+            item["id"],
+            _word(terminal, item["state"]),
+            item["shape"]["type"],
+            terminal.money(item["free_cents"]),
+        )
+        for item in page["items"]
+    ]
+    head = terminal.text("potje,stand,soort,over", "policy,state,kind,left").split(",")
+    terminal.show_page(page, head, rows, ("id", "wijk", "denom", "funder", "state", *_SUMS))
+
+
+@policy.command(help="Toon een potje: regels en bedragen // Show a policy: rules and sums")
+@click.argument("policy_id", metavar="ID")
+@click.option("--prove", is_flag=True, help="met bewijs // with a proof")
+@click.pass_obj
+def show(terminal: Terminal, policy_id: str, prove: bool) -> None:
+    """What `GET /v1/policies/{id}` says."""
+    item = terminal.client.policy_of(_id(policy_id).hex(), prove=prove)
+    money = terminal.money
+    lines = [
+        *_sentences(terminal, item),
+        terminal.text(
+            f"Ingelegd {money(item['funded_cents'])}: uitgegeven {money(item['spent_cents'])},"
+            f" vast {money(item['pending_cents'])}, terug {money(item['returned_cents'])},"
+            f" over {money(item['free_cents'])}.",
+            f"Funded {money(item['funded_cents'])}: spent {money(item['spent_cents'])},"
+            f" set aside {money(item['pending_cents'])}, returned {money(item['returned_cents'])},"
+            f" left {money(item['free_cents'])}.",
+        ),
+        _word(terminal, item["state"]),
+    ]
+    terminal.show(item, lines)
+
+
+@policy.command(help="Maak een potje met de regels in FILE // Make a policy with the rules in FILE")
+@click.argument("file", type=_FILE)
+@_keys
+@click.pass_obj
+def create(terminal: Terminal, file: Path, names: tuple[str, ...]) -> None:
+    """`policy.create`: FILE holds the fields of the call by their catalogue names."""
+    from chain.address import parse_account
+    from chain.dates import from_days
+    from chain.params import DAY_S
+    from chain.state import State
+    from contracts.policy import describe, make_draft
+    from wallet.commands_tx import read_call
+    from wallet.finish import finish
+    from wallet.order import find_account, named_keys, send_call
+    from wallet.times import now_s
+
+    call = read_call(terminal, file, "policy.create")
+    account = find_account(terminal, named_keys(terminal, names))
+    draft = make_draft(call, parse_account(account["account"]))
+    today = from_days(now_s() // DAY_S)
+    empty = State(lambda _: None)
+    nl, en = (
+        "\n".join(describe(empty, bytes(_ID_BYTES), draft, today, lang)) for lang in ("nl", "en")
+    )
+    result = send_call(terminal, call, names, "policy-create", (nl, en), account=account)
+    made = result.tx["tx"]
+    done = terminal.text(f"Potje gemaakt: {made}", f"Policy made: {made}")
+    finish(terminal, result, {"policy": made}, [done], f"wijk policy accept {made}")
+
+
+@policy.command(help="Laat een potje toe in de wijk // Let a policy work in the wijk")
+@click.argument("policy_id", metavar="ID")
+@_keys
+@click.pass_obj
+def accept(terminal: Terminal, policy_id: str, names: tuple[str, ...]) -> None:
+    """`policy.accept`, by the board."""
+    from contracts.policy import Accept
+
+    name = _id(policy_id)
+    said = terminal.text("Toegelaten.", "Accepted.")
+    _send(terminal, Accept(name), names, "policy-accept", said, f"wijk policy fund {policy_id}")
+
+
+@policy.command(help="Zet geld in een potje // Put money into a policy")
+@click.argument("policy_id", metavar="ID")
+@click.argument("amount")
+@click.option("--qty", type=click.IntRange(min=1), help="hoeveel stuks, bij samen kopen // pieces")
+@_keys
+@click.pass_obj
+def fund(
+    terminal: Terminal, policy_id: str, amount: str, qty: int | None, names: tuple[str, ...]
+) -> None:
+    """`policy.fund`, by the funder; a pledge by any buyer."""
+    from contracts.policy import Fund
+    from wallet.amounts import parse_amount
+
+    cents = parse_amount(amount)
+    shown = terminal.money(cents)
+    said = terminal.text(f"{shown} in het potje gezet.", f"{shown} put into the policy.")
+    call = Fund(_id(policy_id), cents, qty)
+    _send(terminal, call, names, "policy-fund", said, f"wijk policy show {policy_id}")
+
+
+@policy.command(help="Vraag een betaling uit een potje // Ask a payment from a policy")
+@click.argument("policy_id", metavar="ID")
+@click.argument("amount", required=False)
+@_to
+@_line
+@_number
+@_ref
+@_token
+@_product
+@_keys
+@click.pass_obj
+def claim(terminal: Terminal, /, policy_id: str, amount: str | None, to: str, **rest: Any) -> None:
+    """`policy.claim`; without an AMOUNT it marks the delivery of an escrow."""
+    from wallet.finish import finish
+    from wallet.order import confirm_and_send
+    from wallet.people import label, resolve_who
+
+    party = resolve_who(terminal, to)
+    order = _claim_order(terminal, policy_id, amount, party.account, rest)
+    item = terminal.client.policy_of(_id(policy_id).hex())
+    for line in _sentences(terminal, item):
+        terminal.say(line, line)
+    shown, who = terminal.money(order.call.cents), label(party)
+    terminal.say(f"{shown} uit dit potje aan {who}.", f"{shown} from this policy to {who}.")
+    result = confirm_and_send(terminal, order, "policy-claim")
+    done = terminal.text(f"Betaald: {shown} aan {who}.", f"Paid: {shown} to {who}.")
+    finish(terminal, result, {"policy": policy_id}, [done], f"wijk policy show {policy_id}")
+
+
+@policy.command(help="Wat zou een betaling doen, en waarom // What would a payment do, and why")
+@click.argument("policy_id", metavar="ID")
+@click.argument("amount", required=False)
+@_to
+@_line
+@_number
+@_ref
+@_token
+@_product
+@_keys
+@click.pass_obj
+def explain(
+    terminal: Terminal, /, policy_id: str, amount: str | None, to: str, **rest: Any
+) -> None:
+    """`POST /v1/txs:check`: the node runs the claim and keeps nothing; exit 0 or 5."""
+    from chain.address import account_text
+    from wallet.order import sign_order
+    from wallet.people import label, resolve_who
+
+    party = resolve_who(terminal, to)
+    order = _claim_order(terminal, policy_id, amount, party.account, rest)
+    if not order.is_complete:
+        terminal.fail(2002, {"have": len(order.keys), "need": order.need})
+    found = terminal.client.check(sign_order(terminal, order))
+    problem = found["problem"]
+    tree = {
+        "policy": policy_id,
+        "allowed": found["allowed"],
+        "from": order.account["account"],
+        "to": account_text(party.account),
+        "amount_cents": order.call.cents,
+        "effects": found["effects"],
+        "preview": found["preview"][terminal.lang],
+        "problem": problem,
+    }
+    said = terminal.text("Dit mag. Er is niets verstuurd.", "Allowed. Nothing was sent.")
+    lines = [tree["preview"].replace(tree["to"], label(party))]
+    terminal.show(tree, [*lines, said] if found["allowed"] else lines)
+    if not found["allowed"]:
+        terminal.fail(
+            int(problem["code"].removeprefix("WIJK-")), problem["params"], exit_code=_EXIT_REFUSED
+        )
+
+
+@policy.command(help="Geef een stap of een vast bedrag vrij // Release a step or what is set aside")
+@click.argument("policy_id", metavar="ID")
+@click.argument("amount", required=False)
+@click.option(
+    "--step",
+    type=click.IntRange(min=0),
+    default=1,
+    help="welke stap, bij samen kopen 0 // which step",
+)
+@_keys
+@click.pass_obj
+def release(
+    terminal: Terminal, policy_id: str, amount: str | None, step: int, names: tuple[str, ...]
+) -> None:
+    """`policy.release`: AMOUNT is what the payee gets; without one everything goes back."""
+    from contracts.policy import Release
+    from wallet.amounts import parse_amount
+
+    cents = 0 if amount is None else parse_amount(amount)
+    shown = terminal.money(cents)
+    said = terminal.text(f"Verwerkt: {shown} voor de ontvanger.", f"Done: {shown} for the payee.")
+    call = Release(_id(policy_id), step, cents)
+    _send(terminal, call, names, "policy-release", said, f"wijk policy show {policy_id}")
+
+
+@policy.command(help="Sluit een potje; de rest gaat terug // Close a policy; the rest goes back")
+@click.argument("policy_id", metavar="ID")
+@_keys
+@click.pass_obj
+def close(terminal: Terminal, policy_id: str, names: tuple[str, ...]) -> None:
+    """`policy.close`, by the funder, or by anybody after its end."""
+    from contracts.policy import Close
+
+    said = terminal.text("Gesloten; de rest ging terug.", "Closed; the rest went back.")
+    call = Close(_id(policy_id))
+    _send(terminal, call, names, "policy-close", said, f"wijk policy show {policy_id}")
+
+
+# ------------------------------------------------------------------------------------- common
+
+
+def _send(
+    terminal: Terminal, call: Any, names: tuple[str, ...], draft: str, done: str, next_: str
+) -> None:
+    """Show the sentences of the policy, ask, sign and send."""
+    from wallet.finish import finish
+    from wallet.order import send_call
+
+    item = terminal.client.policy_of(call.policy.hex())
+    sentences = "\n".join(_sentences(terminal, item))
+    result = send_call(terminal, call, names, draft, (sentences, sentences))
+    finish(terminal, result, {"policy": call.policy.hex()}, [done], next_)
+
+
+def _claim_order(
+    terminal: Terminal, policy_id: str, amount: str | None, payee: bytes, rest: dict[str, Any]
+) -> Any:
+    """Return the order of a claim, with the signature of a token where one is named.
+
+    A token signs the nonce of the transaction (interfaces 4), so this is chosen first.
+    """
+    from chain.address import parse_account
+    from chain.records import Tag
+    from contracts.policy import Claim
+    from wallet.amounts import parse_amount
+    from wallet.keystore import load_key
+    from wallet.order import NONCE_BYTES, find_account, named_keys, prepare_order
+
+    keys = named_keys(terminal, rest["names"])
+    account = find_account(terminal, keys)
+    line, number, product = rest["line"], rest["number"], rest["product"]
+    if line is not None and number is not None:
+        raise click.UsageError(
+            terminal.text("--line of --number, niet allebei", "--line or --number, not both")
+        )
+    call = Claim(
+        _id(policy_id),
+        payee,
+        0 if amount is None else parse_amount(amount),
+        number if line is None else line,
+        None if rest["ref"] is None else _id(rest["ref"]),
+        None,
+        None if product is None else Tag("SALE", "P3", product, 0),
+    )
+    nonce = secrets.token_bytes(NONCE_BYTES)
+    if rest["token"] is not None:
+        token = load_key(terminal.home, rest["token"])
+        sender = parse_account(account["account"])
+        call = _add_token(terminal, call, token, sender, nonce)
+    return prepare_order(terminal, account, keys, call, nonce=nonce)
+
+
+def _add_token(
+    terminal: Terminal, call: "Claim", token: "KeyFile", sender: bytes, nonce: bytes
+) -> "Claim":
+    import msgspec
+
+    from chain.crypto import sign
+    from contracts.policy import TokenProof, token_bytes
+    from wallet.order import unlock_keys
+    from wallet.trust import trusted_policy
+
+    trusted = trusted_policy(terminal)
+    seed = unlock_keys(terminal, trusted, [token])[token.name]
+    digest = bytes.fromhex(trusted.chain_digest)
+    message = token_bytes(digest, call.policy, call.payee, call.cents, sender, nonce)
+    proof = TokenProof(bytes.fromhex(token.public_key), sign(seed, message))
+    return msgspec.structs.replace(call, token=proof)
+
+
+def _id(text: str) -> bytes:
+    """Return an id, 64 hex digits; raise usage where it is none."""
+    from chain.texts import Problem
+
+    try:
+        found = bytes.fromhex(text)
+    except ValueError:
+        found = b""
+    if len(found) != _ID_BYTES or found.hex() != text:
+        raise Problem(1001, cause=text[:64])
+    return found
+
+
+def _sentences(terminal: Terminal, item: dict[str, Any]) -> list[str]:
+    """Return the sentences of a policy with the names this person knows for accounts."""
+    from wallet.people import shown_name
+
+    said = [str(sentence) for sentence in item["sentences"][terminal.lang]]
+    name = shown_name(terminal, item["funder"])
+    return said if name is None else [one.replace(item["funder"], name) for one in said]
+
+
+def _word(terminal: Terminal, state: str) -> str:
+    words = {
+        "draft": ("concept", "draft"),
+        "active": ("actief", "active"),
+        "closed": ("gesloten", "closed"),
+    }
+    return terminal.text(*words[state])

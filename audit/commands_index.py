@@ -15,9 +15,9 @@ DEFAULT = "sqlite:///index.db"  # interfaces 3.1, `index.url`
 _to = click.option(
     "--to",
     "url",
-    default=DEFAULT,
-    metavar="sqlite:///FILE|postgresql://...",
-    help=f"de databank; anders {DEFAULT} in de map // the database; else that in the home",
+    metavar="URL",
+    help="van SQLite of PostgreSQL; anders index.db in de map "
+    "// of SQLite or PostgreSQL; else index.db in the home",
 )
 _folder = click.option(
     "--dir",
@@ -38,7 +38,7 @@ def index() -> None:
 @_folder
 @click.option("--once", is_flag=True, help="stop als zij bij zijn // stop when they are up to date")
 @click.pass_obj
-def run(terminal: Terminal, url: str, folder: Path | None, once: bool) -> None:
+def run(terminal: Terminal, url: str | None, folder: Path | None, once: bool) -> None:
     """Print where the index stands, now and at each new block; a stopped home ends it."""
     _run(terminal, url, folder, once=once or folder is not None)
 
@@ -47,12 +47,12 @@ def run(terminal: Terminal, url: str, folder: Path | None, once: bool) -> None:
 @_to
 @_folder
 @click.pass_obj
-def status(terminal: Terminal, url: str, folder: Path | None) -> None:
+def status(terminal: Terminal, url: str | None, folder: Path | None) -> None:
     """Print the mark of the index and how many rows its tables have."""
     from audit.index_base import open_base, read_mark
     from audit.index_tables import TABLES, quote
 
-    base = open_base(url, folder or terminal.home, only_read=True)
+    base = open_base(url or DEFAULT, folder or terminal.home, only_read=True)
     try:
         mark = read_mark(base)
         rows = {
@@ -68,11 +68,11 @@ def status(terminal: Terminal, url: str, folder: Path | None) -> None:
 @_to
 @_folder
 @click.pass_obj
-def rebuild(terminal: Terminal, url: str, folder: Path | None) -> None:
+def rebuild(terminal: Terminal, url: str | None, folder: Path | None) -> None:
     """Remove the tables of the index and make them from the blocks again."""
     from audit.index_base import drop_index, open_base
 
-    base = open_base(url, folder or terminal.home)
+    base = open_base(url or DEFAULT, folder or terminal.home)
     try:
         drop_index(base)
     finally:
@@ -80,14 +80,14 @@ def rebuild(terminal: Terminal, url: str, folder: Path | None) -> None:
     _run(terminal, url, folder, once=True)
 
 
-def _run(terminal: Terminal, url: str, folder: Path | None, *, once: bool) -> None:
+def _run(terminal: Terminal, url: str | None, folder: Path | None, *, once: bool) -> None:
     import time
 
     from audit.index_base import open_base
     from audit.index_run import BlockWrong, run_index
     from chain.errors import Malformed
 
-    base = open_base(url, folder or terminal.home)
+    base = open_base(url or DEFAULT, folder or terminal.home)
     try:
         with show_progress(terminal) as on_block, open_source(terminal, folder) as source:
             sleep = None if once else time.sleep

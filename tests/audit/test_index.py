@@ -43,11 +43,10 @@ from audit.index_tables import (
 from chain.address import account_text, parse_account
 from chain.codec import encode
 from chain.contract import Table as Contracts
-from chain.crypto import sha256
 from chain.dates import compute_book_date
 from chain.genesis import Genesis
 from chain.keyspaces import SUPPLY
-from chain.records import Header, Notice, Outcome, Posting, block_id, decode_tx
+from chain.records import Header, block_id, decode_tx
 from chain.state import State
 from chain.texts import Problem
 from contracts import CONTRACTS
@@ -57,6 +56,8 @@ from tests.audit.made_chain import MadeChain, make_chain, transfer
 from tests.audit.made_source import MadeSource
 from tests.audit.small_node import serve
 from tests.audit.test_home import make_home
+from tests.contracts.fund_desk import BALANCES, claim, close, create, get, open_pool
+from tests.contracts.offices import object_id
 from tests.federation import account
 from tests.made_year import MadeYear, small_year
 from tests.postgres import Postgres, serve_postgres
@@ -64,7 +65,6 @@ from tests.postgres import Postgres, serve_postgres
 CHAIN = make_chain(extra=3)
 TOP = len(CHAIN.raws)
 KINDS = ["sqlite", "postgresql"]
-ID = sha256(b"policy")
 
 
 @pytest.fixture(scope="module")
@@ -211,51 +211,32 @@ def test_history_is_what_the_node_tells(bases: tuple[Base, Base]) -> None:
 # ------------------------------------------------------------------------- pools and policies
 
 
-def test_pools_and_policies_add_up(url: str, tmp_path: Path) -> None:
-    anna, shop = account("anna"), account("bakker")
-    wijk, denom = "delfshaven", "delfshaven:EUR"
+def test_pools_and_policies_are_those_of_the_state(url: str, tmp_path: Path) -> None:
+    chain = MadeChain(balances=BALANCES)
+    spent = open_pool(chain, cents=9_000)
+    assert claim(chain, spent, "anna", 3_500).code == 0
+    closed = open_pool(chain, cents=700)
+    assert close(chain, closed).code == 0
+    draft = object_id(create(chain))
 
-    def book(leg: int, debit: tuple[str, bytes], credit: tuple[str, bytes], cents: int) -> Any:
-        return tuple(
-            Posting(leg, wijk, denom, *place, side, cents, None, ID, None, None)
-            for side, place in (("D", debit), ("C", credit))
-        )
-
-    def made(name: str, *values: object) -> Notice:
-        return Notice(f"policy.{name}", encode(values))
-
-    header, *_ = CHAIN.decided[0]
-    first = replace(header, height=1, log_size=0)
-    start = (
-        Outcome(ID, 0, (), (), (made("PolicyCreated", ID, anna, "claim", "cap"),)),
-        Outcome(ID, 0, (), (), (made("PolicyAccepted", ID, anna, denom),)),
-        Outcome(
-            ID,
-            0,
-            (),
-            (*book(0, ("2", anna), ("4", ID), 900), *book(1, ("4", ID), ("2", shop), 350)),
-            (made("PolicyFunded", ID, anna, 900, None), made("PolicyPaid", ID, shop, 350, 0, None)),
-        ),
-    )
-    rows = make_block_cells(CHAIN.chain.table, first, block_id(first), [], start, (), 20260101)
     with closing(open_base(url, tmp_path)) as base:
-        mark = begin_index(base, CHAIN.genesis, make_opening(CHAIN.genesis, 0))
-        after = replace(mark, height=1, block_id=block_id(first).hex())
-        write_rows(base, mark, after, merge([rows]))
+        run(base, tmp_path, chain)
 
-        assert base.run("SELECT * FROM pools") == [(denom, ID.hex(), 550, 900, 350)]
-        columns = base.get_columns("policies")
-        ((*cells,),) = base.run("SELECT * FROM policies")
-        found = dict(zip(columns, cells, strict=True))
-        assert json.loads(found.pop("made")) == [ID.hex(), account_text(anna), "claim", "cap"]
-        assert found == {
-            "policy": ID.hex(),
-            "tx": ID.hex(),
-            "made_height": 1,
-            "accepted_height": 1,
-            "closed_height": None,
-            "payments": 1,
+        pools = base.run('SELECT "policy", "in_cents", "out_cents", "left_cents" FROM pools')
+        assert {one: tuple(sums) for one, *sums in pools} == {
+            spent.hex(): (9_000, 3_500, 5_500),
+            closed.hex(): (700, 700, 0),
         }
+        columns = base.get_columns("policies")
+        rows = [dict(zip(columns, row, strict=True)) for row in base.run("SELECT * FROM policies")]
+        found = {row["policy"]: row for row in rows}
+        assert found.keys() == {one.hex() for one in (spent, closed, draft)}
+        for policy_id in (spent, closed, draft):
+            row, policy = found[policy_id.hex()], get(chain, policy_id)
+            began, ended = row["accepted_height"], row["closed_height"]
+            assert ("CLOSED" if ended else "ACTIVE" if began else "DRAFT") == policy.status
+            assert json.loads(row["made"])[:2] == [policy_id.hex(), account_text(policy.funder)]
+        assert [found[one.hex()]["payments"] for one in (spent, closed, draft)] == [1, 0, 0]
 
 
 # ------------------------------------------------------------------ following, crash, rebuild

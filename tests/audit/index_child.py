@@ -1,9 +1,10 @@
 """A process that writes an index block by block, to be killed: `python -m tests.audit.index_child`.
 
-It prints each height once it is written.
+It prints each height once it is written, and then waits for more.
 """
 
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -19,8 +20,9 @@ def main() -> None:
     url, folder = sys.argv[1], Path(sys.argv[2])
     source = MadeSource(make_chain(extra=EXTRA), 1)
 
-    def sleep(_seconds: float) -> None:
-        source.height = source.read_height() + 1
+    def sleep(seconds: float) -> None:
+        time.sleep(seconds if source.height == len(source.chain.raws) else 0)
+        source.height = min(source.read_height() + 1, len(source.chain.raws))
 
     with closing(open_base(url, folder)) as base:
         for indexed in run_index(source, folder / "client", base, workers=1, sleep=sleep):

@@ -386,7 +386,7 @@ def test_a_process_that_is_killed_leaves_whole_blocks(url: str, tmp_path: Path) 
     assert written == [1, 2, 3, 4, 5]
     with closing(open_base(url, tmp_path)) as base:
         at = read_mark(base).height
-        assert 5 <= at < len(chain.raws)
+        assert at >= 5
         run(base, tmp_path, chain)
         resumed = dump(base)
         drop_index(base)

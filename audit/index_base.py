@@ -296,14 +296,16 @@ def read_mark(base: Base) -> Mark:
     rows = base.run(f"SELECT * FROM {MARK}")  # noqa: S608
     if len(rows) != 1 or rows[0][1] != FORMAT:
         raise _damaged(base.name, f"{MARK}: {FORMAT}")
-    _, _, chain_id, digest, height, block_id, log_size = rows[0]
-    mark = Mark(str(chain_id), str(digest), int(height), str(block_id), int(log_size))
+    try:
+        mark = msgspec.convert(dict(zip(Mark.__struct_fields__, rows[0][2:], strict=True)), Mark)
+    except msgspec.ValidationError as error:
+        raise _damaged(base.name, f"{MARK}: {error}") from error
     ((blocks, top),) = base.run("SELECT COUNT(*), MAX(height) FROM blocks")
     newest = base.run("SELECT block_id, log_size FROM blocks WHERE height = ?", (mark.height,))
     ((txs,),) = base.run("SELECT COUNT(*) FROM txs")
     whole = (blocks, top or 0, txs) == (mark.height, mark.height, mark.log_size)
     if not whole or (mark.height and newest != [(mark.block_id, mark.log_size)]):
-        raise _damaged(base.name, f"{blocks} blocks, {txs} txs, {MARK} {height}")
+        raise _damaged(base.name, f"{blocks} blocks, {txs} txs, {MARK} {mark.height}")
     return mark
 
 

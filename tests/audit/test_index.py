@@ -463,6 +463,7 @@ DAMAGES = [
     f"UPDATE {MARK} SET height = height - 1",
     f"UPDATE {MARK} SET format = 'wijk/index/2'",
     f"INSERT INTO {MARK} SELECT id + 1, format, chain_id, 'x', 0, block_id, 0 FROM {MARK}",
+    f"UPDATE {MARK} SET height = -1",
     "DELETE FROM blocks WHERE height = 3",
     "UPDATE blocks SET block_id = 'x'",
     "DELETE FROM txs WHERE height = 2",
@@ -479,6 +480,18 @@ def test_a_damaged_database_is_refused(url: str, tmp_path: Path, damage: str) ->
         base.run(damage)
         with pytest.raises(Problem) as refused:
             run(base, tmp_path)
+    assert refused.value.number == 1002
+
+
+def test_a_mark_of_other_types_is_refused(url: str, tmp_path: Path) -> None:
+    with closing(open_base(url, tmp_path)) as base:
+        run(base, tmp_path)
+        columns = "id, format, chain_id, chain_digest, 'x' AS height, block_id, log_size"
+        base.run(f"CREATE TABLE fresh AS SELECT {columns} FROM {MARK}")
+        base.run(f"DROP TABLE {MARK}")
+        base.run(f"ALTER TABLE fresh RENAME TO {MARK}")
+        with pytest.raises(Problem, match="height") as refused:
+            read_mark(base)
     assert refused.value.number == 1002
 
 

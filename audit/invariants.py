@@ -8,10 +8,12 @@ cites another is held to I9.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice, pairwise
-from typing import Any
 
 import msgspec
 
+from audit.findings import Broken
+from audit.invariants_objects import find_wrong_corrections, find_wrong_holds
+from audit.state_view import StateView
 from chain.books import (
     BALANCE_CENTS_MAX,
     BANK,
@@ -30,7 +32,6 @@ from chain.books import (
     get_limit,
 )
 from chain.codec import decode, encode
-from chain.due import DUE, HOLDS_DUE
 from chain.genesis import Genesis
 from chain.keyspaces import (
     ACCOUNTS,
@@ -38,26 +39,20 @@ from chain.keyspaces import (
     CAPS,
     ENTRIES,
     FREEZES,
-    HOLDS,
     ISSUERS,
     MEMBERS,
     NO_LIMIT,
-    OPEN,
     OWED,
     PACTS,
-    POSTED,
     RESERVES,
     STATEMENTS,
     SUPPLY,
-    WIJKEN,
     Entry,
     Freeze,
     Statement,
     Supply,
-    Wijk,
 )
 from chain.records import Posting
-from chain.state import Keyspace
 from contracts.policies import POLICIES
 
 Pair = tuple[str, str]
@@ -71,13 +66,6 @@ _BALANCE_PREFIX = BALANCES.key("", "", "")[:-3]  # array of four, and the name
 _NO_SUPPLY = Supply(0, 0, 0, 0, 0, 0, 0, 0)
 
 
-class Broken(msgspec.Struct, frozen=True, order=True):
-    """An invariant that does not hold, and where."""
-
-    name: str
-    where: str
-
-
 class Books(msgspec.Struct):
     """What follows from postings alone, in cents."""
 
@@ -85,6 +73,7 @@ class Books(msgspec.Struct):
     flows: dict[str, Counter[Pair]]  # per denom, by (debit class, credit class)
     bank: Counter[tuple[bytes, str, int]]  # (reserve, side, cents), genesis left out
     pools: Counter[tuple[bytes, str]]  # (policy, side) of class 4
+    corrected: Counter[bytes]  # by the transaction cited
     denoms: dict[str, str]  # denom -> wijk id
 
 
@@ -119,7 +108,7 @@ def find_wrong_postings(postings: Sequence[Posting]) -> list[Broken]:
             return []
     return [
         *_find_unbalanced(postings),
-        *_find_excess_corrections(postings),
+        *_find_loose_corrections(postings),
         *_find_loose_pool_money(postings),
     ]
 
@@ -131,7 +120,7 @@ def find_wrong_books(
 
     `time_s` is the time of the newest block, where it is known: what was due then has ended.
     """
-    view = _View(state)
+    view = StateView(state)
     found: list[Broken] = []
     for check in (
         _find_wrong_balances,
@@ -142,13 +131,14 @@ def find_wrong_books(
         _find_broken_limits,
     ):
         found.extend(check(books, view))
-    found.extend(_find_wrong_holds(books, view, time_s))
+    found.extend(find_wrong_holds(books, view, time_s))
+    found.extend(find_wrong_corrections(books, view))
     return sorted(found)
 
 
 def add_up(postings: Iterable[Posting], genesis_count: int) -> Books:
     """Return the books that `postings` make; the first `genesis_count` are opening balances."""
-    books = Books(Counter(), defaultdict(Counter), Counter(), Counter(), {})
+    books = Books(Counter(), defaultdict(Counter), Counter(), Counter(), Counter(), {})
     rows = iter(postings)
     add(books, islice(rows, genesis_count), opening=True)
     add(books, rows)
@@ -163,6 +153,8 @@ def add(books: Books, postings: Iterable[Posting], *, opening: bool = False) -> 
         adds = (posting.side == "D") == (klass in DEBIT_CLASSES)
         books.balances[denom, klass, posting.owner] += cents if adds else -cents
         books.denoms[denom] = posting.wijk
+        if posting.corrects is not None and posting.side == "D":
+            books.corrected[posting.corrects] += cents
         if klass == BANK and not opening:
             books.bank[posting.owner, posting.side, cents] += 1
         if klass == POOL:
@@ -229,28 +221,6 @@ def _balance_key(denom: str, klass: str, owner: bytes) -> bytes:
     return BALANCES.key(denom, klass, owner.decode() if klass in WIJK_CLASSES else owner)
 
 
-class _View:
-    """Typed reads of the state, whole keyspaces too."""
-
-    def __init__(self, state: Mapping[bytes, bytes]) -> None:
-        self._state = state
-        self._rows: dict[str, list[tuple[list[Any], bytes]]] = defaultdict(list)
-        for key, value in state.items():
-            name, *parts = decode(list[Any], key)
-            self._rows[name].append((parts, value))
-        self.wijken: dict[str, Wijk] = {parts[0]: wijk for parts, wijk in self.rows(WIJKEN)}
-
-    def get(self, space: Keyspace[Any], *parts: bytes | str | int) -> Any:
-        """Return one value, or None."""
-        raw = self._state.get(space.key(*parts))
-        return None if raw is None else decode(space.kind, raw)
-
-    def rows(self, space: Keyspace[Any]) -> Iterator[tuple[list[Any], Any]]:
-        """Return (parts of the key, value) of a whole keyspace."""
-        for parts, raw in self._rows[space.name]:
-            yield parts, decode(space.kind, raw)
-
-
 def _find_unbalanced(postings: Sequence[Posting]) -> Iterator[Broken]:
     """I1: postings come in pairs of one debit and one credit of the same amount."""
     for number in range(0, len(postings), PAIR):
@@ -270,11 +240,12 @@ def _is_balanced(debit: Posting, credit: Posting) -> bool:
     )
 
 
-def _find_excess_corrections(postings: Sequence[Posting]) -> Iterator[Broken]:
-    """I9: what corrects a posting cites a transaction; no such call exists yet, so none does."""
-    for number, posting in enumerate(postings):
-        if posting.corrects is not None:
-            yield Broken("I9", f"posting {number} corrects {posting.corrects.hex()}")
+def _find_loose_corrections(postings: Sequence[Posting]) -> Iterator[Broken]:
+    """I9: both sides of a booking cite the same original; how much is a question of all books."""
+    for number in range(0, len(postings) - 1, PAIR):
+        debit, credit = postings[number : number + PAIR]
+        if debit.corrects != credit.corrects:
+            yield Broken("I9", f"posting {number} cites what its other side does not")
 
 
 def _find_loose_pool_money(postings: Sequence[Posting]) -> Iterator[Broken]:
@@ -287,7 +258,7 @@ def _find_loose_pool_money(postings: Sequence[Posting]) -> Iterator[Broken]:
             yield Broken("I10", f"posting {number}: money of another pool")
 
 
-def _find_wrong_pools(books: Books, view: _View) -> Iterator[Broken]:
+def _find_wrong_pools(books: Books, view: StateView) -> Iterator[Broken]:
     """I10: funded = spent + pending + returned + free, and all of it is what was posted."""
     known = set()
     for (policy_id,), policy in view.rows(POLICIES):
@@ -305,7 +276,7 @@ def _find_wrong_pools(books: Books, view: _View) -> Iterator[Broken]:
             yield Broken("I10", f"{denom} {owner.hex()}: a pool without a policy")
 
 
-def _find_wrong_balances(books: Books, view: _View) -> Iterator[Broken]:
+def _find_wrong_balances(books: Books, view: StateView) -> Iterator[Broken]:
     """I2, I3, and I15 for balances: what the state holds is what the postings add up to."""
     totals: Counter[str] = Counter()
     stated: dict[tuple[str, str, bytes], int] = {}
@@ -327,7 +298,7 @@ def _find_wrong_balances(books: Books, view: _View) -> Iterator[Broken]:
             yield Broken("I2", f"{denom}: debits - credits = {total}")
 
 
-def _find_wrong_supply(books: Books, view: _View) -> Iterator[Broken]:
+def _find_wrong_supply(books: Books, view: StateView) -> Iterator[Broken]:
     """I4, I5, I8: backing, and supply as the flows of postings give it."""
     denoms = {wijk.denom(wijk_id): wijk_id for wijk_id, wijk in view.wijken.items()}
     stated = {parts[0]: supply for parts, supply in view.rows(SUPPLY)}
@@ -353,7 +324,7 @@ def _find_wrong_supply(books: Books, view: _View) -> Iterator[Broken]:
     yield from _find_wrong_redemptions(books, view)
 
 
-def _find_wrong_redemptions(books: Books, view: _View) -> Iterator[Broken]:
+def _find_wrong_redemptions(books: Books, view: StateView) -> Iterator[Broken]:
     """I5: class 3 of an account is what its unpaid requests ask."""
     asked: Counter[tuple[str, bytes]] = Counter()
     for _, request in view.rows(REDEMPTIONS):
@@ -369,49 +340,6 @@ def _find_wrong_redemptions(books: Books, view: _View) -> Iterator[Broken]:
             yield Broken("I5", f"{place[0]} {place[1].hex()}: requests of {asked[place]}")
 
 
-def _find_wrong_holds(books: Books, view: _View, time_s: int | None) -> Iterator[Broken]:
-    """I8: class 5 of an account is what its open holds keep; what was opened is paid, back or open.
-
-    None is open past its expiry, unless so many ended that the rest waits for the next block.
-    """
-    opened, ended = Counter[str](), Counter[str]()
-    own: Counter[tuple[str, bytes]] = Counter()
-    queue = {place: entry for (name, place), entry in view.rows(DUE) if name == HOLDS_DUE}
-    waiting = set(queue.values())
-    drained = time_s is not None and (1 not in queue or queue[1][0] > time_s)
-    for place, entry in queue.items():
-        if place > 1 and entry < queue.get(place // 2, entry):
-            yield Broken("I8", f"place {place} of the queue of holds is before the one above it")
-    for (hold_id,), hold in view.rows(HOLDS):
-        opened[hold.denom] += hold.cents
-        most = hold.cents if hold.status == POSTED else 0
-        if not (most > 0) <= hold.posted <= most:
-            yield Broken("I8", f"hold {hold_id.hex()}: {hold.posted} posted of {hold.cents}")
-        if hold.status != OPEN:
-            ended[hold.denom] += hold.cents
-            continue
-        own[hold.denom, hold.payer] += hold.cents
-        if (hold.expires, hold_id) not in waiting:
-            yield Broken("I8", f"hold {hold_id.hex()} does not wait for its end")
-        if drained and time_s is not None and hold.expires <= time_s:
-            yield Broken("I8", f"hold {hold_id.hex()} is open past its end")
-    held = {
-        (denom, owner): cents
-        for (denom, klass, owner), cents in books.balances.items()
-        if klass == HELD
-    }
-    for place in own.keys() | held.keys():
-        if own[place] != held.get(place, 0):
-            yield Broken("I8", f"{place[0]} {place[1].hex()}: holds of {own[place]}")
-    for denom in opened.keys() | books.denoms.keys():
-        flows = books.flows[denom]
-        if (flows[MEMBER, HELD], flows[HELD, MEMBER] + flows[HELD, FUND]) != (
-            opened[denom],
-            ended[denom],
-        ):
-            yield Broken("I8", f"{denom}: postings of holds are not what the holds say")
-
-
 def _sum_classes(books: Books, denom: str) -> Counter[str]:
     sums: Counter[str] = Counter()
     for (of, klass, _), cents in books.balances.items():
@@ -420,7 +348,7 @@ def _sum_classes(books: Books, denom: str) -> Counter[str]:
     return sums
 
 
-def _find_wrong_bank(books: Books, view: _View) -> Iterator[Broken]:
+def _find_wrong_bank(books: Books, view: StateView) -> Iterator[Broken]:
     """I6, I7: every use of a bank entry is one posting, and every statement follows on."""
     statements: dict[bytes, dict[int, Statement]] = defaultdict(dict)
     for (reserve, date), statement in view.rows(STATEMENTS):
@@ -470,7 +398,7 @@ def _find_wrong_bank(books: Books, view: _View) -> Iterator[Broken]:
             yield Broken("I7", f"{where}: bank at {reserve.closing}, booked {booked}")
 
 
-def _find_wrong_pairs(books: Books, view: _View) -> Iterator[Broken]:
+def _find_wrong_pairs(books: Books, view: StateView) -> Iterator[Broken]:
     """I14: what a owes b in its books is what b is owed. T5: no call lowers a cap yet, so what a
     wijk owes net is never above it.
     """
@@ -496,7 +424,7 @@ def _find_wrong_pairs(books: Books, view: _View) -> Iterator[Broken]:
                 yield Broken("T5", f"{debtor} owes {creditor} {exposure}, above {most}")
 
 
-def _find_broken_limits(books: Books, view: _View) -> Iterator[Broken]:
+def _find_broken_limits(books: Books, view: StateView) -> Iterator[Broken]:
     """I13: the caps of the mode and the limits of accounts."""
     wijken = view.wijken
     issuers = {parts[0]: issuer for parts, issuer in view.rows(ISSUERS)}

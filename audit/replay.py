@@ -12,8 +12,8 @@ import msgspec
 
 from audit.ahead import Check, Signatures
 from audit.blocks import Block, RawBlock, Walk, decode_block
+from audit.findings import Broken
 from audit.invariants import (
-    Broken,
     add,
     add_up,
     find_frozen_moves,

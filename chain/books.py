@@ -80,6 +80,24 @@ ASKED: Keyspace[tuple[tuple[int, int, int], ...]] = Keyspace(
 # Unpaid redemptions per due date, oldest first: [(date, count)], so C15 needs no search.
 UNPAID: Keyspace[tuple[tuple[int, int], ...]] = Keyspace("unpaid", tuple[tuple[Uint, Uint], ...], 1)
 
+
+class Payment(Record, frozen=True):
+    """`paid/<transaction>/<leg>`: a payment with a tag, and how much of it was corrected (C18).
+
+    Amounts in cents; `date` is the book date of the payment, `leg` that of its booking.
+    """
+
+    payer: Account
+    payee: Account
+    denom: str
+    cents: Uint
+    corrected: Uint
+    tag: Tag
+    date: Uint
+
+
+PAYMENTS: Keyspace[Payment] = Keyspace("paid", Payment, 2)
+
 Place = tuple[str, bytes | str]  # (class, owner), inside one denomination
 
 
@@ -221,6 +239,7 @@ def book(
     tag: Tag | None = None,
     policy: bytes | None = None,
     decision: bytes | None = None,
+    corrects: bytes | None = None,
 ) -> None:
     """Book `cents` in the `denom` of `wijk`: debit one place, credit another.
 
@@ -242,7 +261,7 @@ def book(
         if isinstance(owner, str):
             owner = owner.encode()  # noqa: PLW2901 - in a posting all owners are bytes
         postings.append(
-            Posting(leg, wijk, denom, klass, owner, side, cents, tag, policy, decision, None)
+            Posting(leg, wijk, denom, klass, owner, side, cents, tag, policy, decision, corrects)
         )
 
 
@@ -366,6 +385,7 @@ def credit_payee(
     tag: Tag | None = None,
     policy: bytes | None = None,
     decision: bytes | None = None,
+    corrects: bytes | None = None,
 ) -> None:
     """Book `cents` to a payee, and redeem what `check_room` found to be too much (economy C8)."""
     wijk_id = payee.account.wijk
@@ -379,6 +399,7 @@ def credit_payee(
         tag=tag,
         policy=policy,
         decision=decision,
+        corrects=corrects,
     )
     if debit[0] == MEMBER and isinstance(debit[1], bytes):
         today = ctx.clock.book_date
@@ -421,6 +442,20 @@ def is_overdue(ctx: Context, denom: str) -> bool:
     """Say whether a redemption is past its due date, which blocks minting (economy C15)."""
     unpaid = UNPAID.get(ctx.state, denom) or ()
     return len(unpaid) > 0 and unpaid[0][0] < ctx.clock.book_date
+
+
+def note_payment(
+    ctx: Context, payer: bytes, payee: Payee, cents: int, tag: Tag | None, date: int | None = None
+) -> None:
+    """Remember the payment that is booked next, if it carries a tag, so it can be corrected (C18).
+
+    Not every payment: state that grows with each of them would outgrow auditors and newcomers.
+    One without a tag is undone by paying it back.
+    """
+    if tag is not None:
+        when = ctx.clock.book_date if date is None else date
+        record = Payment(payer, payee.id, payee.denom, cents, 0, tag, when)
+        PAYMENTS.put(ctx.state, record, ctx.tx_id, len(ctx.postings) // 2)
 
 
 def put_off(ctx: Context, account_id: bytes, denom: str, until_s: int) -> None:

@@ -39,6 +39,9 @@ REQUESTED_MAX = 100_000  # ids asked of peers and not yet there
 DECIDED_BLOCKS_MAX = 4  # read for one request: 4 ms, where a peer may name 1,900 old blocks
 ASK_AGAIN_MS = 2_000  # an announced transaction is asked of another peer after this
 ASK_EVERY_MS = 100  # per peer: half of its quota of requests (B7); the rest is for open blocks
+# A quarter of an uplink of 25 Mbit/s. Pushing a body to all takes no more of it than being asked
+# for it by those who heard its id, as long as there is room; and it is there a round trip earlier.
+PUSH_BYTES_PER_S = 750_000
 REANNOUNCE_MS = 2_000  # what still waits after this is announced again: heals lost gossip
 
 FLUSH = "flush"  # alarm: start verification jobs for what this turn of the loop brought
@@ -110,6 +113,8 @@ class Intake:
         self._admitting: Pending | None = None
         self._ahead: dict[bytes, tuple[bytes, ...]] = {}  # good signatures of a certified block
         self._pushes = 0
+        self._push_bytes = PUSH_BYTES_PER_S  # what may be pushed to all peers now
+        self._push_ms = timers.mono_ms()
         self.refused: dict[int, int] = {}
         # What was refused or expired lately, and why.
         self.refusals: OrderedDict[bytes, int] = OrderedDict()
@@ -472,11 +477,16 @@ class Intake:
             self._for_block_bytes -= len(oldest.tx.raw)
 
     def _gossip(self, txs: list[Tx]) -> None:
-        """Push bodies to ceil(sqrt(n)) peers in turn, announce the ids to the others (B2)."""
+        """Push bodies to all peers while that is little, else to some in turn (B2, ADR 0073).
+
+        Who gets no body hears the id, and asks whoever told it first.
+        """
         peers = self._links.peers()
         if not txs or not peers:
             return
-        count = min(len(peers), isqrt(len(peers)) + 1)
+        count = len(peers)
+        if not self._may_push(sum(len(tx.raw) for tx in txs) * count):
+            count = min(count, isqrt(count) + 1)
         self._pushes += 1
         turned = [peers[(self._pushes + i) % len(peers)] for i in range(len(peers))]
         for batch in _batches(txs):
@@ -487,6 +497,17 @@ class Intake:
             ids = TxAnnounce(tuple(tx.id for tx in txs[start : start + IDS_MAX]))
             for peer in turned[count:]:
                 self._links.send(peer, ids)
+
+    def _may_push(self, size: int) -> bool:
+        """Say whether `size` bytes more go to all peers now, and count them if so."""
+        now_ms = self._timers.mono_ms()
+        grown = (now_ms - self._push_ms) * PUSH_BYTES_PER_S // 1_000
+        self._push_bytes = min(PUSH_BYTES_PER_S, self._push_bytes + grown)
+        self._push_ms = now_ms
+        if size > self._push_bytes:
+            return False
+        self._push_bytes -= size
+        return True
 
     def _find_place(self, tx: Tx, now_s: int) -> TxPlace | None:
         """Return where `tx` was included. The window knows all that have not expired (B1)."""

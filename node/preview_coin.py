@@ -8,6 +8,7 @@ from chain.dates import DAY_S, from_days
 from chain.money_text import DUTCH, Lang, money
 from contracts.coin import (
     BankEntryCall,
+    Correct,
     FreezeCall,
     HoldCall,
     Mint,
@@ -104,6 +105,16 @@ def _paid(_call: RedeemPaid, _lang: Lang) -> tuple[str, str]:
     return "Boeken dat de bank een inwisseling heeft betaald.", "Book a redemption as paid."
 
 
+def _correct(call: Correct, lang: Lang) -> tuple[str, str]:
+    shown = money(call.cents, lang)
+    if call.kind == "TAG":
+        return (
+            f"Een betaling van {shown} onder een andere soort boeken.",
+            f"Book a payment of {shown} under another tag.",
+        )
+    return f"{shown} van een betaling teruggeven.", f"Give {shown} of a payment back."
+
+
 def _freeze(call: FreezeCall, _lang: Lang) -> tuple[str, str]:
     who = account_text(call.account)
     if not call.on:
@@ -127,5 +138,6 @@ _SENTENCES: dict[type, Callable[[Any, Lang], tuple[str, str]]] = {
     Mint: _mint,
     PayoutBatch: _payout,
     RedeemPaid: _paid,
+    Correct: _correct,
     FreezeCall: _freeze,
 }

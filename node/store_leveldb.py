@@ -24,7 +24,7 @@ from node.store_pairs import KEY_END, Batch, check_batch, check_key, copy_pairs
 # signatures, which no compression makes smaller; a filter answers nearly all questions for what is
 # not there (a new transaction) without a read.
 _TUNING = {
-    "write_buffer_size": 32 * 1024 * 1024,
+    "write_buffer_size": 64 * 1024 * 1024,
     "max_file_size": 8 * 1024 * 1024,
     "compression": None,
     "bloom_filter_bits": 10,

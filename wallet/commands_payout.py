@@ -71,7 +71,8 @@ def batch(terminal: Terminal, out: Path, iban: str | None, names: tuple[str, ...
     keys = named_keys(terminal, names)
     account = find_account(terminal, keys)
     rows = terminal.client.redemptions(account["wijk"])
-    kept = find_kept(terminal, rows)
+    policy = trusted_policy(terminal)
+    kept = find_kept(terminal, policy, rows)
     if kept is not None:
         write_new(out, kept.read_bytes())
         kept.unlink()
@@ -86,7 +87,6 @@ def batch(terminal: Terminal, out: Path, iban: str | None, names: tuple[str, ...
         return
     if iban is None:
         raise Problem(1001, cause="--iban")
-    policy = trusted_policy(terminal)
     debtor = Debtor(iban=check_iban(iban), name=_name(terminal, account["wijk"]))
     found = gather(terminal, policy, rows, list(unlock_keys(terminal, policy, keys).values()))
     for name in found.unknown:

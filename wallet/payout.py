@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from bank.pain001 import PAYMENTS_MAX, Debtor, Payout, write_payouts
 from bank.reference import is_iban
 from chain.address import account_text
-from chain.books import BATCHED, OPEN, Redemption
+from chain.books import OPEN, Redemption
 from chain.crypto import sha256
 from chain.dates import add_banking_days
 from chain.texts import Problem
+from contracts.coin import LIVE, Batch
 from wallet.files import write_new
 from wallet.memo import open_memo
 from wallet.people import shown_name
@@ -119,9 +120,20 @@ def keep_file(terminal: "Terminal", data: bytes) -> Path:
     return path
 
 
-def find_kept(terminal: "Terminal", rows: Sequence[dict[str, object]]) -> Path | None:
-    """Return a kept file that stands in a batch of the chain now, so may go to the bank."""
-    signed = {str(row["file"]) for row in rows if row["status"] == BATCHED.lower()}
+def find_kept(
+    terminal: "Terminal", policy: "Policy", rows: Sequence[dict[str, object]]
+) -> Path | None:
+    """Return a kept file that stands in a batch of the chain now, so may go to the bank.
+
+    That both have signed is proven from state: on a node's word nothing leaves (economy C14).
+    """
+    told = {str(row["file"]): str(row["batch"]) for row in rows if row["status"] == "batched"}
     folder = terminal.home / FOLDER
-    kept = sorted(folder.glob("*.xml")) if folder.is_dir() else []
-    return next((path for path in kept if path.stem in signed), None)
+    for path in sorted(folder.glob("*.xml")) if folder.is_dir() else []:
+        name = told.get(path.stem)
+        if name is None:
+            continue
+        batch = prove_value(terminal.client.state_proof, f"batch/{name}", Batch, policy)
+        if batch.status == LIVE and batch.file.hex() == path.stem:
+            return path
+    return None

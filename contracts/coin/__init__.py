@@ -8,6 +8,7 @@ calls (unknown account, unknown id, text, amount), then the call's own row.
 from chain.contract import Call, Contract, Word
 from contracts.coin.bank_day import StatementCall, StatementEntry, statement
 from contracts.coin.bank_entry import BankEntryCall, bank_entry
+from contracts.coin.correct import Correct, correct
 from contracts.coin.freeze import FreezeCall, freeze
 from contracts.coin.holds import (
     Exchange,
@@ -47,6 +48,7 @@ __all__ = [
     "REPLACED",
     "BankEntryCall",
     "Batch",
+    "Correct",
     "Exchange",
     "ExchangeLeg",
     "FreezeCall",
@@ -77,6 +79,7 @@ CONTRACT = Contract(
         Call(Post, (Word.HOLDER,), post),
         Call(Void, (Word.HOLDER,), void),
         Call(RedeemRequest, (Word.HOLDER,), redeem_request, never_tripped=True, winds_up=True),
+        Call(Correct, (Word.HOLDER,), correct),
         Call(FreezeCall, (Word.SEAT2, Word.BOARD), freeze),
         Call(PayoutBatch, (Word.TREASURY,), payout_batch, winds_up=True),
         Call(RedeemPaid, (Word.TREASURY,), redeem_paid, winds_up=True),

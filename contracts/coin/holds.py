@@ -24,6 +24,7 @@ from chain.books import (
     get_balance,
     get_payee,
     get_payer,
+    note_payment,
 )
 from chain.codec import Account, Cents, Digest, Record, Uint, digest
 from chain.contract import BlockStart, Context, get_account, require_amount
@@ -145,6 +146,7 @@ def post(ctx: Context, call: Post) -> None:
             back = (MEMBER, one.payer)
             book(ctx, payee.account.wijk, one.denom, held, back, rest, tag=FIN)
         ctx.emit("coin.Posted", part.hold, one.to, part.cents, rest)
+        note_payment(ctx, one.payer, payee, part.cents, one.tag)
         credit_payee(ctx, held, payee, part.cents, excess, tag=one.tag)
     if call.exchange is not None:
         rate = call.exchange

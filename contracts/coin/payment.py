@@ -14,6 +14,7 @@ from chain.books import (
     credit_payee,
     get_payee,
     get_payer,
+    note_payment,
 )
 from chain.codec import Account, Cents, Digest, Record
 from chain.contract import Context, require_amount
@@ -68,6 +69,7 @@ def transfer(ctx: Context, call: Transfer) -> None:
         SPENT.put(ctx.state, spent, call.basis)
     source = payer.place
     for leg, payee, excess in zip(call.legs, payees, excesses, strict=True):
+        note_payment(ctx, payer.id, payee, leg.cents, leg.tag)
         credit_payee(ctx, source, payee, leg.cents, excess, tag=leg.tag, decision=call.basis)
     ctx.emit("coin.Transferred", ctx.sender, total, len(call.legs))
 

@@ -12,7 +12,15 @@ from typing import Any
 
 import msgspec
 
-from chain.books import ASKED, BATCHED, REDEMPTIONS, UNPAID, Redemption
+from chain.books import (
+    ASKED,
+    BATCHED,
+    PAYMENTS,
+    REDEMPTIONS,
+    UNPAID,
+    Payment,
+    Redemption,
+)
 from chain.call_json import call_to_json
 from chain.codec import digest, encode
 from chain.contract import Table
@@ -50,6 +58,7 @@ from contracts.coin import (
     LIVE,
     BankEntryCall,
     Batch,
+    Correct,
     Exchange,
     ExchangeLeg,
     FreezeCall,
@@ -124,6 +133,8 @@ CALLS: tuple[Any, ...] = (
     Post((PostPart(REQUEST, 1_000),), None),
     Post((PostPart(REQUEST, 1_250), PostPart(OTHER, 1_360)), EXCHANGE),
     Void(REQUEST),
+    Correct(REQUEST, 0, "MONEY", 1_250, None, "RETURNED"),
+    Correct(REQUEST, 3, "TAG", 127, TAG, "WRONG-TAG"),
     RedeemRequest(128, OTHER),
     FreezeCall(PAYEE, 1, "FRAUD-REPORT", 1_769_853_600, None),
     FreezeCall(PAYEE, 0, "CLEARED", 0, OTHER),
@@ -152,6 +163,11 @@ STATES: tuple[tuple[Keyspace[Any], tuple[bytes | str | int, ...], Any], ...] = (
         HOLDS,
         (REQUEST,),
         Hold(ACCOUNT, PAYEE, "delfshaven:EUR", 1_250, 1_767_348_000, OTHER, TAG, "POSTED", 1_000),
+    ),
+    (
+        PAYMENTS,
+        (REQUEST, 3),
+        Payment(ACCOUNT, PAYEE, "delfshaven:EUR", 1_250, 250, TAG, 20_260_102),
     ),
     (DUE, ("hold", 1), (1_767_348_000, REQUEST)),
     (DUES, ("hold",), 1),

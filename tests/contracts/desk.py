@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from audit.invariants import Broken, find_broken
+from audit.findings import Broken
+from audit.invariants import find_broken
 from chain.books import REDEMPTIONS, Redemption, get_balance, get_supply
 from chain.codec import CENTS_MAX, digest
 from chain.dates import from_days, to_days

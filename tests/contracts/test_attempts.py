@@ -29,10 +29,11 @@ from chain.contract import Context, Ids
 from chain.dates import DAY_S
 from chain.errors import Code, Reject
 from chain.keyspaces import ACCOUNTS, ACTIVE, FREEZES, HOLDS, MEMBERS, OPEN, OWED, SUSPENDED, Owed
-from chain.records import Outcome
+from chain.records import Outcome, Tag
 from chain.state import State
 from contracts.coin import (
     BankEntryCall,
+    Correct,
     FreezeCall,
     HoldCall,
     Leg,
@@ -77,6 +78,7 @@ names = st.sampled_from(sorted(RESIDENTS))
 inside = st.sampled_from(INSIDE)
 across = st.sampled_from([pair for pair in PAIRS if pair not in INSIDE])
 cents_ = st.integers(1, 900)
+SALE = Tag("SALE", "P3", "C01", 0)
 extras = st.sampled_from([1, 2, 1_000, 10**9])
 
 
@@ -390,6 +392,25 @@ class Attempts(RuleBasedStateMachine):
         pair = Post((PostPart(hold, 1), PostPart(hold, 1)), None)
         code = Code.COIN_LINK if alive else Code.COIN_EXPIRED
         self.fails("post side by side", self.ledger.by_person(payee, pair), code)
+
+    @rule(pair=inside, cents=cents_, extra=extras)
+    def refund_more_than_was_paid(self, pair: tuple[str, str], cents: int, extra: int) -> None:
+        """A refund cites its payment, and is of the payee's own coin (economy C18)."""
+        payer, payee = pair
+        if not self.is_free(payer) or cents > min(self.has(payer), self.room(payee)):
+            return
+        tagged = Transfer((Leg(account(payee), cents, SALE, None),), None)
+        paid = assert_done(self.ledger.by_person(payer, tagged)).tx_id
+        for what, by, kind, amount, code in (
+            ("refund too much", payee, "MONEY", cents + extra, Code.COIN_EXCEEDS),
+            ("refund oneself", payer, "MONEY", cents, Code.COIN_NOT_PARTY),
+            ("tag of another", payee, "TAG", cents, Code.COIN_NOT_PARTY),
+        ):
+            tag = SALE if kind == "TAG" else None
+            call = Correct(paid, 0, kind, amount, tag, "THEFT")  # type: ignore[arg-type]
+            self.fails(what, self.ledger.by_person(by, call), code)
+        made_up = Correct(b"\x03" * 32, 0, "MONEY", 1, None, "THEFT")
+        self.fails("refund of nothing", self.ledger.by_person(payee, made_up), Code.TX_UNKNOWN_ID)
 
     # ---------------------------------------------------------------------------- escape a cap
 

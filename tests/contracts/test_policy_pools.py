@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from audit.invariants import find_wrong_postings
 from chain.codec import decode, encode
 from chain.crypto import sign
 from chain.errors import Code, Malformed
@@ -448,3 +449,48 @@ def test_a_pool_of_another_funder_is_nobody_elses_money_i10(ledger: Ledger) -> N
     assert_refused(claim(ledger, theirs, "bakker", 501, by="anna"), Code.COIN_LOW_BALANCE)
     assert_refused(claim(ledger, mine, "bakker", 1, by="anna"), Code.POLICY_CLAUSE)
     assert balance_of(ledger, mine, WIJK, "4") == 10_000
+
+
+# ------------------------------------------------------------------------- what auditors see
+
+
+def names_of_broken(ledger: Ledger) -> set[str]:
+    return {one.name for one in broken(ledger)}
+
+
+@pytest.mark.parametrize("sum_", ["funded", "spent", "pending", "returned", "free"])
+def test_an_auditor_sees_a_sum_of_a_pool_that_is_wrong_i10(ledger: Ledger, sum_: str) -> None:
+    policy = open_pool(ledger)
+    assert_done(claim(ledger, policy, "bakker", 2_500))
+    assert broken(ledger) == []
+
+    change(ledger, POLICIES, policy, **{sum_: getattr(get(ledger, policy), sum_) + 1})
+
+    assert names_of_broken(ledger) == {"I10"}
+
+
+def test_an_auditor_sees_pool_money_that_is_called_spent_i10(ledger: Ledger) -> None:
+    """The five sums agree with each other and not with what was posted."""
+    policy = open_pool(ledger)
+
+    change(ledger, POLICIES, policy, free=9_000, spent=1_000)
+
+    assert names_of_broken(ledger) == {"I10"}
+
+
+def test_an_auditor_sees_a_pool_without_a_policy_i10(ledger: Ledger) -> None:
+    policy = open_pool(ledger)
+
+    put(ledger, POLICIES, None, policy)
+
+    assert names_of_broken(ledger) == {"I10"}
+
+
+def test_an_auditor_sees_pool_money_posted_under_no_policy_or_another_i10(ledger: Ledger) -> None:
+    policy = open_pool(ledger)
+    outcome = assert_done(claim(ledger, policy, "bakker", 2_500))
+
+    for wrong in (None, NOTHING):
+        moved = [msgspec.structs.replace(one, policy=wrong) for one in outcome.postings]
+        assert "I10" in {one.name for one in find_wrong_postings(moved)}
+    assert find_wrong_postings(outcome.postings) == []

@@ -365,7 +365,7 @@ def test_file_names_are_durable_before_a_write_returns(kind: str, tmp_path: Path
     store = create_store(folder, kind, disk)
     logs: set[str] = set()
     for number in range(40):
-        store.write([(b"%04d" % number, bytes(1_000_000))])  # a log holds 32 MiB
+        store.write([(b"%04d" % number, bytes(2_000_000))])  # a log holds 64 MiB
         now = {name for name in disk.names(folder) if name.endswith((".log", "-wal"))}
         assert now
         assert now <= disk.durable[folder]

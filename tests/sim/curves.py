@@ -39,14 +39,13 @@ class Goal(NamedTuple):
 
 
 GOALS = (
-    Goal("G2", Setting(20, 50, loss=0.01, rate=600), 600, 1_200, 3_000),
+    Goal("G2", Setting(20, 50, loss=0.01, rate=660), 600, 1_200, 3_000),
     Goal("100 x 20 ms", Setting(100, 20), 200, 2_000, 6_000),  # G3
     Goal("100 x 50 ms", Setting(100, 50), 200, 2_000, 6_000),
 )
 G4_SOUND = Setting(10, 20, in_flight=IN_FLIGHT, seconds=30)
 G4_DEAD = G4_SOUND._replace(dead=3, warm_s=0, seconds=150)
 G4_TPS_MIN, G4_P50_MAX = 0.85, 1.3
-OFFERED_PART = 0.97  # of what was offered: payments come at random
 
 
 class Run(NamedTuple):
@@ -74,7 +73,7 @@ def judge(runs: Iterable[Run]) -> dict[str, bool]:
         if found is not None:
             latency = found.latency_ms
             verdicts[goal.name] = (
-                found.tps >= OFFERED_PART * goal.tps
+                found.tps >= goal.tps
                 and found.unfinished == 0
                 and latency["p50"] <= goal.p50_ms
                 and (goal.p99_ms is None or latency["p99"] <= goal.p99_ms)

@@ -78,11 +78,11 @@ class Setting(NamedTuple):
     latency_ms: int
     loss: float = 0.0
     uplink_mbit: int = 25
-    rate: int = 200
+    rate: int = 220  # a tenth above what is asked: payments come at random
     burst: int = 1
     in_flight: int = 0
     dead: int = 0
-    seconds: int = 5
+    seconds: int = 10
     warm_s: int = 3
     round_ms: int = 4_000  # consensus T1: the default for a wide network
     seed: int = 1

@@ -1,0 +1,70 @@
+"""Invariants of holds and corrections (economy I8, I9), worked out from postings and state."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from audit.findings import Broken
+from audit.state_view import StateView
+from chain.books import FUND, HELD, MEMBER, PAYMENTS
+from chain.due import DUE, HOLDS_DUE
+from chain.keyspaces import HOLDS, OPEN, POSTED
+
+if TYPE_CHECKING:
+    from audit.invariants import Books
+
+
+def find_wrong_holds(books: "Books", view: StateView, time_s: int | None) -> Iterator[Broken]:
+    """I8: class 5 of an account is what its open holds keep; what was opened is paid, back or open.
+
+    None is open past its expiry, unless so many ended that the rest waits for the next block.
+    """
+    opened, ended = Counter[str](), Counter[str]()
+    own: Counter[tuple[str, bytes]] = Counter()
+    queue = {place: entry for (name, place), entry in view.rows(DUE) if name == HOLDS_DUE}
+    waiting = set(queue.values())
+    drained = time_s is not None and (1 not in queue or queue[1][0] > time_s)
+    for place, entry in queue.items():
+        if place > 1 and entry < queue.get(place // 2, entry):
+            yield Broken("I8", f"place {place} of the queue of holds is before the one above it")
+    for (hold_id,), hold in view.rows(HOLDS):
+        opened[hold.denom] += hold.cents
+        most = hold.cents if hold.status == POSTED else 0
+        if not (most > 0) <= hold.posted <= most:
+            yield Broken("I8", f"hold {hold_id.hex()}: {hold.posted} posted of {hold.cents}")
+        if hold.status != OPEN:
+            ended[hold.denom] += hold.cents
+            continue
+        own[hold.denom, hold.payer] += hold.cents
+        if (hold.expires, hold_id) not in waiting:
+            yield Broken("I8", f"hold {hold_id.hex()} does not wait for its end")
+        if drained and time_s is not None and hold.expires <= time_s:
+            yield Broken("I8", f"hold {hold_id.hex()} is open past its end")
+    held = {
+        (denom, owner): cents
+        for (denom, klass, owner), cents in books.balances.items()
+        if klass == HELD
+    }
+    for place in own.keys() | held.keys():
+        if own[place] != held.get(place, 0):
+            yield Broken("I8", f"{place[0]} {place[1].hex()}: holds of {own[place]}")
+    for denom in opened.keys() | books.denoms.keys():
+        flows = books.flows[denom]
+        if (flows[MEMBER, HELD], flows[HELD, MEMBER] + flows[HELD, FUND]) != (
+            opened[denom],
+            ended[denom],
+        ):
+            yield Broken("I8", f"{denom}: postings of holds are not what the holds say")
+
+
+def find_wrong_corrections(books: "Books", view: StateView) -> Iterator[Broken]:
+    """I9: what corrects a payment cites one that is remembered, and never more than was paid."""
+    stated: Counter[bytes] = Counter()
+    for (tx_id, leg), paid in view.rows(PAYMENTS):
+        stated[tx_id] += paid.corrected
+        if paid.corrected > paid.cents:
+            yield Broken("I9", f"{tx_id.hex()} {leg}: {paid.corrected} of {paid.cents} corrected")
+    for tx_id in stated.keys() | books.corrected.keys():
+        if stated[tx_id] != books.corrected[tx_id]:
+            posted = books.corrected[tx_id]
+            yield Broken("I9", f"{tx_id.hex()}: {posted} posted as correction, not {stated[tx_id]}")

@@ -36,8 +36,10 @@ _READER = web.RequestKey("reader", bytes)
 def parties_of(tx: Tx) -> set[bytes]:
     """Return the sender of a transaction and whom its call pays."""
     legs = getattr(tx.call, "legs", None)
-    payees = {leg.to for leg in legs} if legs is not None else {getattr(tx.call, "to", tx.sender)}
-    return {tx.sender} | payees
+    if legs is not None:
+        return {tx.sender} | {leg.to for leg in legs}
+    payee = getattr(tx.call, "to", None) or getattr(tx.call, "payee", None)
+    return {tx.sender} if payee is None else {tx.sender, payee}
 
 
 class Readers:

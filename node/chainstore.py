@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 
 from chain import log, tree
-from chain.books import HELD, PENDING_OUT, get_balance
+from chain.books import HELD, PENDING_OUT, POOL, get_balance
 from chain.codec import Digest, PublicKey, Record, Uint, decode, encode
 from chain.contract import call_name
 from chain.execute import Base, Executed
@@ -447,6 +447,8 @@ def _kind_beside(posting: Posting, other: Posting) -> str | None:
     """Return the kind of a movement between own money, whatever call made it, or None."""
     if other.klass == PENDING_OUT:
         return "redemption"
+    if other.klass == POOL:
+        return "grant"
     return HOLD if other.klass == HELD and other.owner == posting.owner else None
 
 

@@ -217,7 +217,8 @@ def payment_of(call: Any) -> tuple[bytes | None, int | None]:
     if legs is not None:
         to = legs[0].to if len(legs) == 1 else None
         return to, sum(leg.cents for leg in legs)
-    return getattr(call, "to", None), getattr(call, "cents", None)
+    to = getattr(call, "to", None) or getattr(call, "payee", None)
+    return to, getattr(call, "cents", None)
 
 
 # ----------------------------------------------------------------------------------- accounts

@@ -42,6 +42,10 @@ VALID_MS_DEFAULT = 300_000
 AMOUNTS = frozenset(  # the fields of calls that are amounts (economy section 4)
     ("cents", "allowance", "opening", "closing", "limit", "total", "vat")
 ) | frozenset(("vol_hour", "vol_month", "vol_year"))
+AMOUNTS |= frozenset(  # of policy scripts (economy section 6)
+    ("per_payment", "per_day", "per_month", "per_payee_month", "per_token_month")
+) | frozenset(("per_use_max", "per_period_max", "per_payment_max", "max_total"))
+AMOUNTS |= frozenset(("min_cents", "unit_cents", "cap_in", "cap_out"))
 
 
 class Order(msgspec.Struct, frozen=True):

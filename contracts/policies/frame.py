@@ -61,9 +61,13 @@ class Pledge(Record, frozen=True, tag="step.pledge"):
 
 
 class Pledges(Record, frozen=True, tag="step.pledges"):
-    """How many pledges a collective purchase has; at number 0, they stand at 1 and on."""
+    """How many pledges a collective purchase has, at number 0, and how many people made them.
+
+    The pledges stand at 1 and on; who made one is marked under the counter `buyer`.
+    """
 
     count: Uint
+    buyers: Uint
 
 
 class Escrow(Record, frozen=True, tag="step.escrow"):

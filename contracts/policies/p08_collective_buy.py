@@ -17,6 +17,7 @@ from chain.money_text import Lang
 from chain.state import State
 from contracts.policies.frame import (
     STEPS,
+    USED,
     Ask,
     Date,
     Draft,
@@ -25,6 +26,7 @@ from contracts.policies.frame import (
     Pledges,
     Pool,
     Shape,
+    Used,
     Values,
     Write,
     deny,
@@ -34,6 +36,7 @@ TIERS_MAX = 10  # economy P8
 PLEDGES_MAX = 1_000
 QTY_MAX = 1_000_000  # pieces of one pledge: the price of all stays far below 2^53 cents
 ALL = 0  # the step that ends the purchase
+BUYER = "buyer"
 
 Pieces = Annotated[int, msgspec.Meta(ge=1, le=QTY_MAX)]
 
@@ -75,13 +78,17 @@ def fund(rule: CollectiveBuy, pool: Pool, ask: Ask, state: State) -> tuple[Write
     require(right, Code.POLICY_AMOUNT, amount_cents=min(price, CENTS_MAX))
     if ask.date > rule.deadline:
         deny("collective_buy", last_on=rule.deadline)
-    number = _count(pool, state) + 1
+    so_far = _get_so_far(pool, state)
+    number = so_far.count + 1
     if number > rule.max_pledges:
         deny("collective_buy", most=rule.max_pledges)
+    mark = (pool.id, BUYER, ask.sender)
+    known = USED.get(state, *mark) is not None
     pledge = Pledge(ask.id, ask.sender, qty, ask.cents)
     return (
-        (STEPS, Pledges(number), (pool.id, ALL)),
+        (STEPS, Pledges(number, so_far.buyers + (not known)), (pool.id, ALL)),
         (STEPS, pledge, (pool.id, number)),
+        (USED, Used(0, 1, 0, 0), mark),
     )
 
 
@@ -95,7 +102,7 @@ def release(rule: CollectiveBuy, pool: Pool, ask: Ask, state: State) -> Payout:
         deny("collective_buy", last_on=rule.deadline)
     pledges = _get_pledges(pool, state)
     require(len(pledges) > 0, Code.POLICY_DONE)
-    unit = _get_price(rule, pledges, state)
+    unit = _get_price(rule, pledges, _get_so_far(pool, state).buyers, state)
     parts = tuple(pledge.qty * unit for pledge in pledges)
     require(ask.cents == sum(parts), Code.POLICY_AMOUNT, amount_cents=sum(parts))
     back = tuple(
@@ -113,7 +120,7 @@ def release(rule: CollectiveBuy, pool: Pool, ask: Ask, state: State) -> Payout:
     )
 
 
-def _get_price(rule: CollectiveBuy, pledges: list[Pledge], state: State) -> int:
+def _get_price(rule: CollectiveBuy, pledges: list[Pledge], buyers: int, state: State) -> int:
     """Return the price of a piece, 0 where the purchase fails.
 
     A supplier who left cannot be paid, so then it fails too and nobody's money is stuck.
@@ -121,7 +128,6 @@ def _get_price(rule: CollectiveBuy, pledges: list[Pledge], state: State) -> int:
     pieces = sum(pledge.qty for pledge in pledges)
     units = [tier.unit_cents for tier in rule.tiers if tier.min_qty <= pieces]
     supplier = ACCOUNTS.get(state, rule.supplier)
-    buyers = len({pledge.buyer for pledge in pledges})
     succeeds = (
         len(units) > 0
         and buyers >= rule.min_buyers
@@ -132,14 +138,15 @@ def _get_price(rule: CollectiveBuy, pledges: list[Pledge], state: State) -> int:
     return units[-1] if succeeds else 0
 
 
-def _count(pool: Pool, state: State) -> int:
+def _get_so_far(pool: Pool, state: State) -> Pledges:
     found = STEPS.get(state, pool.id, ALL)
-    return found.count if isinstance(found, Pledges) else 0
+    return found if isinstance(found, Pledges) else Pledges(0, 0)
 
 
 def _get_pledges(pool: Pool, state: State) -> list[Pledge]:
     """Return the pledges in the order of their ids."""
-    found = [STEPS.get(state, pool.id, n) for n in range(1, _count(pool, state) + 1)]
+    count = _get_so_far(pool, state).count
+    found = [STEPS.get(state, pool.id, number) for number in range(1, count + 1)]
     pledges = [pledge for pledge in found if isinstance(pledge, Pledge)]
     return sorted(pledges, key=lambda pledge: pledge.id)
 
@@ -149,10 +156,9 @@ def _accounts(rule: CollectiveBuy) -> tuple[bytes, ...]:
 
 
 def _values(rule: CollectiveBuy, pool: Pool, state: State, date: int, lang: Lang) -> Values:
-    pledges = _get_pledges(pool, state)
-    buyers = len({pledge.buyer for pledge in pledges})
+    missing = rule.min_buyers - _get_so_far(pool, state).buyers
     return {
-        "buyers": max(0, rule.min_buyers - buyers) or None,
+        "buyers": max(0, missing) or None,
         "last_on": rule.deadline,
         "unit_cents": rule.tiers[0].unit_cents,
         "best_cents": rule.tiers[-1].unit_cents,

@@ -790,4 +790,6 @@ def test_steps_are_kept_as_records_of_their_own_kind(ledger: Ledger) -> None:
     found = read(ledger, STEPS, policy, 1)
 
     assert (found.id, found.buyer, found.qty, found.cents) == (outcome.tx_id, ANNA, 2, 2_000)
-    assert read(ledger, STEPS, policy, 0).count == 1
+    assert (read(ledger, STEPS, policy, 0).count, read(ledger, STEPS, policy, 0).buyers) == (1, 1)
+    assert_done(pledge(ledger, policy, "anna", 1))
+    assert (read(ledger, STEPS, policy, 0).count, read(ledger, STEPS, policy, 0).buyers) == (2, 1)

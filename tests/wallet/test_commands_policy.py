@@ -112,6 +112,10 @@ def test_a_policy_from_a_file_to_a_payment(home: Path) -> None:
     assert shown["guards"] == RULES["guards"]
     assert shown["proof"]["key"].startswith("policy/")
     assert "€0.00 left today." in shown["sentences"]["en"]
+    told = run("account", "history", "dev2", "-o", "json")
+    row = json.loads(told.stdout)["items"][0]
+    assert (row["kind"], row["direction"], row["amount_cents"]) == ("grant", "in", 1_240)
+    assert row["counterparty"] == policy
 
 
 def test_explain_says_in_words_which_rule_refuses_and_sends_nothing(home: Path) -> None:

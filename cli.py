@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tx": ("wallet.commands_tx", "Opdrachten maken en samen tekenen // Build and sign orders"),
     "member": ("wallet.commands_member", "Leden en grenzen // Members and limits"),
     "coin": ("wallet.commands_coin", "Munt, dekking en uitgifte // Coin, reserve and issue"),
+    "report": ("wallet.commands_report", "Cijfers van een wijk // Figures of a wijk"),
     "policy": ("wallet.commands_policy", "Potjes met regels // Earmarked money with rules"),
     "query": ("wallet.commands_query", "Kijk in de keten // Look into the chain"),
     "audit": ("audit.commands", "Controleer de keten zelf // Check the chain yourself"),

@@ -108,9 +108,15 @@ class Journal:
         return {self.name: self._rows}
 
     def _carry(self) -> None:
-        """Before the first row, bring over what stood on the accounts before the period."""
+        """Before the first row, bring over what stood on the accounts before the period.
+
+        An account that was empty by then is none of this period's.
+        """
+        if self._month or self._first is None:
+            return
         carried = {place: cents for place, cents in sorted(self._balances.items()) if cents}
-        if self._month or self._first is None or not carried:
+        self._balances = defaultdict(int, carried)
+        if not carried:
             return
         self._file.write(self._dialect.carry(self._first, carried))
         self._month = self._first // 100

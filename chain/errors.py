@@ -120,6 +120,9 @@ class Code(Enum):
     TRADE_SUSPENDED = ("trade.suspended", 2502)
     TRADE_SCOPE = ("trade.scope", 2503)
 
+    STATS_TOO_EARLY = ("stats.too-early", 2751)
+    STATS_DONE = ("stats.done", 2752)
+
     POLICY_CLAUSE = ("policy.clause", 2107)
     POLICY_LAW = ("policy.law", 2401)
     POLICY_PARAMS = ("policy.params", 2402)

@@ -303,9 +303,6 @@ MINTERS: Keyspace[int] = Keyspace("minter", Uint, 1)  # cents that may still be 
 STATEMENTS: Keyspace[Statement] = Keyspace("statement", Statement, 2)
 RESERVES: Keyspace[Reserve] = Keyspace("reserve", Reserve, 1)
 HOLDS: Keyspace[Hold] = Keyspace("hold", Hold, 1)
-# `table/<wijk>/<month>`, YYYYMM: the figures of a closed month (economy section 9). The coin asks
-# no more than whether it is there.
-TABLES: Keyspace[msgspec.Raw] = Keyspace("table", msgspec.Raw, 2)
 ENTRIES: Keyspace[Entry] = Keyspace("entry", Entry, 1)
 PACTS: Keyspace[Pact] = Keyspace("pact", Pact, 2)
 # `pactid/<id>`: the two wijken of a pact by its object id; `taken/<id>`: engagements open under it.

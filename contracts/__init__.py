@@ -1,7 +1,7 @@
 """Built-in contracts: one contract, one file or one folder; this table is all there is."""
 
 from chain.contract import Contract
-from contracts import accounts, coin, members, policy, trade, wijk
+from contracts import accounts, coin, members, policy, stats, trade, wijk
 
 CONTRACTS: tuple[Contract, ...] = (
     accounts.CONTRACT,
@@ -10,4 +10,5 @@ CONTRACTS: tuple[Contract, ...] = (
     coin.CONTRACT,
     trade.CONTRACT,
     policy.CONTRACT,
+    stats.CONTRACT,
 )

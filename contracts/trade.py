@@ -33,6 +33,7 @@ from chain.keyspaces import (
     Pact,
 )
 from chain.records import Tag
+from chain.stats import Buyer, count_payment
 
 WARNING_PCT = 70  # economy T6: both boards are warned; from 80 a cycle may run at once
 
@@ -83,6 +84,9 @@ def pay(ctx: Context, call: Pay) -> None:
     add_to_supply(ctx, payer.denom, traded_out=call.cents)
     add_to_supply(ctx, payee.denom, traded_in=call.cents)
     credit_payee(ctx, (DUE_FROM, debtor), payee, call.cents, excess, tag=call.tag)
+    buyer = Buyer(debtor, payer.account.kind)
+    date = ctx.clock.book_date
+    count_payment(ctx.state, date, buyer, payee.account, payee.member, call.cents, call.tag)
     ctx.emit("trade.CrossPaid", ctx.sender, call.to, call.cents, debtor, creditor)
     exposed = max(0, exposure + call.cents)
     if exposed and 100 * exposed >= WARNING_PCT * cap:

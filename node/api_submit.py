@@ -25,6 +25,7 @@ from chain.money_text import money
 from chain.records import TX_BYTES_MAX, Envelope, Outcome, Tx, TxBody, decode_tx
 from chain.strict_json import parse_json
 from chain.texts import Problem, problem
+from contracts.stats import ClosePeriod
 from node.api_auth import Readers
 from node.api_request import Rates, read_number
 from node.chainstore import TxPlace
@@ -366,4 +367,9 @@ def _preview(node: Node, tx: Tx, lang: str) -> str:
     said = preview_coin(tx.call, lang) or preview_policy(node.clock(), tx.sender, tx.call, lang)
     if said is not None:
         return said
+    if isinstance(tx.call, ClosePeriod):
+        wijk, month = tx.call.wijk, f"{tx.call.month // 100}-{tx.call.month % 100:02d}"
+        if lang == "nl":
+            return f"De cijfers van {wijk} over {month} afsluiten."
+        return f"Close the figures of {wijk} for {month}."
     return f"Opdracht {name}." if lang == "nl" else f"Order {name}."

@@ -63,7 +63,7 @@ class ReserveBank:
             self.balance += item.cents if item.side == "C" else -item.cents
         assert self.balance >= 0, "a reserve account is never overdrawn"
         self._today = []
-        day = _iso(date)
+        day = write_iso_date(date)
         return (
             f"<Stmt><Id>{self._prefix}-{date}</Id><ElctrncSeqNb>{self._sequence}</ElctrncSeqNb>"
             f"<CreDtTm>{day}T19:00:00</CreDtTm>"
@@ -75,7 +75,7 @@ class ReserveBank:
         )
 
     def _entry(self, item: Item, date: int) -> str:
-        day, side = _iso(date), "CRDT" if item.side == "C" else "DBIT"
+        day, side = write_iso_date(date), "CRDT" if item.side == "C" else "DBIT"
         role = "Dbtr" if item.side == "C" else "Cdtr"
         details = "".join(_details(movement, role) for movement in item.movements)
         reference = f"{self._prefix}{next(self._references):010d}"
@@ -94,7 +94,7 @@ def write_document(name: str, statements: list[str], date: int) -> bytes:
     return (
         f'<?xml version="1.0" encoding="UTF-8"?>\n<Document xmlns="{NAMESPACE}">\n'
         f"<BkToCstmrStmt><GrpHdr><MsgId>{escape(name)}</MsgId>"
-        f"<CreDtTm>{_iso(date)}T19:00:00</CreDtTm></GrpHdr>\n"
+        f"<CreDtTm>{write_iso_date(date)}T19:00:00</CreDtTm></GrpHdr>\n"
         f"{''.join(statements)}</BkToCstmrStmt></Document>\n"
     ).encode()
 
@@ -133,5 +133,6 @@ def _amount(cents: int) -> str:
     return f'<Amt Ccy="EUR">{cents // 100}.{cents % 100:02d}</Amt>'
 
 
-def _iso(date: int) -> str:
+def write_iso_date(date: int) -> str:
+    """Return YYYYMMDD as YYYY-MM-DD."""
     return f"{date // 10_000}-{date // 100 % 100:02d}-{date % 100:02d}"

@@ -23,10 +23,23 @@ from chain.genesis import Genesis, founding_decision_id
 from chain.keyspaces import BALANCES, NO_LIMIT
 from chain.records import Outcome, Tag
 from chain.state import State
-from contracts.coin import LEGS_MAX, Leg, RedeemRequest, SetMinter, Transfer
+from contracts.coin import (
+    LEGS_MAX,
+    FreezeCall,
+    HoldCall,
+    Leg,
+    Post,
+    PostPart,
+    RedeemRequest,
+    SetMinter,
+    Transfer,
+    Void,
+)
 from contracts.members import ATTACH_MAX, Admit, Attach, NewAccount, SetLimits
+from contracts.stats import ClosePeriod
 from contracts.trade import Pay
 from node.chainstore import ChainStore
+from testnet.bank_books import write_iso_date
 from testnet.decide import Deciders
 from testnet.plan import Plan
 from testnet.year_plan import (
@@ -54,7 +67,11 @@ OPEN_FROM, OPEN_HOURS = 8, 14  # people pay from 8:00 to 22:00
 MARKET_TIMES = 2  # a market day has so many times the payments
 FRIDAY, SATURDAY = 4, 5
 KINGS_DAY = 426
+HOLD_DAY = 1  # a Tuesday: somebody orders, and the shop delivers on Wednesday
+HOLD_CENTS, HOLD_S = 700, 2 * DAY_S
+FREEZE_DAY, FREEZE_S = 515, 3 * DAY_S
 PAY_DAY, GRANT_DAY = 25, 5
+CLOSE_DAY = 11  # the tenth day after the month before
 STARTED = 131  # wages and grants come from February on
 LOST_DAYS = (310, 610, 910, 1229)  # somebody forgets the reference; the last stays open
 FIRST_GIFT_DAY = 130  # the municipality fills the wijk fund, and then every month
@@ -88,6 +105,8 @@ class Year:
     def __init__(self, plan: Plan, size: Size, genesis: Genesis, store: ChainStore) -> None:
         self.played = Played()
         self.files: dict[str, bytes] = {}
+        self.payouts: list[bytes] = []  # pain.001
+        self._held: list[tuple[str, bytes, int, Resident]] = []  # wijk, hold, cents, payee
         self._plan, self._size, self._genesis = plan, size, genesis
         self._deciders = Deciders(plan, genesis, store)
         self._rng = Random(plan.seed("year"))  # noqa: S311 - the same seed gives the same year
@@ -159,6 +178,14 @@ class Year:
             events.append((7 * HOUR_S, partial(self._describe_shops, slug)))
         if date % 100 == 1:
             events.append((8 * HOUR_S - 60, partial(self._allow, slug)))
+        if weekday == HOLD_DAY and day > STARTED:
+            events.append((14 * HOUR_S + 21, partial(self._hold, slug)))
+        if weekday == HOLD_DAY + 1 and day > STARTED:
+            events.append((14 * HOUR_S + 23, partial(self._settle_holds, slug)))
+        if day == FREEZE_DAY:
+            events.append((9 * HOUR_S + 25, partial(self._freeze, slug, date)))
+        if date % 100 == CLOSE_DAY and day > STARTED:
+            events.append((9 * HOUR_S, partial(self._close_month, slug, date)))
         if date % 100 == GRANT_DAY and day > STARTED:
             events.append((11 * HOUR_S + 3, partial(self._grant, slug)))
         if date % 100 == PAY_DAY and day > STARTED:
@@ -166,7 +193,9 @@ class Year:
         if not is_banking_day(date):
             return events
         events.append((12 * HOUR_S + 11, partial(self._go_to_the_bank, slug, date)))
-        events.append((15 * HOUR_S + 13, partial(self._pay_out, slug, day)))
+        events.append((15 * HOUR_S + 13, partial(self._pay_out, slug, date)))
+        if from_days(to_days(date) + 7) // 100 != date // 100 and weekday == FRIDAY:
+            events.append((12 * HOUR_S + 13, partial(self._take_costs, slug)))
         if weekday == FRIDAY:
             events.append((16 * HOUR_S + 17, partial(self._redeem, slug)))
         booked: list[Order] = []
@@ -202,6 +231,11 @@ class Year:
         """Tell the payout desk what was asked."""
         wijk = {posting.wijk for posting in outcome.postings}
         for notice in outcome.notices:
+            if notice.name == "coin.Held":
+                hold, _, to, cents, *_ = decode(list[Any], notice.values)
+                (slug,) = wijk
+                shop = next(one for one in self._homes[slug]["BUSINESS"] if one.account == to)
+                self._held.append((slug, hold, cents, shop))
             if notice.name == "coin.RedeemRequested":
                 request, account, cents, _ = decode(list[Any], notice.values)
                 (slug,) = wijk if len(wijk) == 1 else {outcome.postings[-1].wijk}
@@ -258,6 +292,11 @@ class Year:
     def _allow(self, slug: str) -> list[Order]:
         return [self._as_office("board", slug, SetMinter(f"{slug}:EUR", ALLOWANCE_CENTS))]
 
+    def _close_month(self, slug: str, date: int) -> list[Order]:
+        """Anybody may close the figures of the month before (economy S2)."""
+        closer = self._homes[slug]["PERSON"][0]
+        return [Order(closer.account, {0: closer.seed}, ClosePeriod(slug, date // 100 - 1))]
+
     def _grant(self, slug: str) -> list[Order]:
         """The wijk fund gives to an association, on the founding decision."""
         board, _ = self._offices[f"board {slug}"]
@@ -284,9 +323,30 @@ class Year:
             treasury.receive_lost(self._rng.choice(home["PERSON"]).account, 3_333)
         return []
 
-    def _pay_out(self, slug: str, day: int) -> list[Order]:
-        batches = self._treasuries[slug].make_batches(self._rng, sends_back=day in SENT_BACK_DAYS)
-        return [self._as_office("board", slug, call) for call in batches]
+    def _take_costs(self, slug: str) -> list[Order]:
+        self._treasuries[slug].pay_costs()
+        return []
+
+    def _pay_out(self, slug: str, date: int) -> list[Order]:
+        sends_back = date % 10_000 in SENT_BACK_DAYS
+        day = write_iso_date(date)
+        batches = self._treasuries[slug].make_batches(self._rng, day, sends_back=sends_back)
+        self.payouts += [file for _, file in batches]
+        return [self._as_office("board", slug, call) for call, _ in batches]
+
+    def _freeze(self, slug: str, date: int) -> list[Order]:
+        """Two seats freeze the account of a person, which tries to pay and may redeem (C19)."""
+        one = self._homes[slug]["PERSON"][1]
+        until = to_days(date) * DAY_S + FREEZE_S
+        payout = sha256(b"payout" + one.account)
+        last = from_days(to_days(date) + FREEZE_S // DAY_S)
+        self._treasuries[slug].note_freeze(one.account, write_iso_date(last))
+        shop = self._homes[slug]["BUSINESS"][0]
+        return [
+            self._as_office("board", slug, FreezeCall(one.account, 1, "FRAUD-REPORT", until, None)),
+            Order(one.account, {0: one.seed}, Transfer((Leg(shop.account, 1, None, None),), None)),
+            Order(one.account, {0: one.seed}, RedeemRequest(1, payout)),
+        ]
 
     def _attest(self, slug: str, date: int, booked: list[Order]) -> list[Order]:
         """Attest the bank's day; what follows from it is put in `booked`, for the next block."""
@@ -300,7 +360,7 @@ class Year:
         wish = draw_payment(self._rng, self._homes, slug)
         payer, payee, cents = wish.payer, wish.payee, wish.cents
         here = payer.wijk == payee.wijk
-        bold = self._rng.randrange(200) == 0  # who does not look at the balance first
+        bold = self._rng.randrange(40) == 0  # who does not look at the balance first
         left = self._balance(payer.wijk, MEMBER, payer.account) - self._spent[payer.account]
         if cents > left and not bold:
             cents = min(cents, left // 2)
@@ -332,6 +392,29 @@ class Year:
                 tag = Tag("WORK", None, None, 0)
                 legs = tuple(Leg(worker.account, wage, tag, None) for worker in workers)
                 orders.append(Order(shop.account, {0: shop.seed}, Transfer(legs, None)))
+        return orders
+
+    def _hold(self, slug: str) -> list[Order]:
+        """Somebody orders at a shop: the money is set aside until it delivers (economy C10)."""
+        orders = []
+        for one in self._homes[slug]["PERSON"][:4]:
+            if self._balance(slug, MEMBER, one.account) >= HOLD_CENTS:
+                shop = self._rng.choice(self._homes[slug]["BUSINESS"])
+                call = HoldCall(shop.account, HOLD_CENTS, HOLD_S, None, None)
+                orders.append(Order(one.account, {0: one.seed}, call))
+        return orders
+
+    def _settle_holds(self, slug: str) -> list[Order]:
+        """Most shops deliver, some a part; one calls it off, and one forgets: the hold expires."""
+        orders: list[Order] = []
+        for place, hold, cents, shop in [row for row in self._held if row[0] == slug]:
+            self._held.remove((place, hold, cents, shop))
+            what = self._rng.randrange(8)
+            if what == 0:
+                orders.append(Order(shop.account, {0: shop.seed}, Void(hold)))
+            elif what > 1:
+                part = PostPart(hold, cents if what > 2 else cents // 2)  # noqa: PLR2004
+                orders.append(Order(shop.account, {0: shop.seed}, Post((part,), None)))
         return orders
 
     def _redeem(self, slug: str) -> list[Order]:

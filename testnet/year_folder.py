@@ -15,7 +15,7 @@ from testnet.year import Played, Year
 from testnet.year_plan import Size, plan_year
 from wallet.files import make_folder, write_new
 
-BANK_FOLDER = "bank"
+BANK_FOLDER, PAYOUT_FOLDER = "bank", "payouts"
 
 
 def create_year(
@@ -47,6 +47,9 @@ def create_year(
             head.close()
     finally:
         store.close()
+    make_folder(folder / PAYOUT_FOLDER)
+    for number, data in enumerate(year.payouts, start=1):
+        write_new(folder / PAYOUT_FOLDER / f"pain001-{number:04d}.xml", data)
     make_folder(folder / BANK_FOLDER)
     files = []
     for name, data in year.files.items():

@@ -3,20 +3,22 @@
 They know what the chain does not: whose deposit reference it is, and where a payout went.
 """
 
-from base64 import b32encode
 from random import Random
 from typing import Any
 
 import msgspec
 
 from bank.camt053 import parse
+from bank.pain001 import Debtor, Payout, end_to_end_id, write_payouts
 from bank.reference import reference
 from chain.crypto import sha256
-from contracts.coin import BATCH_REQUESTS_MAX, Mint, PayoutBatch, RedeemPaid
-from testnet.bank_books import Movement, ReserveBank, write_document
+from contracts.coin import BATCH_REQUESTS_MAX, BankEntryCall, Mint, PayoutBatch, RedeemPaid
+from testnet.bank_books import Movement, ReserveBank, make_iban, write_document
 from wallet.bank_evidence import statement_calls
 
 UNKNOWN_TEXT = "voor mijn wijkmunt"  # what a payer writes who lost the reference
+COSTS_TEXT, GIFT_TEXT = "kosten betalingsverkeer", "bijdrage in de kosten"
+COSTS_CENTS = 250  # of the bank, a month; the association gives as much
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -29,7 +31,7 @@ class Request(msgspec.Struct, frozen=True):
     @property
     def end_to_end(self) -> str:
         """The EndToEndId of its payout (economy C14)."""
-        return "W" + b32encode(self.id[:16]).decode().rstrip("=")
+        return end_to_end_id(self.id)
 
 
 class Treasury:
@@ -42,6 +44,7 @@ class Treasury:
         self._statements: list[str] = []  # of the month
         self._by_reference: dict[str, bytes] = {}
         self._waiting: list[Request] = []  # asked, in no batch yet
+        self._frozen: dict[bytes, str] = {}  # account -> last day, YYYY-MM-DD
         self._under_way: dict[str, Request] = {}  # in a batch, by EndToEndId
         self._sent_back: dict[str, Request] = {}
         self._lost: list[tuple[int, bytes, bytes, int]] = []  # until, account, entry id, cents
@@ -62,22 +65,43 @@ class Treasury:
         self._owners.append(account)
         self._bank.receive(Movement(cents, "Inwoner", text=UNKNOWN_TEXT))
 
+    def pay_costs(self) -> None:
+        """The bank takes its monthly costs; the association has just given them (C17)."""
+        self._bank.receive(Movement(COSTS_CENTS, "Vereniging", text=GIFT_TEXT))
+        self._bank.pay(Movement(COSTS_CENTS, "Bank", text=COSTS_TEXT))
+
+    def note_freeze(self, account: bytes, last_day: str) -> None:
+        """Payouts of an account wait until it is free again, YYYY-MM-DD (C19)."""
+        self._frozen[account] = last_day
+
     def note_request(self, request: Request) -> None:
         """A redemption was asked."""
         self._waiting.append(request)
 
-    def make_batches(self, rng: Random, *, sends_back: bool) -> list[PayoutBatch]:
-        """Return calls that pay all that waits; the bank books each batch as one entry.
+    def make_batches(
+        self, rng: Random, day: str, *, sends_back: bool
+    ) -> list[tuple[PayoutBatch, bytes]]:
+        """Return calls that pay all that waits, each with its pain.001 file, on `day` YYYY-MM-DD.
+
+        The bank books each batch as one entry.
 
         `sends_back`: the account of one payee is closed, so that money comes back tomorrow (C16).
         """
-        calls = []
-        while self._waiting:
-            requests = self._waiting[:BATCH_REQUESTS_MAX]
-            del self._waiting[:BATCH_REQUESTS_MAX]
+        calls: list[tuple[PayoutBatch, bytes]] = []
+        ready = [one for one in self._waiting if self._frozen.get(one.account, "") < day]
+        self._waiting = [one for one in self._waiting if one not in ready]
+        while ready:
+            requests = ready[:BATCH_REQUESTS_MAX]
+            del ready[:BATCH_REQUESTS_MAX]
             total = sum(request.cents for request in requests)
-            file = sha256(b"".join(request.end_to_end.encode() for request in requests))
-            calls.append(PayoutBatch(tuple(one.id for one in requests), file, total, None))
+            file = write_payouts(
+                [self._make_payout(one) for one in requests],
+                Debtor(iban=self._bank.iban, name=f"Stichting {self.wijk}"),
+                pay_on=day,
+                made_at=f"{day}T15:00:00",
+            )
+            call = PayoutBatch(tuple(one.id for one in requests), sha256(file), total, None)
+            calls.append((call, file))
             self._under_way |= {request.end_to_end: request for request in requests}
             paid = [
                 Movement(one.cents, "Ondernemer", end_to_end=one.end_to_end) for one in requests
@@ -98,10 +122,15 @@ class Treasury:
         self._statements.append(statement)
         (read,) = parse(write_document("M1", [statement], date), self._reserve)
         paid: list[Any] = []
+        costs: list[Any] = []
         booked: list[Any] = []
         for entry in read.entries:
             account = self._by_reference.get(entry.reference)
-            if entry.side == "D":
+            if entry.remittance == GIFT_TEXT:
+                paid.append(BankEntryCall(entry.entry_id, "CONTRIBUTION", None, None))
+            elif entry.remittance == COSTS_TEXT:
+                costs.append(BankEntryCall(entry.entry_id, "CHARGE", None, None))
+            elif entry.side == "D":
                 request = self._under_way.pop(entry.end_to_end)
                 paid.append(RedeemPaid(request.id, entry.entry_id))
                 if entry.end_to_end in self._sent_back:
@@ -118,7 +147,14 @@ class Treasury:
         found = [row for row in self._lost if row[0] <= date]
         self._lost = [row for row in self._lost if row not in found]
         booked += [Mint(entry, owner, cents, "DEPOSIT", None) for _, owner, entry, cents in found]
-        return list(statement_calls(read, self._reserve)), paid + booked
+        return list(statement_calls(read, self._reserve)), paid + costs + booked
+
+    @staticmethod
+    def _make_payout(request: Request) -> Payout:
+        """What the vault of the payout desk says of who asked (economy C13)."""
+        number = int.from_bytes(request.account[:4], "big")
+        iban = make_iban("WIJK", number)
+        return Payout(request=request.id, iban=iban, name="Ondernemer", cents=request.cents)
 
     def take_file(self, name: str, date: int) -> bytes:
         """Return the bank's file of the statements since the last one."""

@@ -51,6 +51,7 @@ class MadeYear(NamedTuple):
     store: Recorder
     played: Played
     files: dict[str, bytes]
+    payouts: list[bytes]
 
     def raws(self) -> list[RawBlock]:
         tip = self.store.tip.height
@@ -95,7 +96,7 @@ def play(size: Size, secret: bytes = b"7") -> MadeYear:
     create_chain(memory, genesis)
     store = Recorder(memory)
     year = Year(plan, size, genesis, store)
-    return MadeYear(plan, genesis, store, year.play(), year.files)
+    return MadeYear(plan, genesis, store, year.play(), year.files, year.payouts)
 
 
 @cache

@@ -26,8 +26,9 @@ from chain.books import (
 from chain.codec import Cents, Digest, Record, Uint
 from chain.contract import Context, require_amount
 from chain.errors import Code, Reject, require
-from chain.keyspaces import BOARD, TABLES
+from chain.keyspaces import BOARD
 from chain.records import Tag
+from chain.stats import Buyer, count_payment, is_closed
 from chain.text_rules import is_code
 
 MONEY, TAG = "MONEY", "TAG"
@@ -64,8 +65,8 @@ def correct(ctx: Context, call: Correct) -> None:
     held = [get_balance(ctx.state, one.denom, one.klass, one.id) for one in (payee, payer)]
     most = held[0] if call.kind == MONEY else max(held)
     require(most >= call.cents, Code.COIN_LOW_BALANCE, balance_cents=most, amount_cents=call.cents)
-    closed = TABLES.get(ctx.state, payee.account.wijk, paid.date // 100)
-    require(closed is None, Code.COIN_CLOSED_PERIOD)
+    closed = is_closed(ctx.state, payee.account.wijk, paid.date)
+    require(not closed, Code.COIN_CLOSED_PERIOD)
     party = payee if call.kind == MONEY else payer
     require(ctx.sender == party.id, Code.COIN_NOT_PARTY)
     check_not_frozen(ctx, payee.id, payee.account)
@@ -90,6 +91,7 @@ def _give_back(ctx: Context, call: Correct, paid: Payment, payer: Payee, payee: 
     tag = msgspec.structs.replace(paid.tag, vat=vat)
     cited = call.transaction_id
     credit_payee(ctx, payee.place, payer, call.cents, excess, tag=tag, corrects=cited)
+    _count(ctx, call, paid, payer, payee, tag, -1)
 
 
 def _tag_anew(
@@ -105,3 +107,20 @@ def _tag_anew(
     book(ctx, wijk_id, paid.denom, back[1], back[0], cents, tag=call.tag)
     if not payee_first:
         book(ctx, wijk_id, paid.denom, *back, cents, tag=paid.tag, corrects=cited)
+    vat = paid.tag.vat * cents // paid.cents  # what refunds have left of it
+    _count(ctx, call, paid, payer, payee, msgspec.structs.replace(paid.tag, vat=vat), -1)
+    _count(ctx, call, paid, payer, payee, call.tag, 1)
+
+
+def _count(
+    ctx: Context,
+    call: Correct,
+    paid: Payment,
+    payer: Payee,
+    payee: Payee,
+    tag: Tag | None,
+    sign: int,
+) -> None:
+    """economy S2: a correction changes the month of its original, which is open."""
+    buyer, cents = Buyer(payer.account.wijk, payer.account.kind), sign * call.cents
+    count_payment(ctx.state, paid.date, buyer, payee.account, payee.member, cents, tag)

@@ -33,6 +33,7 @@ from chain.errors import Code, Reject, require
 from chain.keyspaces import BOARD, EXPIRED, HOLDS, OPEN, POSTED, VOIDED, Hold
 from chain.params import DAY_S
 from chain.records import Tag
+from chain.stats import Buyer, count_payment
 
 SWEPT_MAX = 500  # economy C10: what one block looks at, so that its time stays bounded
 RATE_MAX = 10**12  # twelve digits: more than any quoted rate of exchange has
@@ -148,6 +149,9 @@ def post(ctx: Context, call: Post) -> None:
         ctx.emit("coin.Posted", part.hold, one.to, part.cents, rest)
         note_payment(ctx, one.payer, payee, part.cents, one.tag)
         credit_payee(ctx, held, payee, part.cents, excess, tag=one.tag)
+        buyer = Buyer(payee.account.wijk, get_account(ctx, one.payer).kind)
+        date = ctx.clock.book_date
+        count_payment(ctx.state, date, buyer, payee.account, payee.member, part.cents, one.tag)
     if call.exchange is not None:
         rate = call.exchange
         ctx.emit("coin.Exchanged", holds[0].link, rate.numerator, rate.denominator, rate.quoted_at)

@@ -21,6 +21,7 @@ from chain.contract import Context, require_amount
 from chain.errors import Code, Reject, require
 from chain.keyspaces import BOARD, DECISIONS, SPENT
 from chain.records import Tag
+from chain.stats import Buyer, count_payment
 
 LEGS_MAX = 64  # economy section 4: the net pay of a small firm in one transaction
 
@@ -67,10 +68,12 @@ def transfer(ctx: Context, call: Transfer) -> None:
 
     if call.basis is not None:
         SPENT.put(ctx.state, spent, call.basis)
-    source = payer.place
+    source, date = payer.place, ctx.clock.book_date
+    buyer = Buyer(ctx.wijk_id, payer.account.kind)
     for leg, payee, excess in zip(call.legs, payees, excesses, strict=True):
         note_payment(ctx, payer.id, payee, leg.cents, leg.tag)
         credit_payee(ctx, source, payee, leg.cents, excess, tag=leg.tag, decision=call.basis)
+        count_payment(ctx.state, date, buyer, payee.account, payee.member, leg.cents, leg.tag)
     ctx.emit("coin.Transferred", ctx.sender, total, len(call.legs))
 
 

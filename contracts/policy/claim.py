@@ -28,6 +28,7 @@ from chain.crypto import verify
 from chain.errors import Code, Reject, require
 from chain.keyspaces import BOARD, WIJKEN
 from chain.records import Tag
+from chain.stats import POOL_BUYER, Buyer, count_payment
 from chain.text_rules import is_code
 from contracts.policies import Policy, get_guard, get_pool, get_shape
 from contracts.policies.frame import (
@@ -276,6 +277,18 @@ def _book(
             over = excess if rest == 0 else 0
             debit = sources[source][0]
             credit_payee(ctx, debit, payee, cents, over, tag=part, policy=policy_id)
+            _count(ctx, debit, payee, cents, part)
+
+
+def _count(ctx: Context, debit: Place, payee: Payee, cents: int, tag: Tag | None) -> None:
+    """economy S5: what a pool pays a shop is bought for residents; the rest is the payer's own."""
+    klass, owner = debit
+    kind = POOL_BUYER
+    if klass != POOL:
+        assert isinstance(owner, bytes), "an account pays the rest"
+        kind = get_account(ctx, owner).kind
+    buyer, date = Buyer(payee.account.wijk, kind), ctx.clock.book_date
+    count_payment(ctx.state, date, buyer, payee.account, payee.member, cents, tag)
 
 
 def _give_back(ctx: Context, policy_id: bytes, policy: Policy, payout: Payout) -> None:

@@ -15,12 +15,15 @@ from typing import Any, NamedTuple
 
 import msgpack  # type: ignore[import-untyped]
 
+from tests.audit.second_stats import Figures
 from tests.audit.second_trie import Trie
 
 Place = tuple[str, str, bytes]  # denomination, class, owner
 DEBIT = ("1", "6F", "9")
 OWED_BY_WIJK = ("2", "3", "4", "5", "7")
-TREASURERS = ("coin.statement", "coin.mint", "coin.payout_batch", "coin.redeem_paid")
+TREASURERS = (
+    *("coin.statement", "coin.bank_entry", "coin.mint", "coin.payout_batch", "coin.redeem_paid"),
+)
 NO_LIMIT = 10**13
 
 
@@ -36,6 +39,14 @@ class Request(NamedTuple):
     denom: str
     account: bytes
     cents: int
+
+
+class Hold(NamedTuple):
+    payer: bytes
+    to: bytes
+    cents: int
+    expires: int
+    tag: Any
 
 
 class Auditor:
@@ -61,9 +72,11 @@ class Auditor:
         self.pages: dict[bytes, list[Any]] = {}  # statements whose pages are still coming
         self.requests: dict[bytes, Request] = {}
         self.returned: set[bytes] = set()
+        self.holds: dict[bytes, Hold] = {}  # open ones
         self.spent: Counter[bytes] = Counter()
         self.corrected: Counter[tuple[bytes, str]] = Counter()
         self.moved: dict[bytes, Counter[str]] = {}  # transaction -> denomination -> debits
+        self.figures = Figures()
         self.lines: Counter[str] = Counter()  # I16, per wijk
         self.debits: Counter[str] = Counter()
         self.credits: Counter[str] = Counter()
@@ -91,12 +104,19 @@ class Auditor:
         envelopes: Iterable[bytes],
         outcomes: list[Any],
         changes: Mapping[bytes, bytes | None],
+        start: list[Any],
     ) -> set[str]:
-        """Judge a block: its outcomes as the node keeps them, and what it wrote."""
+        """Judge a block: its outcomes as the node keeps them, what it wrote, and what ended by
+        itself as it began.
+        """
         found: set[str] = set()
         fields = msgpack.unpackb(header)
         self.time_s = fields[6] // 1000
         touched: set[Place] = set()
+        self.closing_now: list[tuple[str, int]] = []
+        ended = [row for _, _, _, _, postings, _ in start for row in postings]
+        found |= self._post(ended, self._sweep())
+        touched |= {(row[2], row[3], row[4]) for row in ended}
         for envelope, outcome in zip(envelopes, outcomes, strict=True):
             _, tx, code, _, postings, _ = outcome
             if sha256(envelope).digest() != tx:
@@ -115,6 +135,10 @@ class Auditor:
         found |= self._compare(touched, changes)
         found |= self._weigh({denom for denom, _, _ in touched})
         found |= self._follow_bank(changes)
+        for wijk, month in self.closing_now:
+            ((_, *table),) = self._get("table", wijk, month)
+            if table != self.figures.close(wijk, month):
+                found.add("S2")
         return found
 
     # ------------------------------------------------------------------ what a call must move
@@ -135,12 +159,14 @@ class Auditor:
             total = sum(cents for _, cents, _, _ in legs)
             moves[self._place(sender)] -= total
             ids = self._ids(tx)
-            for to, cents, _, _ in legs:
+            for to, cents, tag, _ in legs:
                 self._receive(moves, to, cents, ids)
+                self._count(sender, to, cents, tag)
             if self._class(sender) == "7":
                 found |= self._spend(basis, sender, total)
         elif name == "trade.pay":
-            to, cents, _, _ = fields
+            to, cents, tag, _ = fields
+            self._count(sender, to, cents, tag)
             payer, payee = self._wijk(sender), self._wijk(to)
             moves[self._place(sender)] -= cents
             moves[self.denoms[payer], "6T", payee.encode()] += cents
@@ -164,7 +190,66 @@ class Auditor:
             self.paid_out[asked.denom] += asked.cents
         elif name == "coin.statement":
             found |= self._attest(fields)
+        elif name == "coin.bank_entry":
+            found |= self._book_entry(moves, tx, sender, fields)
+        elif name == "coin.hold":
+            to, cents, timeout, _, tag = fields
+            moves[self._place(sender)] -= cents
+            moves[self._place(sender)[0], "5", sender] += cents
+            self.holds[tx] = Hold(sender, to, cents, self.time_s + timeout, tag)
+        elif name == "coin.post":
+            ids = self._ids(tx)
+            for hold_id, cents in fields[0]:
+                held = self.holds.pop(hold_id, None)
+                if held is None or cents > held.cents or self.time_s >= held.expires:
+                    return moves, found | {"I8"}
+                moves[self._place(held.payer)[0], "5", held.payer] -= held.cents
+                moves[self._place(held.payer)] += held.cents - cents
+                self._receive(moves, held.to, cents, ids)
+                self._count(held.payer, held.to, cents, held.tag)
+        elif name == "coin.void":
+            held = self.holds.pop(fields[0], None)
+            if held is None:
+                return moves, found | {"I8"}
+            self._return(moves, held)
+        elif name == "stats.close_period":
+            self.closing_now.append(tuple(fields))
         return moves, found  # any other call moves nothing, and `_post` says so if it does
+
+    def _book_entry(
+        self, moves: Counter[Place], tx: bytes, sender: bytes, fields: list[Any]
+    ) -> set[str]:
+        """economy C17: costs and income of the issuing book."""
+        entry_id, kind, pair, _ = fields
+        entry = self.entries.get(entry_id)
+        if entry is None or pair is not None or entry_id in self.used:
+            return {"I6"}  # no pact of the year is prefunded
+        self.used[entry_id] = tx
+        wijk = self._wijk(sender)
+        denom = self.denoms[wijk]
+        income = kind in ("INTEREST", "CONTRIBUTION")
+        moves[denom, "1", entry.reserve] += entry.cents if income else -entry.cents
+        moves[denom, "8" if income else "9", wijk.encode()] += entry.cents
+        return set() if (entry.side == "C") == income else {"I6"}
+
+    def _sweep(self) -> Counter[Place]:
+        """I8, C10: at the start of a block, expired holds return, the oldest five hundred."""
+        moves: Counter[Place] = Counter()
+        due = sorted((held.expires, hold_id) for hold_id, held in self.holds.items())
+        for _, hold_id in [row for row in due if row[0] <= self.time_s][:500]:
+            self._return(moves, self.holds.pop(hold_id))
+        return moves
+
+    def _return(self, moves: Counter[Place], held: Hold) -> None:
+        moves[self._place(held.payer)[0], "5", held.payer] -= held.cents
+        moves[self._place(held.payer)] += held.cents
+
+    def _count(self, payer: bytes, payee: bytes, cents: int, tag: Any) -> None:
+        """economy S1 to S5: what kind of accounts they are, and what the payee sells."""
+        member = self._get("member", payee)
+        made = None if member is None else member[10]
+        (kind, wijk), (other, there) = (self._get("account", one)[:2] for one in (payer, payee))
+        self.figures.pay(self.time_s, (wijk, kind), (there, other, made), cents, tag)
 
     def _mint(self, moves: Counter[Place], tx: bytes, fields: list[Any]) -> set[str]:
         entry_id, to, cents, cause, request = fields
@@ -325,7 +410,12 @@ class Auditor:
             coming, going = self.came_in[denom], self.went_out[denom]
             if outstanding != self.minted[denom] - self.paid_out[denom] + coming - going:
                 found.add("I5")
-            if sums["5"]:
+            held = sum(
+                hold.cents
+                for hold in self.holds.values()
+                if self.denoms[self._wijk(hold.payer)] == denom
+            )
+            if sums["5"] != held:
                 found.add("I8")
             if sums["4"]:
                 found.add("I10")
@@ -452,12 +542,15 @@ def judge(
     genesis: bytes,
     state: Mapping[bytes, bytes],
     opening: list[Any],
-    blocks: Iterable[tuple[bytes, tuple[bytes, ...], list[Any], Mapping[bytes, bytes | None]]],
+    blocks: Iterable[Any],
 ) -> tuple[Auditor, dict[str, list[int]]]:
-    """Return the auditor after the last block, and the heights at which an invariant broke."""
+    """Return the auditor after the last block, and the heights at which an invariant broke.
+
+    Of a block: header, envelopes, outcomes, what it wrote, and what ended as it began.
+    """
     auditor = Auditor(genesis, state, opening)
     found: dict[str, list[int]] = defaultdict(list)
     collect(found, 0, auditor.found)
-    for height, (header, envelopes, outcomes, changes) in enumerate(blocks, start=1):
-        collect(found, height, auditor.add(header, envelopes, outcomes, changes))
+    for height, block in enumerate(blocks, start=1):
+        collect(found, height, auditor.add(*block))
     return auditor, dict(found)

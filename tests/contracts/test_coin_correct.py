@@ -4,12 +4,12 @@ import msgspec
 import pytest
 
 from chain.books import PAYMENTS, Payment
-from chain.codec import encode
 from chain.errors import Code
 from chain.genesis import founding_decision_id
-from chain.keyspaces import ACCOUNTS, FREEZES, SUSPENDED, TABLES, Freeze
+from chain.keyspaces import ACCOUNTS, FREEZES, SUSPENDED, Freeze
 from chain.records import Outcome, Tag
 from chain.state import State
+from chain.stats import TABLES, Table
 from contracts.coin import Correct, HoldCall, Leg, Post, PostPart, RedeemRequest, Transfer
 from tests.contracts.desk import (
     FIN,
@@ -126,7 +126,7 @@ def test_coin_correct_refuses_in_the_order_of_the_catalogue(ledger: Ledger) -> N
     assert_refused(correct(ledger, tx_id, 1_001, by="dirk"), Code.COIN_EXCEEDS)
     refused = correct(ledger, tx_id, 301, by="dirk")
     assert_refused(refused, Code.COIN_LOW_BALANCE, balance_cents=300)
-    put(ledger, TABLES, msgspec.Raw(encode([1])), "delfshaven", 202_601)
+    put(ledger, TABLES, (Table(1, bytes(32), bytes(32), ()),), "delfshaven", 202_601)
     assert_refused(correct(ledger, tx_id, 300, by="dirk"), Code.COIN_CLOSED_PERIOD)
     put(ledger, TABLES, None, "delfshaven", 202_601)
     for name in ("dirk", "anna"):

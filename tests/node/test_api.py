@@ -23,6 +23,7 @@ from chain.policy import read_policy
 from chain.proof import verify_consistency_proof, verify_receipt, verify_state_proof
 from chain.records import Header, block_id
 from contracts.coin import Leg, Transfer
+from contracts.stats import ClosePeriod
 from node import api_read, api_submit
 from node.chainstore import STATE
 from node.client import Client, ClientProblem, Event
@@ -283,6 +284,21 @@ async def test_a_check_tells_the_effects_and_keeps_nothing(live: Live, anna: Pay
     assert (poor["allowed"], poor["problem"]["code"]) == (False, "WIJK-2104")
     with pytest.raises(ClientProblem):
         await ask(live.client.tx, sha256(envelope).hexdigest())
+
+
+@pytest.mark.asyncio
+async def test_a_month_that_is_not_over_is_not_closed(live: Live, anna: Payer) -> None:
+    """The sentence says what is asked, and the refusal from when on it can be (economy S2)."""
+    envelope = anna.sign(ClosePeriod("delfshaven", 209_912), expires=soon())
+
+    answer = await ask(live.client.check, envelope)
+
+    assert answer["preview"] == {
+        "nl": "De cijfers van delfshaven over 2099-12 afsluiten.",
+        "en": "Close the figures of delfshaven for 2099-12.",
+    }
+    assert answer["problem"]["code"] == "WIJK-2751"
+    assert answer["problem"]["params"]["from_at"] == "2100-01-09T23:00:00.000Z"
 
 
 @pytest.mark.asyncio

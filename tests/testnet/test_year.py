@@ -3,8 +3,10 @@
 import json
 import re
 from collections import Counter, defaultdict
+from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
 import pytest
@@ -19,6 +21,7 @@ from chain.dates import compute_book_date, is_banking_day, is_date
 from chain.records import Header
 from cli import wijk
 from testnet.year_plan import SIZES, YEAR
+from tests.bank.test_pain001 import read as read_valid
 from tests.made_year import MadeYear, play, small_year
 
 FORTNIGHT = replace(SIZES["small"], days=14)
@@ -79,7 +82,12 @@ def test_it_holds_what_happens_in_a_wijk(year: MadeYear) -> None:
         if is_date(date := YEAR * 10_000 + 100 * month + day)
     )
     assert refused[2104] > 0  # somebody did not look at the balance
-    assert set(refused) == {0, 2104}
+    assert refused[2102] >= 2  # and one of each wijk was frozen
+    assert set(refused) == {0, 2102, 2104}
+    assert {"coin.Held", "coin.Posted", "coin.Voided", "coin.Frozen"} <= set(done)
+    assert done["coin.BankEntryBooked"] == 2 * 2 * 11  # a contribution and costs, most months
+    ended = sum(len(year.store.start(height)) for height in range(1, year.store.tip.height + 1))
+    assert ended > 0  # holds that ran out
     assert {SALE, "WORK", "GRANT", "FIN", "-"} <= set(flows)
 
 
@@ -108,6 +116,20 @@ def test_the_statements_of_the_bank_follow_each_other(year: MadeYear) -> None:
         for before, after in pairwise(days):
             assert (after.opening, after.sequence) == (before.closing, (before.sequence or 0) + 1)
             assert after.date > before.date
+
+
+def test_every_payout_file_is_that_of_its_batch_and_valid(year: MadeYear) -> None:
+    """economy C14: the chain holds the SHA-256 of each pain.001, and the schema takes it."""
+    assert len(year.payouts) > 80
+    for file in year.payouts:
+        read_valid(file)
+    batched = set()
+    for height in range(1, year.store.tip.height + 1):
+        for outcome in year.store.outcomes(height):
+            for notice in outcome.notices:
+                if notice.name == "coin.PayoutBatched":
+                    batched.add(decode(list[Any], notice.values)[3])
+    assert batched == {sha256(file).digest() for file in year.payouts}
 
 
 def test_no_person_stands_on_the_chain(year: MadeYear) -> None:

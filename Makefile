@@ -119,9 +119,10 @@ endif
 # neither, so they come from Debian: without root they are unpacked into .venv. Elsewhere install them
 # yourself; the test that needs one says so.
 .venv/.judges: .venv/.made Makefile
-	@command -v hledger >/dev/null || $(MAKE) --no-print-directory unpack-hledger || \
+	@command -v hledger >/dev/null || test -x .venv/hledger/usr/bin/hledger || $(MAKE) --no-print-directory unpack-hledger || \
 	echo "hledger: not found, and apt-get cannot fetch it" >&2
-	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
+	@command -v initdb >/dev/null || \
+	ls /usr/lib/postgresql/*/bin/initdb .venv/postgresql/usr/lib/postgresql/*/bin/initdb 2>/dev/null | grep -q . || \
 	$(MAKE) --no-print-directory unpack-postgresql || \
 	echo "PostgreSQL: not found, and apt-get cannot fetch it" >&2
 	@touch $@
@@ -132,11 +133,11 @@ unpack-hledger:
 	{ apt-get -qq update && apt-get -qq download hledger; }; } && dpkg-deb -x hledger_*.deb .
 
 # With what it needs and this machine lacks: apt-get says what it would install.
-POSTGRESQL ?= $$(apt-get -s install --no-install-recommends postgresql | sed -n 's/^Inst \([^ ]*\).*/\1/p')
+POSTGRESQL ?= $$(apt-get -s install --no-install-recommends postgresql 2>/dev/null | sed -n 's/^Inst \([^ ]*\).*/\1/p')
+FETCH_POSTGRESQL := { names="$(POSTGRESQL)"; test -n "$$names" && apt-get -qq download $$names; }
 unpack-postgresql:
 	@rm -rf .venv/postgresql && mkdir -p .venv/postgresql
-	cd .venv/postgresql && { apt-get -qq download $(POSTGRESQL) 2>/dev/null || \
-	{ apt-get -qq update && apt-get -qq download $(POSTGRESQL); }; } && \
+	cd .venv/postgresql && { $(FETCH_POSTGRESQL) 2>/dev/null || { apt-get -qq update && $(FETCH_POSTGRESQL); }; } && \
 	for package in *.deb; do dpkg-deb -x "$$package" . || exit 1; done && ls usr/lib/postgresql/*/bin/initdb
 
 # Locks are made on the oldest Python, so that backports are in them, and without this machine's

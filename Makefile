@@ -20,7 +20,7 @@
 
 SHELL := /bin/sh
 .NOTPARALLEL:
-.PHONY: run test check fmt sim soak powercut flood growth drills bench year curves stories cov lock clean remake unpack-hledger
+.PHONY: run test check fmt sim soak powercut flood growth drills bench year curves stories cov lock clean remake unpack-hledger unpack-postgresql
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
@@ -115,17 +115,30 @@ endif
 	$(PIP) $(FROM_LOCK) requirements-dev.lock
 	@touch $@
 
-# hledger judges the exported books (economy X2). PyPI has none, so it comes from Debian: without root
-# it is unpacked into .venv. Elsewhere install it yourself; the test that needs it says so.
-.venv/.judges: .venv/.made
-	@command -v hledger >/dev/null || $(MAKE) --no-print-directory unpack-hledger || \
+# hledger judges the exported books (economy X2), PostgreSQL holds an index (architecture 5). PyPI has
+# neither, so they come from Debian: without root they are unpacked into .venv. Elsewhere install them
+# yourself; the test that needs one says so.
+.venv/.judges: .venv/.made Makefile
+	@command -v hledger >/dev/null || test -x .venv/hledger/usr/bin/hledger || $(MAKE) --no-print-directory unpack-hledger || \
 	echo "hledger: not found, and apt-get cannot fetch it" >&2
+	@command -v initdb >/dev/null || \
+	ls /usr/lib/postgresql/*/bin/initdb .venv/postgresql/usr/lib/postgresql/*/bin/initdb 2>/dev/null | grep -q . || \
+	$(MAKE) --no-print-directory unpack-postgresql || \
+	echo "PostgreSQL: not found, and apt-get cannot fetch it" >&2
 	@touch $@
 
 unpack-hledger:
 	@rm -rf .venv/hledger && mkdir -p .venv/hledger
 	cd .venv/hledger && { apt-get -qq download hledger 2>/dev/null || \
 	{ apt-get -qq update && apt-get -qq download hledger; }; } && dpkg-deb -x hledger_*.deb .
+
+# With what it needs and this machine lacks: apt-get says what it would install.
+POSTGRESQL ?= $$(apt-get -s install --no-install-recommends postgresql 2>/dev/null | sed -n 's/^Inst \([^ ]*\).*/\1/p')
+FETCH_POSTGRESQL := { names="$(POSTGRESQL)"; test -n "$$names" && apt-get -qq download $$names; }
+unpack-postgresql:
+	@rm -rf .venv/postgresql && mkdir -p .venv/postgresql
+	cd .venv/postgresql && { $(FETCH_POSTGRESQL) 2>/dev/null || { apt-get -qq update && $(FETCH_POSTGRESQL); }; } && \
+	for package in *.deb; do dpkg-deb -x "$$package" . || exit 1; done && ls usr/lib/postgresql/*/bin/initdb
 
 # Locks are made on the oldest Python, so that backports are in them, and without this machine's
 # pip settings. Hashes of all wheels of a version are listed, so other platforms install too.

@@ -43,6 +43,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "policy": ("wallet.commands_policy", "Potjes met regels // Earmarked money with rules"),
     "query": ("wallet.commands_query", "Kijk in de keten // Look into the chain"),
     "audit": ("audit.commands", "Controleer de keten zelf // Check the chain yourself"),
+    "index": ("audit.commands_index", "De keten als tabellen // The chain as tables"),
     "demo": ("testnet.commands", "Vier wijken op deze machine // Four wijken on this machine"),
     "testnet": ("testnet.commands", "Een proefnetwerk // A test network"),
     "bench": ("testnet.commands_bench", "Meet hoe snel het is // Measure how fast it is"),

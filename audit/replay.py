@@ -300,13 +300,24 @@ def _replay(
     on_block: Callable[[int], None],
     on_executed: Callable[[Replay, Header, Executed], None],
 ) -> None:
-    for block, txs in _read_ahead(run, blocks, signatures):
-        signatures.collect()
-        on_executed(run, block.header, run.add(block, txs))
+    for block, _, executed in go_on(run, blocks, signatures):
+        on_executed(run, block.header, executed)
         _count(report, block, run.checked_from)
         on_block(report.last)
     run.ended, run.part = True, "books"
     run.check_all_books()
+
+
+def go_on(
+    run: Replay, blocks: Iterator[RawBlock], signatures: Signatures
+) -> Iterator[tuple[Block, tuple[Tx, ...], Executed]]:
+    """Execute the next blocks of `run` and yield each with what it did; raise as `Replay.add`.
+
+    The whole books are checked as often as that stays cheap, and not at the end.
+    """
+    for block, txs in _read_ahead(run, blocks, signatures):
+        signatures.collect()
+        yield block, txs, run.add(block, txs)
 
 
 def _read_ahead(

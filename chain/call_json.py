@@ -26,7 +26,8 @@ DEPTH_MAX = 16  # the deepest call, a proposal of an effect, has fewer than ten 
 
 def call_to_json(table: Table, call: Any) -> dict[str, Any]:
     """Return the JSON object of a decoded call of `table`."""
-    return _struct_json(table, inspect.type_info(type(call)), call, 0)
+    kind: type = type(call)
+    return _struct_json(table, _tagged(kind)[1], call, 0)
 
 
 def call_bytes_to_json(table: Table, data: bytes) -> dict[str, Any]:
@@ -88,7 +89,8 @@ def _union_json(table: Table, kind: inspect.UnionType, value: Any, depth: int) -
 def _bytes_json(table: Table, kind: inspect.BytesType, value: bytes, depth: int) -> Any:
     if kind.min_length is None or kind.min_length != kind.max_length:
         inner = table.decode(value)
-        return _struct_json(table, inspect.type_info(type(inner)), inner, depth + 1)
+        call: type = type(inner)
+        return _struct_json(table, _tagged(call)[1], inner, depth + 1)
     return account_text(value) if len(value) == ACCOUNT_BYTES else value.hex()
 
 
@@ -265,7 +267,7 @@ def _kinds(table: Table) -> dict[Any, inspect.StructType]:
     return dict(_tagged(kind) for kind in calls)
 
 
-@functools.cache
+@functools.cache  # working a type out takes longer than writing a call
 def _tagged(kind: type) -> tuple[Any, inspect.StructType]:
     info = inspect.type_info(kind)
     assert isinstance(info, inspect.StructType)

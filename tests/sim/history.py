@@ -6,12 +6,14 @@ from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from chain.codec import decode
+from node.chainstore import TIP, Tip
 from tests.sim.changes import VERSION, Rotation, Upgrade, give_new_program
 from tests.sim.faults import HOUR_MS, Swarm
 from tests.sim.world import SimNode, World, approve, node_start
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 CHANGE_MS = 20_000  # so much longer is a history in which people decide something
 HEAL_MS = 120_000  # I9: within this much virtual time after healing every node has caught up
@@ -253,12 +255,16 @@ def _kill(world: World, node: SimNode) -> Callable[[], None]:
 
 
 def _lose(world: World, node: SimNode, copy: dict[bytes, bytes]) -> Callable[[], None]:
-    """Lose the store of a node for good, or find an old copy of it in its place (F24, F25)."""
+    """Lose the store of a node for good, or find an old copy of it in its place (F24, F25).
+
+    A copy can be newer than what a node has that lost its store meanwhile. A node refuses one that
+    its head file does not reach (`HeadVerdict.FOREIGN`), and begins anew.
+    """
 
     def lose() -> None:
         if node.runtime is not None:
             node.crash()
-            if copy:
+            if copy and _height(copy) <= _height(node.pairs):
                 node.take_back(copy)
                 world.seen.add("an old copy of a store was put back")
             else:
@@ -266,6 +272,11 @@ def _lose(world: World, node: SimNode, copy: dict[bytes, bytes]) -> Callable[[],
             world.later(world.script.randrange(50, 8_000), None, "restart", node_start(node))
 
     return lose
+
+
+def _height(pairs: Mapping[bytes, bytes]) -> int:
+    raw = pairs.get(TIP)
+    return 0 if raw is None else decode(Tip, raw).height
 
 
 def _power_cut(world: World) -> Callable[[], None]:

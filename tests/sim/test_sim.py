@@ -68,6 +68,8 @@ def test_seeds_keep_every_invariant_and_make_progress_after_healing(part: int) -
         (2_026_180_631, Swarm),
         # A board asked a node whose answer was rotten: that node ends, not the run.
         (500_005_590, Swarm),
+        # A disk was lost, and then an "old" copy came back that is newer than its new head file.
+        (720_000_498, Swarm),
     ],
 )
 def test_a_seed_that_once_failed_never_fails_again(seed: int, faults: type[Faults]) -> None:

@@ -1,6 +1,5 @@
 """GET /v1/policies and /v1/policies/{id}: earmarked money, its rules in words, and its sums."""
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -8,32 +7,24 @@ from aiohttp import web
 
 from chain.address import account_text
 from chain.call_json import call_to_json
-from chain.codec import decode
 from chain.contract import Clock
-from chain.keyspaces import FEDERATION_WIJKEN
 from chain.strict_json import parse_tree
 from chain.texts import Problem
 from contracts.policies import POLICIES, Policy, get_last_date
 from contracts.policies.frame import ACTIVE, CLOSED, DRAFT
 from contracts.policy import describe
+from node.api_objects import answer_objects, is_of, read_wijk
 from node.api_request import (
-    make_page,
     read_at,
-    read_cursor,
     read_flag,
     read_hex,
-    read_limit,
-    write_cursor,
 )
-from node.chainstore import STATE
 from node.http_server import answer_json
 from node.standing import Node
 from node.views import date_text, state_proof_text
 
 NOT_FOUND, BAD_PARAMETER = 3007, 3009
-ROWS_SCANNED_MAX = 5_000  # policies looked at for one page: closed ones are kept for ever
-SCAN_CHUNK = 20  # policies between two turns of the event loop: each reads 200 values at most
-ID_BYTES = 32
+TURN_ROWS = 20  # between two turns of the event loop: a policy reads 200 values at most
 STATES = {status.lower(): status for status in (DRAFT, ACTIVE, CLOSED)}
 
 Json = dict[str, Any]
@@ -43,33 +34,17 @@ Prove = Callable[[bytes], Any]
 async def list_policies(node: Node, request: web.Request) -> web.StreamResponse:
     """Return a PAGE of policies, of one wijk and state or of all, by id."""
     read_at(request, node.store)
-    wijk, state = request.query.get("wijk"), request.query.get("state")
-    clock = node.clock()
-    if wijk is not None and wijk not in (FEDERATION_WIJKEN.get(clock.state) or ()):
-        raise Problem(NOT_FOUND, what=wijk[:64])
+    clock, wijk, state = node.clock(), read_wijk(node, request), request.query.get("state")
     if state is not None and state not in STATES:
         raise Problem(BAD_PARAMETER, name="state")
+    prove = _prover(node, request)
+
+    def show(policy_id: bytes, policy: Policy) -> Json | None:
+        asked = is_of(policy.denom, wijk) and (state is None or policy.status == STATES[state])
+        return policy_json(clock, policy_id, policy, prove) if asked else None
+
     scope = f"policies/{wijk or ''}/{state or ''}"
-    after, limit, prove = read_cursor(request, scope), read_limit(request), _prover(node, request)
-    prefix = STATE + POLICIES.key(bytes(ID_BYTES))[:-ID_BYTES]
-    start = prefix if after is None else prefix + after + b"\x00"
-    items: list[Json] = []
-    height = node.store.tip.height
-    view = node.store.store.snapshot()
-    try:
-        rows = view.scan(start, prefix + b"\xff" * (ID_BYTES + 1))
-        for number, (key, raw) in enumerate(rows):
-            if number % SCAN_CHUNK == SCAN_CHUNK - 1:
-                await asyncio.sleep(0)
-            policy_id, policy = key[len(prefix) :], decode(Policy, raw)
-            of_wijk = wijk is None or policy.denom.partition(":")[0] == wijk
-            if of_wijk and (state is None or policy.status == STATES[state]):
-                items.append(policy_json(clock, policy_id, policy, prove))
-            if len(items) == limit or number == ROWS_SCANNED_MAX:
-                return answer_json(make_page(items, write_cursor(policy_id, scope), height))
-    finally:
-        view.close()
-    return answer_json(make_page(items, None, height))
+    return await answer_objects(node, request, POLICIES, scope, TURN_ROWS, show)
 
 
 async def get_policy(node: Node, request: web.Request) -> web.StreamResponse:

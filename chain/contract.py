@@ -34,7 +34,7 @@ from chain.keyspaces import (
     get_sitting,
 )
 from chain.params import FEDERATION, Value, compute_default
-from chain.records import PROTOCOL_VERSION, Notice, Outcome, Posting
+from chain.records import PROTOCOL_VERSION, Notice, Outcome, Posting, get_blobs
 from chain.state import State
 from chain.validators import quorum
 
@@ -63,7 +63,8 @@ class Call(msgspec.Struct, frozen=True):
     `never_tripped` calls have the free daily quota of economy B3. Where fields decide whose call
     it is (the role of `wijk.register_role`), `narrow` gives those of `words` that this one asks.
     `winds_up` calls go on in a wijk that was removed, to redeem and to settle (`wijk.remove`), or
-    have a refusal of their own for it.
+    have a refusal of their own for it. What a credential may send (economy E14) is `by_credential`;
+    of calls with `per_block` a block holds no more than that (E20).
     """
 
     kind: type
@@ -72,6 +73,8 @@ class Call(msgspec.Struct, frozen=True):
     never_tripped: bool = False
     winds_up: bool = False
     narrow: Callable[[Any], tuple[Word, ...]] | None = None
+    by_credential: bool = False
+    per_block: int | None = None
 
 
 class Contract(msgspec.Struct, frozen=True):
@@ -249,12 +252,14 @@ class Context:
     `decision` is set when an effect of that decision runs, `fed` when the federation endorsed
     it (economy B5); `base_id` is the id of the first object it makes. `nonce` is that of the
     transaction, zeros where none runs: what a benefit token signs holds it (interfaces 4).
+    `blobs` travel beside its call (economy B10); a call inside a call has none.
     """
 
     __slots__ = (
         "_base_id",
         "_ids",
         "account",
+        "blobs",
         "chain",
         "clock",
         "decision",
@@ -285,6 +290,8 @@ class Context:
         decision: bytes | None = None,
         fed: bool = False,
         base_id: bytes | None = None,
+        account: AccountRecord | None = None,
+        blobs: tuple[bytes, ...] = (),
     ) -> None:
         self.clock = clock
         self.state = clock.state
@@ -301,7 +308,9 @@ class Context:
         self.fed = fed
         self._ids = ids
         self._base_id = tx_id if base_id is None else base_id
-        account = ACCOUNTS.get(clock.state, sender)
+        self.blobs = blobs
+        if account is None:
+            account = ACCOUNTS.get(clock.state, sender)
         assert account is not None, "inclusion checked that the sender exists"
         wijk = WIJKEN.get(clock.state, account.wijk)
         assert wijk is not None, "an account belongs to a wijk that exists"
@@ -366,6 +375,8 @@ class Context:
 def apply_call(ctx: Context, call: Any) -> None:
     """Check the authority of `call` and run it; raise `Reject` if it is refused."""
     spec = ctx.chain.table.spec(call)
+    if len(ctx.blobs) != len(get_blobs(call)):  # a call inside a call: nothing travels beside it
+        raise Reject(Code.TX_MALFORMED, cause="blob")
     if not (spec.winds_up or ctx.fed) and ctx.wijk.status == REMOVED:
         raise Reject(Code.TX_TRIPPED, trip_reason="WIJK-REMOVED")
     check_authority(ctx, spec.words if spec.narrow is None else spec.narrow(call))

@@ -208,6 +208,11 @@ class BlockStart:
         """Report what becomes of the object."""
         self._told.append(Notice(name, encode(values)))
 
+    @property
+    def has_told(self) -> bool:
+        """Whether anything was reported since the last object."""
+        return bool(self._told)
+
     def note(self, object_id: bytes) -> None:
         """Make what was booked and told since the last object the outcome of this one."""
         moved = tuple(self.postings[self._booked :])

@@ -8,6 +8,7 @@ import msgspec
 
 from chain.codec import Account, Digest, PublicKey, Record, Uint
 from chain.keyspaces import ACTIVE, AccountKey, AccountRecord
+from chain.manifest import Pledge
 from chain.params import DAY_S
 from chain.state import Keyspace, State
 
@@ -95,6 +96,40 @@ class Credential(Record, frozen=True):
     ballot: Digest | None
 
 
+class Candidate(Record, frozen=True):
+    """`candidate/<election>/<n>`: option n; `account` is nil where it is no person.
+
+    `name` is the digest of a name or text, `area` that of the candidate's membership.
+    """
+
+    account: Account | None
+    name: Digest
+    area: str | None
+    pledges: tuple[Pledge, ...]
+
+
+class ResultRow(Record, frozen=True):
+    """`counted/<election>`: counts by slot, who is elected, and all options in their order.
+
+    Both lists hold numbers of options; who comes next on the list takes a seat that falls empty.
+    """
+
+    counts: tuple[Uint, ...]
+    elected: tuple[Uint, ...]
+    order: tuple[Uint, ...]
+
+
+class Acceptance(Record, frozen=True):
+    """`acceptance/<election>/<seat>`: the key with which an elected candidate takes seat n.
+
+    Seat 1 is that of the first elected. The key acts from the handover on (economy E39).
+    """
+
+    account: Account
+    key: PublicKey
+    holder: Digest
+
+
 ELECTIONS: Keyspace[Election] = Keyspace("election", Election, 1)
 ELECT: Keyspace[bytes] = Keyspace("elect", Digest, 2)  # wijk, number
 ELECTIONS_COUNT: Keyspace[int] = Keyspace("elections", Uint, 1)  # the highest number of a wijk
@@ -104,6 +139,9 @@ DECISION_ELECTION: Keyspace[bytes] = Keyspace("decisionelection", Digest, 1)
 # `roll/<election>/<account>`: the key of L whose account id this is; it is no account (E14).
 ROLL: Keyspace[bytes] = Keyspace("roll", PublicKey, 2)
 CREDENTIALS: Keyspace[Credential] = Keyspace("cred", Credential, 2)
+CANDIDATES: Keyspace[Candidate] = Keyspace("candidate", Candidate, 2)
+COUNTED: Keyspace[ResultRow] = Keyspace("counted", ResultRow, 1)
+ACCEPTANCES: Keyspace[Acceptance] = Keyspace("acceptance", Acceptance, 2)  # election, seat
 
 
 def find_credential(state: State, call: object, sender: bytes) -> AccountRecord | None:
@@ -131,3 +169,43 @@ def count_use(state: State, call: object, account: AccountRecord, most: int) -> 
         return False
     CREDENTIALS.put(state, msgspec.structs.replace(row, used=row.used + 1), election_id, key)
     return True
+
+
+def get_elected(state: State, election_id: bytes) -> tuple[bytes, ...]:
+    """Return the accounts that won the seats of a board election, seat 1 first."""
+    result = COUNTED.get(state, election_id)
+    accounts = []
+    for number in () if result is None else result.elected:
+        candidate = CANDIDATES.get(state, election_id, number)
+        assert candidate is not None and candidate.account is not None, "a board is of people"
+        accounts.append(candidate.account)
+    return tuple(accounts)
+
+
+def get_objections_end(election: Election, objection_s: int) -> int:
+    """Return until when objections hold a result up, in Unix seconds (economy E5)."""
+    return election.result_s + objection_s + (DECIDE_S if election.objections else 0)
+
+
+def note_acceptance(
+    state: State, election_id: bytes, seat: int, acceptance: Acceptance
+) -> tuple[int, bool]:
+    """Note that seat n was accepted; return how many are, and whether that is a board (E39).
+
+    For `board.accept_seat`, which has checked who may. A seat accepted again has the newer key.
+    """
+    election = ELECTIONS.get(state, election_id)
+    assert election is not None, "it was looked up before"
+    ACCEPTANCES.put(state, acceptance, election_id, seat)
+    accepted = len(get_acceptances(state, election_id))
+    enough = accepted >= len(get_elected(state, election_id)) // 2 + 1
+    if enough and election.status == RESULT:
+        ELECTIONS.put(state, msgspec.structs.replace(election, status=ACCEPTED), election_id)
+    return accepted, enough
+
+
+def get_acceptances(state: State, election_id: bytes) -> tuple[tuple[int, Acceptance], ...]:
+    """Return the seats that were accepted, with the keys for them, lowest seat first."""
+    seats = range(1, len(get_elected(state, election_id)) + 1)
+    found = ((seat, ACCEPTANCES.get(state, election_id, seat)) for seat in seats)
+    return tuple((seat, row) for seat, row in found if row is not None)

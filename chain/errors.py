@@ -138,6 +138,27 @@ class Code(Enum):
     POLICY_SEEN = ("policy.seen", 2412)
     POLICY_PENDING = ("policy.pending", 2413)
 
+    GOVERNANCE_NOT_OPEN = ("governance.not-open", 2201)
+    GOVERNANCE_NOT_ELIGIBLE = ("governance.not-eligible", 2202)
+    GOVERNANCE_DONE = ("governance.done", 2203)
+    GOVERNANCE_SECRET = ("governance.secret", 2207)
+    GOVERNANCE_WINDOW = ("governance.window", 2208)
+    GOVERNANCE_CLASS = ("governance.class", 2209)
+    GOVERNANCE_ACTION = ("governance.action", 2210)
+    GOVERNANCE_OWN = ("governance.own", 2211)
+    GOVERNANCE_ALREADY = ("governance.already", 2212)
+    GOVERNANCE_TOO_EARLY = ("governance.too-early", 2213)
+    GOVERNANCE_TOO_LATE = ("governance.too-late", 2214)
+    GOVERNANCE_NOT_PASSED = ("governance.not-passed", 2215)
+    GOVERNANCE_DUPLICATE = ("governance.duplicate", 2216)
+
+    REGISTRY_NO_DECISION = ("registry.no-decision", 2701)
+    REGISTRY_BACK_DATED = ("registry.back-dated", 2702)
+    REGISTRY_SCHEMA = ("registry.schema", 2703)
+    REGISTRY_NO_ADDITIONALITY = ("registry.no-additionality", 2704)
+    REGISTRY_MANDATE = ("registry.mandate", 2705)
+    REGISTRY_IN_USE = ("registry.in-use", 2706)
+
     def __init__(self, reason: str, number: int) -> None:
         self.reason = reason
         self.number = number

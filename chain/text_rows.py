@@ -584,6 +584,13 @@ _GOVERNANCE = (
         Text("proposal not passed",
             "This proposal has not passed.",
             "See the result: wijk vote tally.")),
+    _refused(2216, "governance.duplicate",
+        Text("vraag staat al open",
+            "Deze vraag is al gesteld en nog niet beantwoord.",
+            "Wacht op het antwoord van het bestuur."),
+        Text("question is open already",
+            "This question was asked before and is not answered yet.",
+            "Wait for the answer of the board.")),
 )
 
 _ACCOUNTS = (
@@ -1010,6 +1017,13 @@ _POLICY = (
         Text("outside the mandate",
             "This is outside the mandate of the municipality or the board.",
             "Stay within the mandate, or ask for a wider one.")),
+    _refused(2706, "registry.in-use",
+        Text("nog in gebruik",
+            "Dit wordt nog gebruikt en kan niet worden beëindigd.",
+            "Beëindig eerst wat het gebruikt."),
+        Text("still in use",
+            "This is still in use and cannot be ended.",
+            "First end what uses it.")),
     _refused(2751, "stats.too-early",
         Text("periode nog niet voorbij",
             "De cijfers van deze maand kunnen nog niet worden afgesloten.[ Het kan vanaf"

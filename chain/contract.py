@@ -39,6 +39,7 @@ from chain.state import State
 from chain.validators import quorum
 
 PERSONS_MIN = 2  # economy C3: the two-person rule
+USUAL_CLASSES = ("ORDINARY", "STATUTES")  # of a decision, for most actions (economy E7)
 
 
 class Word(Enum):
@@ -65,6 +66,9 @@ class Call(msgspec.Struct, frozen=True):
     `winds_up` calls go on in a wijk that was removed, to redeem and to settle (`wijk.remove`), or
     have a refusal of their own for it. What a credential may send (economy E14) is `by_credential`;
     of calls with `per_block` a block holds no more than that (E20).
+
+    Of a call that a vote can carry out, `classes` gives the classes of decision that it may be an
+    action of, where these are not the usual two, and `budget` what it lets the fund spend in cents.
     """
 
     kind: type
@@ -75,6 +79,12 @@ class Call(msgspec.Struct, frozen=True):
     narrow: Callable[[Any], tuple[Word, ...]] | None = None
     by_credential: bool = False
     per_block: int | None = None
+    classes: Callable[[Any], tuple[str, ...]] | None = None
+    budget: Callable[[Any], int] | None = None
+
+    def get_classes(self, call: Any) -> tuple[str, ...]:
+        """Return the classes of decision that `call` may be an action of; empty where of none."""
+        return USUAL_CLASSES if self.classes is None else self.classes(call)
 
 
 class Contract(msgspec.Struct, frozen=True):

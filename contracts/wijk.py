@@ -11,7 +11,16 @@ import msgspec
 
 from chain.address import account_id
 from chain.codec import Account, Bit, Digest, PublicKey, Record, Signature, Uint, decode, encode
-from chain.contract import PERSONS_MIN, Call, Context, Contract, Word, can_keep, get_account
+from chain.contract import (
+    PERSONS_MIN,
+    USUAL_CLASSES,
+    Call,
+    Context,
+    Contract,
+    Word,
+    can_keep,
+    get_account,
+)
 from chain.crypto import is_valid_key, verify
 from chain.errors import Code, Malformed, Reject, require
 from chain.issuers import check_issuer, enact_issuers, plan_issuer
@@ -225,6 +234,16 @@ def get_role_words(call: RegisterRole) -> tuple[Word, ...]:
     return (ROLE_WORDS[call.role],)
 
 
+def get_param_classes(call: SetParam) -> tuple[str, ...]:
+    """Return the classes of decision that set a parameter: statutes need their own (E7, N28).
+
+    Parameters of the federation are set by two thirds of the wijken, not by the vote of one.
+    """
+    if call.name in FEDERAL or get_issuer_field(call.name) is not None:
+        return ()
+    return ("STATUTES",) if call.name == "statutes" else USUAL_CLASSES
+
+
 def key_proof_bytes(chain_digest: bytes, account: bytes, key: bytes) -> bytes:
     """Return what the validator key of a founding signs, with the new board's account."""
     return encode(["wijk.key.1", chain_digest, account, key])
@@ -359,7 +378,8 @@ def set_param(ctx: Context, call: SetParam) -> None:
     elif federal:
         _check_federal(ctx, call.name, value)
     else:
-        text = isinstance(value, str) and fits(WIJK[call.name].kind, value)
+        kind = WIJK[call.name].kind
+        text = isinstance(value, bytes) if kind == "digest" else fits(kind, str(value))
         require(text, Code.TX_TEXT)
     soonest = ctx.clock.epoch + EPOCHS_AHEAD
     require(call.from_epoch >= soonest, Code.WIJK_TOO_SOON, from_epoch=soonest)
@@ -660,7 +680,7 @@ CONTRACT = Contract(
     "wijk",
     calls=(
         Call(Found, (Word.FED,), found),
-        Call(SetParam, (Word.EFFECT, Word.FED), set_param),
+        Call(SetParam, (Word.EFFECT, Word.FED), set_param, classes=get_param_classes),
         Call(
             RegisterRole,
             (Word.BOARD, Word.BOARD23, Word.EFFECT, Word.FED),
@@ -669,8 +689,8 @@ CONTRACT = Contract(
         ),
         Call(Ready, (Word.ANY,), ready),
         Call(Remove, (Word.FED,), remove),
-        Call(FedPropose, (Word.BOARD,), fed_propose, winds_up=True),
-        Call(FedEndorse, (Word.BOARD,), fed_endorse, winds_up=True),
+        Call(FedPropose, (Word.BOARD, Word.EFFECT), fed_propose, winds_up=True),
+        Call(FedEndorse, (Word.BOARD, Word.EFFECT), fed_endorse, winds_up=True),
     ),
     at_start=enact_issuers,
 )

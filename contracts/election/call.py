@@ -331,9 +331,7 @@ def second_bytes(
 def _check_seconders(ctx: Context, asked: Nominate) -> None:
     """Members with a vote, each once, none the candidate, and each signed for these pledges."""
     need = get_seconders_needed(ctx)
-    signed = second_bytes(
-        ctx.chain.digest, asked.election, ctx.sender, asked.name, asked.pledges
-    )
+    signed = second_bytes(ctx.chain.digest, asked.election, ctx.sender, asked.name, asked.pledges)
     have = 0
     seen = {ctx.sender}
     for seconder in asked.seconders:
@@ -350,5 +348,3 @@ def _check_seconders(ctx: Context, asked: Nominate) -> None:
         have += 1
     held = have == len(asked.seconders) and have >= need
     require(held, Code.ELECTION_SECONDERS, have=have, need=need)
-
-

@@ -1,9 +1,11 @@
 """What an election does by itself as a block starts: its deadlines (economy E5, E8, E16)."""
 
+from chain.contract import BlockStart
 from chain.due import ELECTIONS_DUE, take_due
 from chain.elections import (
     CALLED,
     CANCELLED,
+    COUNTED,
     DECIDE_S,
     DONE,
     ELECTIONS,
@@ -13,11 +15,9 @@ from chain.elections import (
     NOMINATED,
     OPEN,
     RESULT,
-    COUNTED,
     VOTERS_FROZEN,
     Election,
 )
-from chain.contract import BlockStart
 from chain.set_change import get_recent_id
 from chain.votes import put_result
 from contracts.election.keys import close_step
@@ -97,6 +97,4 @@ def _settle(start: BlockStart, election_id: bytes, election: Election) -> None:
         assert row is not None and election.decision is not None, "a result has counts"
         blank, yes = row.counts
         counts = (yes, election.ballots - yes - blank, blank)
-        put_result(
-            start.state, election.decision, counts, election.electorate, start.time_s
-        )
+        put_result(start.state, election.decision, counts, election.electorate, start.time_s)

@@ -93,7 +93,7 @@ def hand_over(ctx: Context, call: HandOver) -> None:
     if call.step == OVERLAP:
         board = get_account(ctx, ctx.wijk.board)
         after = replace(after, old=tuple(key.key for key in board.keys))
-        _put_keys(ctx, ctx.wijk.board, board, (*board.keys,), seats, board.threshold)
+        _put_keys(ctx, ctx.wijk.board, board, board.keys, seats, board.threshold)
     elif call.step == KEYS:
         _move_offices(ctx, before.old, seats)
     elif call.step == CHECKLIST:
@@ -188,11 +188,11 @@ def _move_offices(
         office = ACCOUNTS.get(ctx.state, held.account)
         if office is None:
             raise Reject(Code.TX_UNKNOWN_ACCOUNT)
-        leaving = (before - holders) | set()
+        leaving = before - holders
         stays = tuple(
             key for key in office.keys if key.holder not in leaving and key.key not in old
         )
-        gone = len(office.keys) - len(stays)
-        kept_holders = {key.holder for key in stays}
-        fresh = tuple(row for row in seats if row[1].holder not in kept_holders)[:gone]
+        staying = {key.holder for key in stays}
+        asked = max(len(office.keys) - len(stays), 0 if staying & holders else 1)
+        fresh = tuple(row for row in seats if row[1].holder not in staying)[:asked]
         _put_keys(ctx, held.account, office, stays, fresh, office.threshold)

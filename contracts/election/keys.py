@@ -112,9 +112,7 @@ def get_context(ctx: Context, call: Dkg) -> CeremonyContext:
     return CeremonyContext(ctx.chain.digest, call.election, call.attempt)
 
 
-def _commit(
-    ctx: Context, call: Dkg, ceremony: Ceremony, place: int, commit: KeyCommit
-) -> Ceremony:
+def _commit(ctx: Context, call: Dkg, ceremony: Ceremony, place: int, commit: KeyCommit) -> Ceremony:
     require(not ceremony.committed[place], Code.ELECTION_PHASE)
     threshold = get_threshold(len(ceremony.trustees))
     check_commit(get_context(ctx, call), place + 1, threshold, commit)
@@ -140,9 +138,7 @@ def _complain(ceremony: Ceremony, place: int, complaint: KeyComplaint) -> Ceremo
     return replace(ceremony, complaints=complaints, spoke=_marked(ceremony.spoke, place))
 
 
-def _answer(
-    ctx: Context, call: Dkg, ceremony: Ceremony, place: int, answer: KeyAnswer
-) -> Ceremony:
+def _answer(ctx: Context, call: Dkg, ceremony: Ceremony, place: int, answer: KeyAnswer) -> Ceremony:
     open_one = (place + 1, answer.receiver, 0)
     require(open_one in ceremony.complaints, Code.ELECTION_PHASE)
     check_answer(get_commitments(ctx, call.election, ceremony)[place], answer)
@@ -206,9 +202,7 @@ def close_step(where: Where, election_id: bytes) -> None:
 
 def _restart(where: Where, election_id: bytes, ceremony: Ceremony, without: set[int]) -> None:
     rest = tuple(
-        trustee
-        for number, trustee in enumerate(ceremony.trustees, 1)
-        if number not in without
+        trustee for number, trustee in enumerate(ceremony.trustees, 1) if number not in without
     )
     start_ceremony(where, election_id, rest, ceremony.attempt + 1)
 

@@ -24,9 +24,7 @@ class VoterRoot(Record, frozen=True, tag="election.voter_root"):
     election: Digest
     reference_height: Uint
     eligible: Uint
-    credentials: Annotated[
-        tuple[Blob, ...], msgspec.Meta(min_length=1, max_length=BLOBS_MAX)
-    ]
+    credentials: Annotated[tuple[Blob, ...], msgspec.Meta(min_length=1, max_length=BLOBS_MAX)]
     root: Digest
 
     def get_blobs(self) -> tuple[Blob, ...]:
@@ -49,9 +47,7 @@ def voter_root(ctx: Context, call: VoterRoot) -> None:
     require(past, Code.ELECTION_PHASE)
     listed = b"".join(ctx.blobs)
     require(len(listed) % CREDENTIAL_BYTES == 0, Code.ELECTION_UNSORTED)
-    keys = [
-        listed[at : at + CREDENTIAL_BYTES] for at in range(0, len(listed), CREDENTIAL_BYTES)
-    ]
+    keys = [listed[at : at + CREDENTIAL_BYTES] for at in range(0, len(listed), CREDENTIAL_BYTES)]
     check_voters(keys)
     require(call.root == compute_voters_root(keys), Code.ELECTION_UNSORTED)
     electorate = count_voters(ctx.state, ctx.wijk_id, call.reference_height)

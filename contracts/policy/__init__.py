@@ -36,7 +36,7 @@ CONTRACT = Contract(
     "policy",
     calls=(
         Call(Create, (Word.HOLDER,), create),
-        Call(Accept, (Word.BOARD,), accept),
+        Call(Accept, (Word.BOARD, Word.EFFECT), accept),
         Call(Fund, (Word.HOLDER,), fund),
         Call(Claim, (Word.HOLDER,), claim),
         Call(Release, (Word.HOLDER,), release, winds_up=True),

@@ -26,7 +26,7 @@ from chain.codec import Account, Cents, Digest, PublicKey, Record, Signature, Ui
 from chain.contract import Context, get_account, require_amount
 from chain.crypto import verify
 from chain.errors import Code, Reject, require
-from chain.keyspaces import BOARD, WIJKEN
+from chain.keyspaces import SPENT, WIJKEN
 from chain.records import Tag
 from chain.stats import POOL_BUYER, Buyer, count_payment
 from chain.text_rules import is_code
@@ -44,7 +44,7 @@ from contracts.policies.frame import (
     deny,
 )
 from contracts.policies.p14_split import divide
-from contracts.policy.pools import add_sums, get_heir, go_home, has_lines, require_policy, shut
+from contracts.policy.pools import add_sums, get_heir, go_home, require_basis, require_policy, shut
 
 DATED = ("expiry", "sunset")  # guards that stop new claims, and not what is set aside already
 
@@ -147,12 +147,15 @@ def pay_out(
     if payer is not None:
         check_balance(ctx, payer, payout.own)
     excesses = [check_room(ctx, payee, cents) for payee, cents in payees]
+    basis = None
     if payer is not None:
         check_not_frozen(ctx, payer.id, payer.account)
-        require(payer.account.kind != BOARD or has_lines(policy), Code.COIN_NO_BASIS)
+        basis = require_basis(ctx, payer.account, policy, payout.own)
     for payee, _ in payees:
         check_contracted(payee)
 
+    if basis is not None:
+        SPENT.put(ctx.state, basis[1], basis[0])
     _remember(ctx, policy_id, policy, payout, payment)
     amounts = (payout.free, *(payout.parts or (payout.pending,)))
     sources: list[tuple[Place, int]] = [((POOL, policy_id), cents) for cents in amounts]

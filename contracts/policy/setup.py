@@ -15,6 +15,7 @@ from chain.errors import Code, Reject, require
 from chain.gifts import can_watch, watch
 from chain.keyspaces import SEATS, get_sitting
 from chain.text_rules import is_code
+from chain.work import REGISTER, THEME, cite
 from contracts.policies import (
     POLICIES,
     Guards,
@@ -61,6 +62,8 @@ def create(ctx: Context, call: Create) -> None:
         get_account(ctx, account)
     heirs = [script.end(rule)[1] for rule, script in guards if script.end is not None]
     _check_heirs(ctx, heirs)
+    if call.theme is not None and not REGISTER.get(ctx.state, THEME, call.theme):
+        raise Reject(Code.TX_UNKNOWN_ID, id=call.theme.hex())
     require(is_code(call.vat_treatment) and is_code(call.payer_role), Code.TX_TEXT)
 
     clauses = [script.clause for _, script in guards] + (["split"] if parts else [])
@@ -126,7 +129,8 @@ def accept(ctx: Context, call: Accept) -> None:
     if policy.denom != ctx.denom:
         raise Reject(Code.TX_ROLE, role="board")
     require(policy.status == DRAFT, Code.POLICY_DONE)
-    require(_has_mandate(ctx), Code.POLICY_MANDATE)
+    mandate = ctx.decision is not None or _has_mandate(ctx)  # a vote of the wijk is one
+    require(mandate, Code.POLICY_MANDATE)
     target = get_target(policy)
     fits = target is None or can_watch(ctx.state, policy.denom, target)
     require(fits, Code.POLICY_PARAMS, clause="match")
@@ -136,6 +140,8 @@ def accept(ctx: Context, call: Accept) -> None:
     POLICIES.put(ctx.state, accepted, call.policy)
     if target is not None:
         watch(ctx.state, policy.denom, target, 1)
+    if policy.theme is not None:
+        cite(ctx.state, policy.theme, 1)
     last = get_last_date(policy)
     if last is not None:
         note_end(ctx.clock, call.policy, last)

@@ -177,7 +177,8 @@ def get_elected(state: State, election_id: bytes) -> tuple[bytes, ...]:
     accounts = []
     for number in () if result is None else result.elected:
         candidate = CANDIDATES.get(state, election_id, number)
-        assert candidate is not None and candidate.account is not None, "a board is of people"
+        assert candidate is not None, f"option {number} was noted"
+        assert candidate.account is not None, "a board is of people"
         accounts.append(candidate.account)
     return tuple(accounts)
 

@@ -100,7 +100,8 @@ def make_manifest(where: Where, chain_digest: bytes, election_id: bytes) -> Mani
     what cannot be voted on.
     """
     election = ELECTIONS.get(where.state, election_id)
-    assert election is not None and election.voters_root is not None, "the roll is frozen"
+    assert election is not None, "it was looked up before"
+    assert election.voters_root is not None, "the roll is frozen"
     options = []
     for number in range(1, election.options + 1):
         candidate = CANDIDATES.get(where.state, election_id, number)

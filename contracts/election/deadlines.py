@@ -36,10 +36,10 @@ def run_deadlines(start: BlockStart) -> None:
             BEACONS.put(start.state, beacon, election_id)
         CLOSING.delete(start.state)
     for _ in range(WAKES_PER_BLOCK):
-        election_id = take_due(start.state, ELECTIONS_DUE, start.time_s)
-        if election_id is None:
+        due = take_due(start.state, ELECTIONS_DUE, start.time_s)
+        if due is None:
             break
-        _see_to(start, election_id)
+        _see_to(start, due)
 
 
 def _see_to(start: BlockStart, election_id: bytes) -> None:
@@ -94,7 +94,8 @@ def _settle(start: BlockStart, election_id: bytes, election: Election) -> None:
         start.emit("election.ResultStands", election_id)
     if election.kind == KIND_DECISION:
         row = COUNTED.get(start.state, election_id)
-        assert row is not None and election.decision is not None, "a result has counts"
+        assert row is not None, "a result has counts"
+        assert election.decision is not None, "it was called for one"
         blank, yes = row.counts
         counts = (yes, election.ballots - yes - blank, blank)
         put_result(start.state, election.decision, counts, election.electorate, start.time_s)

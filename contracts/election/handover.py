@@ -46,7 +46,7 @@ REPLACED = "REPLACED"  # of a seat whose board was followed by another
 
 
 class HandOver(Record, frozen=True, tag="election.hand_over"):
-    """E39: do the next step of a handover; `evidence` is the digest of a list kept off the chain."""
+    """E39: do the next step of a handover; `evidence` is the digest of a list off the chain."""
 
     election: Digest
     step: Literal["OVERLAP", "KEYS", "VAULT", "CHECKLIST"]

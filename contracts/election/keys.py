@@ -153,7 +153,8 @@ def get_commitments(where: Where, election_id: bytes, ceremony: Ceremony) -> Com
     found = []
     for number in range(1, len(ceremony.trustees) + 1):
         row = KEY_COMMITS.get(where.state, election_id, number)
-        assert row is not None and row[0] == ceremony.attempt, "all have committed"
+        assert row is not None, "all have committed"
+        assert row[0] == ceremony.attempt, "in this attempt"
         found.append(row[1].commitments)
     return tuple(found)
 

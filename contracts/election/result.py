@@ -38,7 +38,7 @@ class DecryptShare(Record, frozen=True, tag="election.decrypt_share"):
 
 
 class SetResult(Record, frozen=True, tag="election.result"):
-    """E24: what every sum hides, in the order of the slots: the blank vote first, if there is one."""
+    """E24: what every sum hides, in the order of the slots: the blank vote first, if any."""
 
     election: Digest
     counts: Annotated[tuple[Uint, ...], msgspec.Meta(max_length=OPTIONS_MAX + 1)]

@@ -17,13 +17,30 @@ from contracts.election.ballots import (
     open_,
     tally,
 )
-from contracts.election.call import CallElection, Nominate, call, nominate
+from contracts.election.call import AreaSeat, CallElection, Nominate, call, nominate
 from contracts.election.deadlines import run_deadlines
 from contracts.election.handover import HandOver, hand_over
 from contracts.election.keys import Dkg, dkg
 from contracts.election.objection import ObjectTo, narrow_object, object_to
 from contracts.election.result import DecryptShare, SetResult, decrypt_share, result
 from contracts.election.roll import VoterRoot, voter_root
+
+__all__ = [
+    "CONTRACT",
+    "AreaSeat",
+    "CallElection",
+    "Cast",
+    "Challenge",
+    "DecryptShare",
+    "Dkg",
+    "HandOver",
+    "Nominate",
+    "ObjectTo",
+    "Open",
+    "SetResult",
+    "Tally",
+    "VoterRoot",
+]
 
 CONTRACT = Contract(
     "election",

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from chain.ballot import check_ballot, check_open_ballot, check_opening
 from chain.ceremony import compute_key, get_threshold
-from chain.codec import Digest, Record, encode
+from chain.codec import Digest, Record, Uint, decode, encode
 from chain.contract import Context
 from chain.crypto import sha256
 from chain.elections import (
@@ -42,6 +42,7 @@ from contracts.election.records import (
     CAST,
     CEREMONIES,
     MANIFESTS,
+    PILES,
     REPLACED,
     SPOILED_BALLOT,
     BallotRow,
@@ -191,12 +192,25 @@ def cast(ctx: Context, call: Cast) -> None:
         BALLOTS.put(ctx.state, replace(old, status=REPLACED), call.election, before)
         if election.trustees:
             sums = subtract_ballot(sums, old.hidden)
+        else:
+            _pile(ctx, call.election, old.hidden, -1)
     if election.trustees:
         sums = add_ballot(sums, hidden)
+    else:
+        _pile(ctx, call.election, hidden, 1)
     BALLOTS.put(ctx.state, BallotRow(CAST, voter, hidden, ctx.height), call.election, call.ballot)
     CREDENTIALS.put(ctx.state, replace(credential, ballot=call.ballot), call.election, voter)
     put_status(ctx, call.election, OPEN, sums=sums, ballots=ballots)
     ctx.emit("election.BallotCast", call.election, call.ballot, before)
+
+
+def _pile(ctx: Context, election_id: bytes, hidden: bytes, change: int) -> None:
+    """Count one open ballot more or less on the pile of those that rank the options alike."""
+    ranking = decode(tuple[Uint, ...], hidden)
+    piles = dict(PILES.get(ctx.state, election_id) or ())
+    piles[ranking] = piles.get(ranking, 0) + change
+    rows = tuple(sorted((ranking, count) for ranking, count in piles.items() if count))
+    PILES.put(ctx.state, rows, election_id)
 
 
 def challenge(ctx: Context, call: Challenge) -> None:

@@ -19,6 +19,7 @@ from chain.elections import (
     ELECTIONS_COUNT,
     KIND_BOARD,
     KIND_DECISION,
+    KIND_SURVEY,
     NOMINATED,
     OVER,
     Candidate,
@@ -268,8 +269,8 @@ def _fits(asked: CallElection) -> bool:
         fits = fits and 1 <= asked.score <= SCORE_MAX
     else:
         fits = fits and asked.score == 0
-    if asked.method == "STV_EXACT":
-        fits = fits and asked.blank == 0
+    if asked.method == "STV_EXACT":  # in the open, so advisory: a board is elected in secret (E10)
+        fits = fits and asked.blank == 0 and asked.kind == KIND_SURVEY
     highest = OPTIONS_MAX * max(1, asked.score)
     return fits and asked.min <= asked.max and 1 <= asked.max <= highest
 

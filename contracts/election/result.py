@@ -6,7 +6,7 @@ import msgspec
 
 from chain.codec import Digest, Record, Uint
 from chain.contract import Context
-from chain.counting import find_winners
+from chain.counting import elect, rank
 from chain.elections import (
     COUNTED,
     DECIDE_S,
@@ -17,12 +17,14 @@ from chain.elections import (
     ResultRow,
 )
 from chain.errors import Code, Reject, require
-from chain.manifest import OPTIONS_MAX
+from chain.manifest import OPTIONS_MAX, Manifest
+from chain.stv import count_stv
 from chain.tally import Share, check_counts, check_shares
 from contracts.election.ballots import get_fixed
 from contracts.election.records import (
     BEACONS,
     MANIFESTS,
+    PILES,
     SHARES,
     get_election,
     put_status,
@@ -89,11 +91,31 @@ def result(ctx: Context, call: SetResult) -> None:
     if beacon is None:
         raise Reject(Code.ELECTION_TOO_EARLY)
     fixed = get_fixed(ctx, call.election)
+    if not election.trustees:
+        row = _count_open(ctx, call, fixed.manifest, beacon)
+        _put_result(ctx, call.election, election, row)
+        return
     shares = get_shares(ctx, call.election)
     check_counts(fixed, election.ballots, election.sums, shares, call.counts)
 
-    elected, order = find_winners(fixed.manifest, call.counts, beacon)
-    _put_result(ctx, call.election, election, ResultRow(call.counts, elected, order))
+    votes = {slot: count for slot, count in zip(fixed.slots, call.counts, strict=True) if slot}
+    elected = elect(fixed.manifest, votes, beacon)
+    row = ResultRow(call.counts, elected, rank(votes, beacon))
+    _put_result(ctx, call.election, election, row)
+
+
+def _count_open(ctx: Context, call: SetResult, manifest: Manifest, beacon: bytes) -> ResultRow:
+    """Count open ballots, which everybody can read: there is nothing to claim (E6, STV_EXACT).
+
+    Counts are the votes of every option, in 10^-9, when counting stopped; whom it elects is first.
+    """
+    require(call.counts == (), Code.ELECTION_COUNTS)
+    piles = PILES.get(ctx.state, call.election) or ()
+    ballots = (ranking for ranking, count in piles for _ in range(count))
+    numbers = range(1, len(manifest.options) + 1)
+    counted = count_stv(numbers, ballots, 1, beacon)
+    rest = rank({n: counted.votes[n] for n in numbers if n not in counted.elected}, beacon)
+    return ResultRow(tuple(counted.votes[n] for n in numbers), (), (*counted.elected, *rest))
 
 
 def _put_result(ctx: Context, election_id: bytes, election: Election, row: ResultRow) -> None:

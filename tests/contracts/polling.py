@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 from typing import Any
 
 from msgspec.structs import replace
@@ -11,6 +13,7 @@ from chain.ceremony import CeremonyContext
 from chain.contract import Clock
 from chain.crypto import sha256, sign
 from chain.elections import ELECTIONS, Election
+from chain.execute import Base
 from chain.manifest import Fixed, compute_voters_root, fix
 from chain.records import Blob, Outcome
 from chain.state import State
@@ -65,9 +68,7 @@ class Polls:
         times = [start + step for step in (50, 100, 300, 400, 600, 700)]
         accounts = tuple(account(name) for name in TRUSTEES)
         six = (times[0], times[1], times[2], times[3], times[4], times[5])
-        return CallElection(
-            "BOARD", None, 5, (), "APPROVAL", (), 1, 5, 0, 1, six, accounts, 3
-        )
+        return CallElection("BOARD", None, 5, (), "APPROVAL", (), 1, 5, 0, 1, six, accounts, 3)
 
     # ------------------------------------------------------------------------------- reading
 
@@ -108,15 +109,13 @@ class Polls:
             self.id = outcome.tx_id
         return outcome
 
-    def nominate(self, name: str, seconders: tuple[str, ...] = ("gijs",), **changed: Any) -> Outcome:
+    def nominate(self, who: str, seconders: tuple[str, ...] = ("gijs",), **changed: Any) -> Outcome:
         pledges = (PledgeLine("SAFE", 10, 20, 20270101),)
-        digest = sha256(name.encode())
-        signed = second_bytes(
-            self.ledger.chain.digest, self.id, account(name), digest, pledges
-        )
-        hands = tuple(Seconder(account(who), 0, sign(seed(who), signed)) for who in seconders)
+        digest = sha256(who.encode())
+        signed = second_bytes(self.ledger.chain.digest, self.id, account(who), digest, pledges)
+        hands = tuple(Seconder(account(one), 0, sign(seed(one), signed)) for one in seconders)
         asked = replace(Nominate(self.id, digest, pledges, hands), **changed)
-        return self.ledger.by_person(name, asked)
+        return self.ledger.by_person(who, asked)
 
     def freeze(self, voters: tuple[str, ...] = VOTERS, **changed: Any) -> Outcome:
         keys = sorted(key(name) for name in voters)
@@ -217,13 +216,14 @@ class Polls:
         if self.ledger.time_s < self.asked.calendar[4]:
             self.at(4)
             self.idle()
+        return self.tally_now()
+
+    def tally_now(self) -> Outcome:
         return self.ledger.by_person("anna", Tally(self.id))
 
     def shares_of(self, name: str) -> DecryptShare:
         number = self.trustees.index(name) + 1
-        made = trustee.make_shares(
-            self.fixed, number, self.secret_of(name), self.election.sums
-        )
+        made = trustee.make_shares(self.fixed, number, self.secret_of(name), self.election.sums)
         return DecryptShare(self.id, made)
 
     def share(self, *names: str) -> None:
@@ -232,6 +232,27 @@ class Polls:
 
     def result(self, *counts: int) -> Outcome:
         return self.ledger.by_person("anna", SetResult(self.id, counts))
+
+    def fork(self) -> Polls:
+        """Return the same election on a ledger of its own that goes on from here."""
+        old = self.ledger
+        new = Ledger(old.genesis)
+        new.state.clear()
+        new.state.update(old.state)
+        new.nodes.update(old.nodes)
+        new.base = Base(
+            old.base.height,
+            old.base.block_id,
+            old.base.time_ms,
+            new.state.get,
+            new.nodes.get,
+            old.base.frontier,
+            copy.deepcopy(old.base.window),
+        )
+        new.time_s, new._count = old.time_s, old._count
+        forked = Polls(new)
+        forked.asked, forked.id, forked.trustees = self.asked, self.id, self.trustees
+        return forked
 
     def to_open(self) -> Polls:
         """Go from the call to the opening with everybody doing their part."""
@@ -251,3 +272,40 @@ class Polls:
     ) -> Outcome:
         """Run a call with what travels beside it, in a block of its own."""
         return self.ledger.send(call, sender, signers, blobs=blobs)
+
+
+@functools.cache
+def _opened() -> Polls:
+    return Polls().to_open()
+
+
+@functools.cache
+def _frozen() -> Polls:
+    polls = _nominated().fork()
+    polls.at(0)
+    assert polls.freeze().code == 0
+    return polls
+
+
+@functools.cache
+def _nominated() -> Polls:
+    polls = Polls()
+    assert polls.call().code == 0
+    for name in CANDIDATES:
+        assert polls.nominate(name).code == 0
+    return polls
+
+
+def open_polls() -> Polls:
+    """Return an election of a board that has just opened; made once for all tests."""
+    return _opened().fork()
+
+
+def frozen_polls() -> Polls:
+    """Return one whose roll is frozen."""
+    return _frozen().fork()
+
+
+def nominated_polls() -> Polls:
+    """Return one with six candidates."""
+    return _nominated().fork()

@@ -255,7 +255,7 @@ class Histories(RuleBasedStateMachine):
 
 def test_e34_histories_of_votes_have_their_effects_once_and_no_others() -> None:
     Histories.met.clear()
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         Histories, settings=settings(max_examples=EXAMPLES, stateful_step_count=STEPS)
     )
 

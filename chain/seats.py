@@ -66,7 +66,8 @@ def remove_recalled(ctx: Context, recall_id: bytes, wijk: str) -> None:
 def answer_recall(ctx: Context, recall_id: bytes, text: bytes) -> None:
     """Link the written answer of somebody whose seat a recall is about; refuses role, done."""
     recall, decision = RECALLS.get(ctx.state, recall_id), DECISIONS.get(ctx.state, recall_id)
-    assert recall is not None and decision is not None, "the caller found it"
+    assert recall is not None, "the caller found it"
+    assert decision is not None, "a recall is a vote"
     own = [
         number
         for number in recall.seats

@@ -151,7 +151,7 @@ def put(ctx: Context, call: Put) -> None:
     decision = _get_decision(ctx, call)
     versions = () if name is None else REGISTER.get(ctx.state, call.kind, name) or ()
     _check_date(ctx, call.valid_from, versions)
-    require(type(call.record) is _RECORDS[call.kind], Code.REGISTRY_SCHEMA, kind=call.kind)
+    require(type(call.record) is _RECORDS[call.kind], Code.REGISTRY_SCHEMA, field="kind")
     _CHECKS[call.kind](ctx, call, versions)
 
     if name is None:

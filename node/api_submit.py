@@ -41,6 +41,7 @@ from node.chainstore import TxPlace
 from node.http_server import Answer, answer_json, read_body, read_language, read_network
 from node.intake import Verdict
 from node.preview_coin import preview_coin
+from node.preview_election import preview_election
 from node.preview_policy import preview_policy
 from node.preview_votes import preview_votes
 from node.standing import Node
@@ -386,6 +387,7 @@ def _preview(node: Node, tx: Tx, lang: str) -> str:
         preview_coin(tx.call, lang)
         or preview_policy(node.clock(), tx.sender, tx.call, lang)
         or preview_votes(node.clock(), tx.call, lang)
+        or preview_election(node.clock(), tx.call, lang)
     )
     if said is not None:
         return said

@@ -750,7 +750,7 @@ _ELECTION = (
         Text("too early",
             "This step of the election is not possible yet[; it is from {from_at}].",
             "Wait until then.")),
-    _row(2264, "election.done", 409, 5, NEVER,
+    _refused(2264, "election.done",
         Text("al gedaan",
             "Deze stap van de verkiezing is al gedaan.",
             "Er hoeft niets meer te gebeuren."),

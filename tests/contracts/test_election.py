@@ -13,7 +13,7 @@ from chain.ballot import Ballot
 from chain.ceremony import KeyAnswer, KeyComplaint
 from chain.codec import decode, encode
 from chain.crypto import sha256
-from chain.elections import COUNTED, ELECT
+from chain.elections import COUNTED, ELECT, ROLL
 from chain.errors import Code, Reject
 from chain.execute import Places
 from chain.group import IDENTITY, ORDER
@@ -174,7 +174,7 @@ def test_the_roll_is_open_to_complaints_before_voting() -> None:
     assert_done(polls.call(calendar=(first, second, third, opens + 1, closes, shares)))
 
 
-def test_one_election_of_a_board_at_a_time() -> None:
+def test_election_call_one_at_a_time_for_a_board() -> None:
     """economy section 4: a second one is refused while the first goes on."""
     polls = Polls()
     assert_done(polls.call())
@@ -199,7 +199,7 @@ def test_any_member_may_call_near_the_end_of_a_term() -> None:
 # ----------------------------------------------------------------------------------- nominate
 
 
-def test_a_candidate_needs_seconders() -> None:
+def test_election_nominate_needs_seconders() -> None:
     """economy E1: members with a vote, each once, who signed for exactly this."""
     polls = Polls()
     polls.call()
@@ -246,6 +246,15 @@ def test_election_voter_root_refuses_what_is_no_roll() -> None:
     assert polls.election.voters == len(VOTERS)
     assert polls.election.electorate == len(MEMBERS)
     assert_refused(polls.freeze(), Code.ELECTION_PHASE)
+
+
+def test_election_voter_root_freezes_who_may_vote() -> None:
+    """economy E13, E14: keys that name nobody, found by the account id of each."""
+    polls = frozen_polls()
+    assert polls.status == "VOTERS_FROZEN"
+    assert (polls.election.voters, polls.election.electorate) == (len(VOTERS), len(MEMBERS))
+    for name in VOTERS:
+        assert ROLL.get(polls.state, polls.id, account_id(key(name))) == key(name)
 
 
 def test_a_roll_with_a_small_order_key_is_refused() -> None:
@@ -312,7 +321,7 @@ def test_too_few_trustees_cancel_an_election() -> None:
     assert (polls.status, polls.election.reason) == ("CANCELLED", "TRUSTEES")
 
 
-def test_a_complaint_is_answered_in_clear() -> None:
+def test_election_dkg_answers_a_complaint_in_clear() -> None:
     """economy E16: the dealer shows the share, and the ceremony goes on."""
     polls = frozen_polls()
     for name in TRUSTEES:
@@ -382,6 +391,16 @@ def test_no_key_in_time_cancels_an_election() -> None:
 
 
 # ------------------------------------------------------------------------------------- open
+
+
+def test_election_open_fixes_the_manifest() -> None:
+    """economy E15: what it says follows from the state, and its digest stands there."""
+    polls = open_polls()
+    assert polls.election.manifest == polls.fixed.digest
+    manifest = polls.fixed.manifest
+    assert (manifest.chain, manifest.election) == (polls.ledger.chain.digest, polls.id)
+    assert (manifest.max, len(manifest.options), manifest.blank) == (5, 6, 1)
+    assert manifest.options[0].pledges[0].indicator == "SAFE"
 
 
 def test_election_open_refuses_another_manifest_and_another_time() -> None:
@@ -506,7 +525,7 @@ def test_a_block_holds_fifty_casts() -> None:
 # --------------------------------------------------------------------------------- challenge
 
 
-def test_a_spoiled_ballot_is_shown_and_never_cast() -> None:
+def test_election_challenge_shows_a_ballot_that_is_never_cast() -> None:
     """economy E21: what a device made can be checked, by everybody."""
     polls = open_polls()
     made = polls.ballot("voter 0", 3)

@@ -59,7 +59,7 @@ def _object(polls: Polls, step: str = "RAISE", text: bytes = bytes(32)) -> Objec
     return ObjectTo(polls.id, step, "COUNT", text)  # type: ignore[arg-type]
 
 
-def test_an_objection_is_raised_and_dismissed() -> None:
+def test_election_object_is_raised_and_dismissed() -> None:
     """economy E5: by a member or by a credential, within objection_s; the federation decides."""
     polls = Polls(_slow()).to_open()
     assert_done(polls.tally())
@@ -235,7 +235,7 @@ def _next_epochs(polls: Polls, count: int) -> None:
     polls.ledger.time_s = (polls.ledger.time_s // 5 + count) * 5 - 1
 
 
-def test_a_board_hands_over() -> None:
+def test_election_hand_over_seats_a_new_board() -> None:
     """economy E39: new keys beside the old ones, then in their place, then two lists."""
     polls = _accepted()
     ledger = polls.ledger

@@ -54,7 +54,7 @@ class AreaSeats(Record, frozen=True):
     seats: Uint
 
 
-class Manifest(Record, frozen=True, tag="wijk.manifest.1"):
+class Manifest(Record, frozen=True, tag="wijk.election_manifest.1"):
     """What an election is. `score` is s; `electorate` |E|; `opens` and `closes` Unix seconds.
 
     n is the number of trustees, t the threshold; `commitments` has C_ik of trustee i, k = 0..t-1.

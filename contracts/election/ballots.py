@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec.structs import replace
 
-from chain.ballot import check_ballot, check_open_ballot, check_opening
+from chain.ballot import check_ballot, check_open_ballot, check_opening, split_pairs
 from chain.ceremony import compute_key, get_threshold
 from chain.codec import Digest, Record, Uint, decode, encode
 from chain.contract import Context
@@ -42,6 +42,7 @@ from contracts.election.records import (
     CAST,
     CEREMONIES,
     MANIFESTS,
+    PAIRS,
     PILES,
     REPLACED,
     SPOILED_BALLOT,
@@ -166,7 +167,8 @@ def cast(ctx: Context, call: Cast) -> None:
     """economy E18 to E21. Refuses unknown-id, not-open, not-listed, size, bad-point, bad-proof,
     spoiled, seen.
 
-    What a ballot was is kept: the sums are those of the last ballot of every credential.
+    What a ballot was is kept: the sums are those of the last ballot of every credential. One that
+    holds a ciphertext of another ballot, or one twice, counts as seen (E29).
     """
     election = _require_open(ctx, call.election)
     voter = _require_listed(ctx)
@@ -179,8 +181,13 @@ def cast(ctx: Context, call: Cast) -> None:
     row = BALLOTS.get(ctx.state, call.election, call.ballot)
     spoiled = row is not None and row.status == SPOILED_BALLOT
     require(not spoiled, Code.ELECTION_SPOILED)
-    require(row is None, Code.ELECTION_SEEN)
+    alphas = [pair.alpha for pair in split_pairs(hidden)] if election.trustees else []
+    fresh = all(PAIRS.get(ctx.state, call.election, alpha) is None for alpha in alphas)
+    fresh = fresh and len(set(alphas)) == len(alphas)
+    require(row is None and fresh, Code.ELECTION_SEEN)
 
+    for alpha in alphas:
+        PAIRS.put(ctx.state, 1, call.election, alpha)
     sums, ballots = election.sums, election.ballots
     credential = CREDENTIALS.get(ctx.state, call.election, voter) or Credential(0, None)
     before = credential.ballot

@@ -68,6 +68,8 @@ KEY_COMMITS: Keyspace[tuple[int, KeyCommit]] = Keyspace("keycommit", tuple[Uint,
 KEY_DEALS: Keyspace[tuple[int, KeyDeal]] = Keyspace("keydeal", tuple[Uint, KeyDeal], 2)
 MANIFESTS: Keyspace[Manifest] = Keyspace("manifest", Manifest, 1)
 BALLOTS: Keyspace[BallotRow] = Keyspace("ballot", BallotRow, 2)
+# `pair/<election>/<alpha>`: a ciphertext that was cast; no ballot holds one again (E29).
+PAIRS: Keyspace[int] = Keyspace("pair", Bit, 2)
 # `piles/<election>`: of open ballots (STV_EXACT), how many rank the options in each way.
 PILES: Keyspace[tuple[tuple[tuple[int, ...], int], ...]] = Keyspace(
     "piles", tuple[tuple[tuple[Uint, ...], Uint], ...], 1

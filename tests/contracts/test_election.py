@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -46,7 +48,7 @@ from tests.contracts.polling import (
 )
 from tests.federation import Ledger, account, board, key, seed
 from wallet import trustee
-from wallet.ballots import make_ballot
+from wallet.ballots import choose, make_ballot
 
 DAY_S = 86_400
 
@@ -458,6 +460,34 @@ def test_ballots_that_are_refused() -> None:
 
 def _other(polls: Polls) -> Any:
     return fix(replace(polls.fixed.manifest, election=bytes(32)))
+
+
+def test_no_ciphertext_is_cast_twice() -> None:
+    """economy E29: not in two ballots, not under new proofs, not twice in one ballot."""
+    polls = open_polls()
+    fixed, voter = polls.fixed, key("voter 0")
+    values = choose(fixed, [1, 2])
+
+    def numbered(label: str) -> Callable[[int], bytes]:
+        """Scalars by rule: the first seven are the randomness of the ciphertexts."""
+        count = itertools.count()
+
+        def random(size: int) -> bytes:
+            number = next(count)
+            name = f"r {number}" if number < len(fixed.slots) else f"{label} {number}"
+            return hashlib.shake_256(name.encode()).digest(size)
+
+        return random
+
+    first = make_ballot(fixed, voter, values, numbered("a"))
+    second = make_ballot(fixed, voter, values, numbered("b"))
+    assert first.digest != second.digest
+    assert_done(polls.cast_bytes("voter 0", first.data))
+    assert_refused(polls.cast_bytes("voter 0", second.data), Code.ELECTION_SEEN)
+    same = make_ballot(fixed, key("voter 1"), values, numbered("c"))
+    assert_refused(polls.cast_bytes("voter 1", same.data), Code.ELECTION_SEEN)
+    alike = make_ballot(fixed, key("voter 2"), values, lambda size: b"\x07" * size)
+    assert_refused(polls.cast_bytes("voter 2", alike.data), Code.ELECTION_SEEN)
 
 
 def test_only_the_roll_may_cast() -> None:

@@ -452,6 +452,10 @@ class Intake:
         try:
             if job.peer is None:
                 outcome = self._trial.try_out(tx, now_s)
+                if outcome.code and self._trial.clock.time_s < now_s:
+                    # The last block may be minutes ago, and what waits for a time waits no longer.
+                    self._trial = self._make_trial()
+                    outcome = self._trial.try_out(tx, now_s)
                 if outcome.code:
                     return self._refuse(tx.id, outcome.code, outcome.params)
             else:

@@ -35,6 +35,7 @@ from chain.manifest import (
     fix,
 )
 from chain.records import BLOB_BYTES_MAX, Blob
+from chain.state import State
 from chain.tally import add_ballot, start_sums, subtract_ballot
 from contracts.election.keys import get_commitments
 from contracts.election.records import (
@@ -96,21 +97,29 @@ class Tally(Record, frozen=True, tag="election.tally"):
 
 
 def make_manifest(where: Where, chain_digest: bytes, election_id: bytes) -> Manifest:
+    """Return the manifest that follows from the state at this moment of the chain (E15)."""
+    quorum_pct = where.clock.number("quorum_pct")
+    return derive_manifest(where.state, chain_digest, election_id, quorum_pct)
+
+
+def derive_manifest(
+    state: State, chain_digest: bytes, election_id: bytes, quorum_pct: int
+) -> Manifest:
     """Return the manifest that follows from the state, once voters and key are fixed (E15).
 
     What was called for more options than stand is lowered to all of them. Refuses with `manifest`
     what cannot be voted on.
     """
-    election = ELECTIONS.get(where.state, election_id)
+    election = ELECTIONS.get(state, election_id)
     assert election is not None, "it was looked up before"
     assert election.voters_root is not None, "the roll is frozen"
     options = []
     for number in range(1, election.options + 1):
-        candidate = CANDIDATES.get(where.state, election_id, number)
+        candidate = CANDIDATES.get(state, election_id, number)
         assert candidate is not None, f"option {number} was noted"
         options.append(Option(candidate.name, candidate.area, candidate.pledges))
-    ceremony = CEREMONIES.get(where.state, election_id)
-    commitments = () if ceremony is None else get_commitments(where, election_id, ceremony)
+    ceremony = CEREMONIES.get(state, election_id)
+    commitments = () if ceremony is None else get_commitments(state, election_id, ceremony)
     trustees = () if ceremony is None else ceremony.trustees
     most = min(election.max, len(options) * max(1, election.score))
     manifest = Manifest(
@@ -134,7 +143,7 @@ def make_manifest(where: Where, chain_digest: bytes, election_id: bytes) -> Mani
         key=compute_key(commitments) if trustees else None,
         opens=election.opens_s,
         closes=election.closes_s,
-        quorum_pct=where.clock.number("quorum_pct"),
+        quorum_pct=quorum_pct,
     )
     check_manifest(manifest)
     return manifest

@@ -26,6 +26,7 @@ from chain.contract import Context
 from chain.elections import CANCELLED, ELECTIONS, KEY_READY, VOTERS_FROZEN, Election
 from chain.errors import Code, Reject, require
 from chain.manifest import TRUSTEES_MIN
+from chain.state import State
 from contracts.election.records import (
     ANSWER,
     CEREMONIES,
@@ -45,6 +46,7 @@ from contracts.election.records import (
 
 ATTEMPTS = 3  # the calendar has room for as many ceremonies in which somebody is silent
 STEPS = 4  # commit, deal, confirm, answer
+STEP_S_MIN = 10  # nobody's machine answers a block faster for sure
 
 KeyStep = KeyCommit | KeyDeal | KeyComplaint | KeyAnswer
 
@@ -141,18 +143,18 @@ def _complain(ceremony: Ceremony, place: int, complaint: KeyComplaint) -> Ceremo
 def _answer(ctx: Context, call: Dkg, ceremony: Ceremony, place: int, answer: KeyAnswer) -> Ceremony:
     open_one = (place + 1, answer.receiver, 0)
     require(open_one in ceremony.complaints, Code.ELECTION_PHASE)
-    check_answer(get_commitments(ctx, call.election, ceremony)[place], answer)
+    check_answer(get_commitments(ctx.state, call.election, ceremony)[place], answer)
     closed = tuple(
         (place + 1, answer.receiver, 1) if row == open_one else row for row in ceremony.complaints
     )
     return replace(ceremony, complaints=closed)
 
 
-def get_commitments(where: Where, election_id: bytes, ceremony: Ceremony) -> Commitments:
+def get_commitments(state: State, election_id: bytes, ceremony: Ceremony) -> Commitments:
     """Return C_ik of all trustees of the attempt, in the order of their numbers."""
     found = []
     for number in range(1, len(ceremony.trustees) + 1):
-        row = KEY_COMMITS.get(where.state, election_id, number)
+        row = KEY_COMMITS.get(state, election_id, number)
         assert row is not None, "all have committed"
         assert row[0] == ceremony.attempt, "in this attempt"
         found.append(row[1].commitments)
@@ -210,7 +212,7 @@ def _restart(where: Where, election_id: bytes, ceremony: Ceremony, without: set[
 
 def _finish(where: Where, election_id: bytes, ceremony: Ceremony) -> None:
     """The key is there, unless it or a share of it is no valid point: then everything anew."""
-    if not are_keys_sound(get_commitments(where, election_id, ceremony)):
+    if not are_keys_sound(get_commitments(where.state, election_id, ceremony)):
         _restart(where, election_id, ceremony, set())
         return
     CEREMONIES.put(where.state, replace(ceremony, phase=READY), election_id)
@@ -222,7 +224,7 @@ def _put_phase(
     where: Where, election_id: bytes, election: Election, ceremony: Ceremony, phase: str
 ) -> None:
     """Begin a step: it ends when a twelfth of the time for keys is over, at the latest."""
-    step_s = max(1, (election.keys_due_s - election.roll_due_s) // (ATTEMPTS * STEPS))
+    step_s = max(STEP_S_MIN, (election.keys_due_s - election.roll_due_s) // (ATTEMPTS * STEPS))
     moved = replace(ceremony, phase=phase, due_s=where.time_s + step_s)
     CEREMONIES.put(where.state, moved, election_id)
     wake_at(where.state, election_id, moved.due_s)

@@ -1,9 +1,9 @@
 """Has other programs count the drawn elections, and writes what they found for the tests.
 
-They need a hundred megabytes of packages that nothing else here uses, so run this in an environment
-of its own: `pip install pref_voting abcvoting pynacl msgspec`, then `python -m tests.record_counting`.
-APPROVAL is counted by abcvoting (AV), SCORE by pref_voting, STV by pref_voting (`stv_meek`: floats,
-Meek's rule as first published, not rounded as the reference rule rounds).
+They need a hundred megabytes of packages that nothing else here uses, so run this in an
+environment of its own: `pip install pref_voting abcvoting pynacl msgspec`, then
+`python -m tests.record_counting`. APPROVAL is counted by abcvoting (AV), SCORE and STV by
+pref_voting (`stv_meek`: floats, Meek's rule as first published, without the reference rounding).
 """
 
 import json

@@ -329,7 +329,7 @@ def no_term(call: list[Any], postings: list[Any], time_s: int) -> dict[bytes, by
 
 
 def small_limit(_call: list[Any], postings: list[Any], _time_s: int) -> dict[bytes, bytes | None]:
-    row = [1, None, [], 1, 0, 0, 0, 0, 0, None, None, []]
+    row: list[Any] = [1, None, [], 1, 0, 0, 0, 0, 0, None, None, []]
     return {msgpack.packb(["member", postings[1][OWNER]]): msgpack.packb(row)}
 
 

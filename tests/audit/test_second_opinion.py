@@ -130,7 +130,7 @@ def check_figures(year: MadeYear, auditor: Auditor) -> None:
                 assert cells[f"P6:{other}"] == there[f"P7:{wijk}"]
 
 
-def count_audit_files(year: MadeYear, folder: Path, groups: Any) -> dict[str, tuple[int, ...]]:
+def count_audit_files(year: MadeYear, folder: Path, groups: Any) -> dict[str, tuple[int, int, int]]:
     """Write the XAF files; return linesCount, totalDebit and totalCredit of each wijk."""
     companies = {one.slug: Company(one.name, "EUR", "") for one in year.plan.wijken}
     writer = Xaf(folder, companies, ("wijkchain", "0"), (None, 20251231), 20251231)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 from chain.address import account_id
 from chain.ceremony import CeremonyContext, KeyCommit, KeyDeal
 from chain.codec import decode
-from chain.crypto import public_key, sha256
+from chain.crypto import public_key, sha256, sign
 from chain.elections import ELECTIONS, Election
 from chain.key_text import key_text
 from chain.manifest import Fixed, compute_voters_root, fix
@@ -26,19 +26,23 @@ from contracts.election import (
     Cast,
     DecryptShare,
     Dkg,
+    Nominate,
     Open,
     SetResult,
     Tally,
     VoterRoot,
 )
 from contracts.election.ballots import derive_manifest
+from contracts.election.call import Seconder, second_bytes
 from contracts.election.records import KEY_COMMITS, KEY_DEALS, MANIFESTS
 from node.client import Client
 from wallet import trustee
 from wallet.ballots import choose, make_ballot
 
-STEPS_OF_TRUSTEES = 3  # commit, deal, confirm
 POLL_S = 0.05
+
+
+Calendar = tuple[int, int, int, int, int, int]
 
 
 class Holder(NamedTuple):
@@ -54,10 +58,16 @@ class Send(Protocol):
     def __call__(self, call: Any, by: Holder, blobs: Sequence[bytes] = ()) -> bytes: ...
 
 
-class Survey(NamedTuple):
-    """What is asked: options by the digest of their text; everybody may approve any of them."""
+class Matter(NamedTuple):
+    """What is voted on, and who keeps it: a survey of these options, or seats of the board.
+
+    Options are digests of texts. A board election has none yet: members stand for it. `most` is how
+    many options a ballot may approve.
+    """
 
     options: tuple[bytes, ...]
+    seats: int
+    most: int
     board: Holder
     registrars: Holder
     trustees: tuple[Holder, ...]
@@ -79,7 +89,7 @@ def read_value(client: Client, space: Keyspace[Any], *parts: bytes | str | int) 
     return None if value is None else decode(space.kind, b64decode(value, validate=True))
 
 
-def make_calendar(now_s: int, unit_s: int) -> tuple[int, int, int, int, int, int]:
+def make_calendar(now_s: int, unit_s: int) -> Calendar:
     """Return a calendar for people who all sit at one table; a unit is the time of four blocks."""
     steps = (1, 2, 5, 6, 8, 12)
     one, two, three, four, five, six = (now_s + 1 + unit_s * step for step in steps)
@@ -94,7 +104,7 @@ class Holding:
         client: Client,
         chain_digest: bytes,
         send: Send,
-        survey: Survey,
+        matter: Matter,
         *,
         now_s: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
@@ -102,34 +112,44 @@ class Holding:
         self._client = client
         self._digest = chain_digest
         self._send = send
-        self._survey = survey
+        self._matter = matter
         self._now_s = now_s
         self._sleep = sleep
         self.id = b""
         self._calendar = (0, 0, 0, 0, 0, 0)
 
-    def call(self, unit_s: int) -> bytes:
+    def call(self, calendar: Calendar) -> bytes:
         """Call the election, and return its id."""
-        self._calendar = make_calendar(int(self._now_s()), unit_s)
-        survey = self._survey
-        count = len(survey.options)
+        self._calendar = calendar
+        matter = self._matter
         asked = CallElection(
-            "SURVEY",
+            "BOARD" if matter.seats else "SURVEY",
             None,
-            0,
+            matter.seats,
             (),
             "APPROVAL",
-            survey.options,
+            matter.options,
             1,
-            count,
+            matter.most,
             0,
             1,
-            self._calendar,
-            tuple(one.account for one in survey.trustees),
-            len(survey.trustees) // 2 + 1,
+            calendar,
+            tuple(one.account for one in matter.trustees),
+            len(matter.trustees) // 2 + 1,
         )
-        self.id = self._send(asked, survey.board)
+        self.id = self._send(asked, matter.board)
         return self.id
+
+    def nominate(self, by: Holder, seconders: Sequence[Holder]) -> None:
+        """Let a member stand for the board, seconded by others."""
+        name = sha256(by.account)
+        signed = second_bytes(self._digest, self.id, by.account, name, ())
+        hands = tuple(
+            Seconder(one.account, index, sign(one.seeds[index], signed))
+            for one in seconders
+            for index in sorted(one.seeds)[:1]
+        )
+        self._send(Nominate(self.id, name, (), hands), by)
 
     def freeze(self, voters: Sequence[bytes]) -> None:
         """Publish the roll of these credentials, given by their seeds."""
@@ -140,16 +160,16 @@ class Holding:
         asked = VoterRoot(
             self.id,
             int(self._client.status()["height"]),
-            self._survey.eligible,
+            self._matter.eligible,
             tuple(Blob(sha256(blob), len(blob)) for blob in blobs),
             compute_voters_root(keys),
         )
-        self._send(asked, self._survey.registrars, blobs)
+        self._send(asked, self._matter.registrars, blobs)
 
     def make_key(self) -> None:
         """Let the trustees commit, deal and confirm."""
         context = CeremonyContext(self._digest, self.id, 1)
-        people = self._survey.trustees
+        people = self._matter.trustees
         threshold = len(people) // 2 + 1
         for number, one in enumerate(people, 1):
             made = trustee.make_commit(one.seeds[0], context, number, threshold)
@@ -177,35 +197,35 @@ class Holding:
         self._send(call, Holder(account_id(key), {0: voter}), [made.data])
         return made.digest
 
-    def count(self, by: Holder) -> HeldElection:
-        """Add up, let the first t trustees open the sums, and set the result."""
+    def count(self, by: Holder, numbers: Sequence[int]) -> HeldElection:
+        """Add up, let t trustees, by number, open the sums, and set the result."""
         self._wait(4)
         self._send(Tally(self.id), by)
         fixed, election = self._fixed(), self._election()
         given = {}
-        for number in range(1, fixed.manifest.threshold + 1):
+        for number in numbers:
             secret = trustee.add_shares(self._open_deals(number))
             shares = trustee.make_shares(fixed, number, secret, election.sums)
             given[number] = shares
-            self._send(DecryptShare(self.id, shares), self._survey.trustees[number - 1])
+            self._send(DecryptShare(self.id, shares), self._matter.trustees[number - 1])
         points = open_sums(fixed, election.sums, given)
         counts = find_counts(points, get_count_max(fixed, election.ballots))
         self._send(SetResult(self.id, counts), by)
         return HeldElection(self.id, counts, election.ballots)
 
     def _commits(self) -> list[KeyCommit]:
-        numbers = range(1, len(self._survey.trustees) + 1)
+        numbers = range(1, len(self._matter.trustees) + 1)
         rows = [read_value(self._client, KEY_COMMITS, self.id, number) for number in numbers]
         return [row[1] for row in rows]
 
     def _open_deals(self, number: int) -> Mapping[int, bytes]:
         """Return what trustee `number` received from each dealer."""
         context = CeremonyContext(self._digest, self.id, 1)
-        numbers = range(1, len(self._survey.trustees) + 1)
+        numbers = range(1, len(self._matter.trustees) + 1)
         deals: dict[int, KeyDeal] = {
             dealer: read_value(self._client, KEY_DEALS, self.id, dealer)[1] for dealer in numbers
         }
-        seed = self._survey.trustees[number - 1].seeds[0]
+        seed = self._matter.trustees[number - 1].seeds[0]
         received = trustee.open_deals(seed, context, number, self._commits(), deals)
         assert received.wrong == (), "all trustees are honest here"
         return received.shares

@@ -21,7 +21,7 @@ from chain.crypto import sha256, sign
 from chain.policy import read_policy
 from chain.records import TX_CONTEXT, Envelope, KeySignature, carry, encode_body
 from node.client import Client
-from testnet.election import HeldElection, Holder, Holding, Survey
+from testnet.election import HeldElection, Holder, Holding, Matter, make_calendar
 from tests.federation import account, board, seed
 from tests.live import Live, live_network
 
@@ -52,8 +52,10 @@ def _hold(live: Live) -> HeldElection:
         assert answer["status"] == "final", (type(call).__name__, answer)
         return bytes.fromhex(answer["tx"])
 
-    survey = Survey(
+    matter = Matter(
         tuple(sha256(b"option %d" % number) for number in range(3)),
+        0,
+        3,
         Holder(board(WIJK), {0: seed(f"{WIJK}-board-a"), 1: seed(f"{WIJK}-board-b")}),
         Holder(
             account(f"{WIJK}-registrar-a"),
@@ -62,8 +64,8 @@ def _hold(live: Live) -> HeldElection:
         tuple(_holder(name) for name in PEOPLE[:3]),
         len(PEOPLE),
     )
-    holding = Holding(client, digest, send, survey)
-    holding.call(unit_s=2)
+    holding = Holding(client, digest, send, matter)
+    holding.call(make_calendar(int(time.time()), 2))
     holding.freeze(VOTERS)
     holding.make_key()
     holding.open(_holder("anna"))
@@ -71,7 +73,7 @@ def _hold(live: Live) -> HeldElection:
     holding.cast(VOTERS[1], 1, 3)
     holding.cast(VOTERS[2], blank=True)
     holding.cast(VOTERS[0], 2)
-    return holding.count(_holder("dirk"))
+    return holding.count(_holder("dirk"), [1, 3])
 
 
 @pytest.fixture(scope="module")

@@ -125,6 +125,16 @@ class Code(Enum):
     TRADE_SUSPENDED = ("trade.suspended", 2502)
     TRADE_SCOPE = ("trade.scope", 2503)
 
+    ELECTION_BAD_PROOF = ("election.bad-proof", 2204)
+    ELECTION_MANIFEST = ("election.manifest", 2206)
+    ELECTION_BAD_POINT = ("election.bad-point", 2216)
+    ELECTION_BAD_SHARE = ("election.bad-share", 2217)
+    ELECTION_SIZE = ("election.size", 2218)
+    ELECTION_OPENING = ("election.opening", 2219)
+    ELECTION_COUNTS = ("election.counts", 2220)
+    ELECTION_TOO_FEW_SHARES = ("election.too-few-shares", 2221)
+    ELECTION_UNSORTED = ("election.unsorted", 2222)
+
     STATS_TOO_EARLY = ("stats.too-early", 2751)
     STATS_DONE = ("stats.done", 2752)
 
@@ -155,7 +165,7 @@ class Code(Enum):
     GOVERNANCE_TOO_EARLY = ("governance.too-early", 2213)
     GOVERNANCE_TOO_LATE = ("governance.too-late", 2214)
     GOVERNANCE_NOT_PASSED = ("governance.not-passed", 2215)
-    GOVERNANCE_DUPLICATE = ("governance.duplicate", 2216)
+    GOVERNANCE_DUPLICATE = ("governance.duplicate", 2240)
 
     BOARD_DONE = ("board.done", 2361)
     BOARD_RECENT = ("board.recent", 2362)

@@ -10,11 +10,9 @@ import msgspec
 from chain.codec import Account, Digest, Record, Uint
 from chain.contract import Context
 from chain.errors import Code, Reject, require
-from chain.keyspaces import ACTIVE, BOARD, DECISIONS, SEATS, Seat
-from chain.state import Keyspace, State
+from chain.keyspaces import ACTIVE, BOARD, DECISIONS, RECALLED, SEATS
+from chain.state import Keyspace
 from chain.votes import DRAFT, OPEN
-
-RECALLED, RESIGNED = "RECALLED", "RESIGNED"  # of a seat that ended early
 
 
 class RecallRecord(Record, frozen=True):
@@ -33,15 +31,15 @@ class RecallRecord(Record, frozen=True):
     answers: tuple[tuple[Uint, Digest], ...]
 
 
+class LastRecall(Record, frozen=True):
+    """`recalled/<wijk>/<n>`: who sat there when the seat was last put to the vote, and when."""
+
+    holder: Digest
+    time_s: Uint
+
+
 RECALLS: Keyspace[RecallRecord] = Keyspace("recall", RecallRecord, 1)
-
-
-def get_seats(state: State, wijk: str) -> tuple[Seat, ...]:
-    """Return all seats of a board, seat 1 first, whatever their status."""
-    seats: list[Seat] = []
-    while (seat := SEATS.get(state, wijk, len(seats) + 1)) is not None:
-        seats.append(seat)
-    return tuple(seats)
+LAST_RECALLS: Keyspace[LastRecall] = Keyspace("recalled", LastRecall, 2)
 
 
 def end_seat(ctx: Context, wijk: str, number: int, status: str) -> None:
@@ -51,6 +49,17 @@ def end_seat(ctx: Context, wijk: str, number: int, status: str) -> None:
     ended = msgspec.structs.replace(seat, status=status, until_s=min(seat.until_s, ctx.time_s))
     SEATS.put(ctx.state, ended, wijk, number)
     ctx.emit("board.SeatEnded", wijk, number, status)
+
+
+def note_recall(ctx: Context, recall_id: bytes) -> None:
+    """Note that a recall came to a vote: only then it bars the next one for a while (E41).
+
+    What nobody seconds bars nothing, else friends of a board could block a recall by asking first.
+    """
+    recall = RECALLS.get(ctx.state, recall_id)
+    assert recall is not None, "a vote of this class begins with a recall"
+    for number, holder in zip(recall.seats, recall.holders, strict=True):
+        LAST_RECALLS.put(ctx.state, LastRecall(holder, ctx.time_s), recall.wijk, number)
 
 
 def remove_recalled(ctx: Context, recall_id: bytes, wijk: str) -> None:

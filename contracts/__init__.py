@@ -3,6 +3,7 @@
 from chain.contract import Contract
 from contracts import (
     accounts,
+    board,
     coin,
     election,
     governance,
@@ -24,5 +25,6 @@ CONTRACTS: tuple[Contract, ...] = (
     stats.CONTRACT,
     governance.CONTRACT,
     registry.CONTRACT,
+    board.CONTRACT,
     election.CONTRACT,
 )

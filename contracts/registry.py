@@ -384,6 +384,7 @@ CONTRACT = Contract(
             narrow=get_words,
             classes=get_classes,
             budget=get_budget,
+            about=lambda call: call.decision,
         ),
         Call(
             Retire,

@@ -71,7 +71,6 @@ from chain.params import (
     is_plain,
     is_within,
 )
-from chain.records import TX_BYTES_MAX
 from chain.sanctions import lift
 from chain.set_change import (
     PLANNED,
@@ -85,7 +84,7 @@ from chain.set_change import (
     is_recent,
     is_under_way,
 )
-from chain.state import Keyspace
+from chain.shared import FED_MATTERS, FedMatter, InnerCall, key_proof_bytes
 from chain.text_rules import CBS_YEARS, fits, is_area, is_name, is_slug, is_symbol
 from chain.validators import VALIDATORS_MAX, quorum
 
@@ -97,25 +96,6 @@ OPEN, EXECUTED, REFUSED, REJECTED = "OPEN", "EXECUTED", "REFUSED", "REJECTED"
 
 Text = Annotated[str, msgspec.Meta(max_length=64)]
 Word24 = Annotated[str, msgspec.Meta(max_length=24)]
-InnerCall = Annotated[bytes, msgspec.Meta(max_length=TX_BYTES_MAX)]
-
-
-class FedMatter(Record, frozen=True):
-    """`fed/<id>`: a call that boards vote on; `yes` and `no` are wijk ids, `board` proposed it.
-
-    Once the matter is closed its call is empty; `code` says why it was refused, or is 0.
-    """
-
-    call: InnerCall
-    board: Account
-    expires: Uint
-    yes: tuple[str, ...]
-    no: tuple[str, ...]
-    status: str
-    code: Uint
-
-
-FED_MATTERS: Keyspace[FedMatter] = Keyspace("fed", FedMatter, 1)
 
 
 class HeldKey(Record, frozen=True):
@@ -242,11 +222,6 @@ def get_param_classes(call: SetParam) -> tuple[str, ...]:
     if call.name in FEDERAL or get_issuer_field(call.name) is not None:
         return ()
     return ("STATUTES",) if call.name == "statutes" else USUAL_CLASSES
-
-
-def key_proof_bytes(chain_digest: bytes, account: bytes, key: bytes) -> bytes:
-    """Return what the validator key of a founding signs, with the new board's account."""
-    return encode(["wijk.key.1", chain_digest, account, key])
 
 
 def node_proof_bytes(chain_digest: bytes, key: bytes, transport_key: bytes) -> bytes:
@@ -687,10 +662,16 @@ CONTRACT = Contract(
             register_role,
             narrow=get_role_words,
         ),
-        Call(Ready, (Word.ANY,), ready),
+        Call(Ready, (Word.ANY,), ready, caretaker=True),
         Call(Remove, (Word.FED,), remove),
         Call(FedPropose, (Word.BOARD, Word.EFFECT), fed_propose, winds_up=True),
-        Call(FedEndorse, (Word.BOARD, Word.EFFECT), fed_endorse, winds_up=True),
+        Call(
+            FedEndorse,
+            (Word.BOARD, Word.EFFECT),
+            fed_endorse,
+            winds_up=True,
+            about=lambda call: call.id,
+        ),
     ),
     at_start=enact_issuers,
 )

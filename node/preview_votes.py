@@ -1,4 +1,4 @@
-"""What a call about votes and the register asks, in Dutch and English (interfaces 2.2).
+"""What a call about votes, board, members and register asks, in both languages (interfaces 2.2).
 
 Who votes or proposes reads the number of the vote, its class, and which calls it would carry out.
 """
@@ -6,11 +6,15 @@ Who votes or proposes reads the number of the vote, its class, and which calls i
 from collections.abc import Callable
 from typing import Any
 
+from chain.address import account_text
 from chain.contract import Clock, call_name
+from chain.dates import DAY_S, from_days
 from chain.errors import ChainError
 from chain.keyspaces import DECISIONS
 from chain.money_text import DUTCH, Lang, money
+from contracts.board import Recall, Recuse, Reset, Resign, TripCall
 from contracts.governance import Cast, Close, Execute, Issue, Propose, Second
+from contracts.members import EraseRef, Recover, SetStatus
 from contracts.registry import PlanRecord, Put, Retire, ValuationRecord
 from node.views import date_text
 
@@ -41,11 +45,16 @@ UNITS = {
     "KM": ("per kilometer", "a kilometre"),
     "VISIT": ("per bezoek", "a visit"),
 }
+STATUSES = {
+    "ACTIVE": ("weer toelaten", "Take back"),
+    "SUSPENDED": ("schorsen", "Suspend"),
+    "LEFT": ("uitschrijven", "Record as left:"),
+}
 _Pair = tuple[str, str]
 
 
 def preview_votes(clock: Clock, call: Any, lang: Lang) -> str | None:
-    """Return the sentence of a call of governance or the register; None for any other call."""
+    """Return the sentence of a call of votes, board, members or register; None for any other."""
     make = _SENTENCES.get(type(call))
     if make is None:
         return None
@@ -139,6 +148,66 @@ def _retire(_clock: Clock, call: Retire, _lang: Lang) -> _Pair:
     return f"Beëindigen op {day}: {dutch}.", f"End on {day}: {english}."
 
 
+def _resign(clock: Clock, call: Resign, _lang: Lang) -> _Pair:
+    day = _day(call.from_epoch * clock.epoch_s)
+    return f"Zetel {call.seat} opgeven vanaf {day}.", f"Give up seat {call.seat} from {day}."
+
+
+def _recall(_clock: Clock, call: Recall, _lang: Lang) -> _Pair:
+    seats = ", ".join(str(seat) for seat in call.seats)
+    return (
+        f"De leden vragen om zetel {seats} te ontslaan ({call.ground}).",
+        f"Ask the members to recall seat {seats} ({call.ground}).",
+    )
+
+
+def _recuse(clock: Clock, call: Recuse, _lang: Lang) -> _Pair:
+    dutch, english = _about(clock, call.object)
+    return (
+        f"Zetel {call.seat} doet niet mee aan {dutch}.",
+        f"Seat {call.seat} takes no part in {english}.",
+    )
+
+
+def _trip(_clock: Clock, call: TripCall, _lang: Lang) -> _Pair:
+    hours = -(-call.seconds // 3_600)
+    return (
+        f"{call.call} {hours} uur stilzetten ({call.reason}); inwisselen en stemmen blijft kunnen.",
+        f"Pause {call.call} for {hours} hours ({call.reason}); redeeming and voting still work.",
+    )
+
+
+def _reset(_clock: Clock, call: Reset, _lang: Lang) -> _Pair:
+    return f"{call.call} weer vrijgeven.", f"Release {call.call} again."
+
+
+def _recover(clock: Clock, call: Recover, _lang: Lang) -> _Pair:
+    who, day = account_text(call.account), _day(clock.time_s + clock.number("recovery_delay_s"))
+    return (
+        f"{who} een nieuwe sleutel geven; die geldt vanaf {day}, als niemand het stopt.",
+        f"Give {who} a new key; it holds from {day}, if nobody stops it.",
+    )
+
+
+def _set_status(_clock: Clock, call: SetStatus, _lang: Lang) -> _Pair:
+    who = account_text(call.account)
+    dutch, english = STATUSES[call.status]
+    return f"{who} {dutch} ({call.reason}).", f"{english} {who} ({call.reason})."
+
+
+def _erase(_clock: Clock, call: EraseRef, _lang: Lang) -> _Pair:
+    who = account_text(call.account)
+    return (
+        f"Vastleggen dat de gegevens van {who} zijn vernietigd.",
+        f"Record that the papers of {who} are destroyed.",
+    )
+
+
+def _day(time_s: int) -> str:
+    last_s = 10**10  # a date of more than four digits a year is none
+    return date_text(from_days(min(time_s, last_s) // DAY_S))
+
+
 _SENTENCES: dict[type, Callable[[Clock, Any, Lang], _Pair]] = {
     Propose: _propose,
     Second: _second,
@@ -148,4 +217,12 @@ _SENTENCES: dict[type, Callable[[Clock, Any, Lang], _Pair]] = {
     Issue: _issue,
     Put: _put,
     Retire: _retire,
+    Resign: _resign,
+    Recall: _recall,
+    Recuse: _recuse,
+    TripCall: _trip,
+    Reset: _reset,
+    Recover: _recover,
+    SetStatus: _set_status,
+    EraseRef: _erase,
 }

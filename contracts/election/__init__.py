@@ -45,11 +45,11 @@ __all__ = [
 CONTRACT = Contract(
     "election",
     calls=(
-        Call(CallElection, (Word.BOARD, Word.ANY), call),
+        Call(CallElection, (Word.BOARD, Word.ANY), call, caretaker=True),
         Call(Nominate, (Word.HOLDER,), nominate),
         Call(VoterRoot, (Word.REGISTRY,), voter_root),
-        Call(Dkg, (Word.HOLDER,), dkg),
-        Call(Open, (Word.ANY,), open_),
+        Call(Dkg, (Word.HOLDER,), dkg, caretaker=True),
+        Call(Open, (Word.ANY,), open_, caretaker=True),
         Call(
             Cast,
             (Word.ANY,),
@@ -59,9 +59,9 @@ CONTRACT = Contract(
             per_block=CASTS_PER_BLOCK,
         ),
         Call(Challenge, (Word.ANY,), challenge, by_credential=True, per_block=CASTS_PER_BLOCK),
-        Call(Tally, (Word.ANY,), tally),
-        Call(DecryptShare, (Word.HOLDER,), decrypt_share),
-        Call(SetResult, (Word.ANY,), result),
+        Call(Tally, (Word.ANY,), tally, caretaker=True),
+        Call(DecryptShare, (Word.HOLDER,), decrypt_share, caretaker=True),
+        Call(SetResult, (Word.ANY,), result, caretaker=True),
         Call(
             ObjectTo,
             (Word.ANY, Word.FED),
@@ -70,7 +70,7 @@ CONTRACT = Contract(
             narrow=narrow_object,
             by_credential=True,
         ),
-        Call(HandOver, (Word.BOARD, Word.ANY), hand_over),
+        Call(HandOver, (Word.BOARD, Word.ANY), hand_over, caretaker=True, any_key=True),
     ),
     at_start=run_deadlines,
 )

@@ -28,6 +28,12 @@ CONTRACT = Contract(
         Call(Cast, (Word.HOLDER,), cast, never_tripped=True),
         Call(Close, (Word.ANY,), close),
         Call(Execute, (Word.ANY,), execute),
-        Call(Issue, (Word.HOLDER, Word.BOARD), issue, never_tripped=True),
+        Call(
+            Issue,
+            (Word.HOLDER, Word.BOARD, Word.SEAT),
+            issue,
+            never_tripped=True,
+            caretaker=True,
+        ),
     ),
 )

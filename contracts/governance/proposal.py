@@ -13,6 +13,7 @@ from chain.contract import Context, Word, check_authority
 from chain.errors import Code, Reject, require
 from chain.keyspaces import BOARD, DECISIONS, MEMBERS, Decision
 from chain.records import TX_BYTES_MAX
+from chain.seats import note_recall
 from chain.voters import count_voters, has_vote
 from chain.votes import (
     ALWAYS_SECRET,
@@ -198,6 +199,8 @@ def _open(ctx: Context, decision_id: bytes, window: tuple[int, int]) -> None:
     poll = msgspec.structs.replace(poll, reference=reference, electorate=electorate)
     DECISIONS.put(ctx.state, opened, decision_id)
     POLLS.put(ctx.state, poll, decision_id)
+    if decision.klass == RECALL:
+        note_recall(ctx, decision_id)
     ctx.emit("governance.Opened", decision_id, *window, reference, electorate)
 
 

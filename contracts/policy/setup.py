@@ -13,7 +13,7 @@ from chain.codec import Digest, Record
 from chain.contract import Context, get_account
 from chain.errors import Code, Reject, require
 from chain.gifts import can_watch, watch
-from chain.keyspaces import SEATS, get_sitting
+from chain.keyspaces import has_mandate
 from chain.text_rules import is_code
 from chain.work import REGISTER, THEME, cite
 from contracts.policies import (
@@ -129,7 +129,8 @@ def accept(ctx: Context, call: Accept) -> None:
     if policy.denom != ctx.denom:
         raise Reject(Code.TX_ROLE, role="board")
     require(policy.status == DRAFT, Code.POLICY_DONE)
-    mandate = ctx.decision is not None or _has_mandate(ctx)  # a vote of the wijk is one
+    voted = ctx.decision is not None
+    mandate = voted or has_mandate(ctx.state, ctx.wijk_id, ctx.time_s)  # E37
     require(mandate, Code.POLICY_MANDATE)
     target = get_target(policy)
     fits = target is None or can_watch(ctx.state, policy.denom, target)
@@ -146,11 +147,3 @@ def accept(ctx: Context, call: Accept) -> None:
     if last is not None:
         note_end(ctx.clock, call.policy, last)
     ctx.emit("policy.PolicyAccepted", call.policy, policy.funder, policy.denom)
-
-
-def _has_mandate(ctx: Context) -> bool:
-    """Say whether more than half of the seats sit: a caretaker board makes no policy (E37)."""
-    seats = 0
-    while SEATS.get(ctx.state, ctx.wijk_id, seats + 1) is not None:
-        seats += 1
-    return 2 * len(get_sitting(ctx.state, ctx.wijk_id, ctx.time_s)) > seats

@@ -1,4 +1,4 @@
-"""Golden bytes of the calls and values of governance and the register (interfaces 4, 5.5)."""
+"""Golden bytes of the calls and values of governance, register and board (interfaces 4, 5.5)."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""One example of each call and state value of governance and the register.
+"""One example of each call and state value of governance, the register and the board.
 
 Run `python -m tests.contracts.vote_examples` only when one is added: it writes
 tests/vectors/calls_votes.json, and what stands there is what chains hold.
@@ -15,8 +15,9 @@ import msgspec
 from chain.call_json import call_to_json
 from chain.codec import encode
 from chain.contract import Table
+from chain.keyspaces import RECUSED, TRIPS, Trip
 from chain.plans import VOTED_LINES, Line, Task, VotedLine
-from chain.seats import RECALLS, RecallRecord
+from chain.seats import LAST_RECALLS, RECALLS, LastRecall, RecallRecord
 from chain.state import Keyspace
 from chain.voters import VOTER, VOTER_CHANGES, VOTERS, VoterCount
 from chain.votes import (
@@ -31,7 +32,8 @@ from chain.votes import (
     SecretResult,
 )
 from chain.work import REGISTER, USES, RegisterVersion
-from contracts import governance, registry
+from contracts import board, governance, registry
+from contracts.board import TRIPPED_BY, Recall, Recuse, Reset, Resign, TripCall
 from contracts.governance import Cast, Close, Execute, Issue, IssueRecord, Propose, Second
 from contracts.governance.issue import ASKED, ISSUES
 from contracts.registry import (
@@ -49,7 +51,7 @@ from contracts.registry import (
 )
 from tests.contracts.call_examples import plain
 
-TABLE = Table((governance.CONTRACT, registry.CONTRACT))
+TABLE = Table((governance.CONTRACT, registry.CONTRACT, board.CONTRACT))
 VECTORS = Path(__file__).parents[1] / "vectors" / "calls_votes.json"
 
 
@@ -91,6 +93,11 @@ CALLS: tuple[Any, ...] = (
         for kind, record in zip(KINDS, RECORDS, strict=True)
     ),
     Put("PROGRAMME", OBJECT, RECORDS[2], 20_260_201, DECISION),
+    Resign(3, 20_460),
+    Recall((1, 3), "GELD", TEXT),
+    Recuse(DECISION, 2),
+    TripCall("coin.mint", "STORING", 259_200),
+    Reset("coin.mint"),
     Retire("VALUATION", OBJECT, 20_260_301),
 )
 STATES: tuple[tuple[Keyspace[Any], tuple[bytes | str | int, ...], Any], ...] = (
@@ -115,6 +122,10 @@ STATES: tuple[tuple[Keyspace[Any], tuple[bytes | str | int, ...], Any], ...] = (
         (DECISION,),
         RecallRecord(WIJK, (2, 3), (TEXT, OTHER), "GELD", A, 1_767_261_600, ((2, TEXT),)),
     ),
+    (LAST_RECALLS, (WIJK, 2), LastRecall(TEXT, 1_767_261_600)),
+    (TRIPS, (WIJK, "coin.mint"), Trip("STORING", "SEAT", 1_767_261_600, 1_767_520_800)),
+    (TRIPPED_BY, (OTHER,), 1_767_261_600),
+    (RECUSED, (WIJK, DECISION), (2, 3)),
     (OWNERS, (OBJECT,), RegisterOwner(WIJK, "VALUATION", B)),
     (ACTIVITIES, (WIJK, "TUIN"), OBJECT),
     (VOTED_LINES, (WIJK, "HUUR"), VotedLine(OBJECT)),

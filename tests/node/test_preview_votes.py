@@ -1,4 +1,4 @@
-"""Every call of governance and the register has a sentence in both languages (interfaces 2.2)."""
+"""Every call of votes, board, members and register has its sentences (interfaces 2.2)."""
 
 import pytest
 
@@ -6,8 +6,10 @@ from chain.codec import encode
 from chain.contract import Clock
 from chain.state import State
 from contracts.governance import Cast, Propose
+from contracts.members import EraseRef, Recover, SetStatus
 from node.preview_votes import preview_votes
 from tests.contracts.assembly import WIJK, by_board
+from tests.contracts.member_examples import CALLS as MEMBER_CALLS
 from tests.contracts.vote_examples import CALLS
 from tests.federation import Ledger
 
@@ -22,7 +24,10 @@ def clock(ledger: Ledger) -> Clock:
     return Clock(ledger.chain, State(ledger.state.get), ledger.base.height + 1, ledger.time_s)
 
 
-@pytest.mark.parametrize("call", CALLS, ids=lambda call: type(call).__name__)
+MEMBERS = [one for one in MEMBER_CALLS if isinstance(one, Recover | SetStatus | EraseRef)]
+
+
+@pytest.mark.parametrize("call", [*CALLS, *MEMBERS], ids=lambda call: type(call).__name__)
 def test_every_call_has_a_sentence_in_both_languages(ledger: Ledger, call: object) -> None:
     dutch, english = (preview_votes(clock(ledger), call, lang) for lang in ("nl", "en"))
 

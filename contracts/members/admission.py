@@ -12,7 +12,7 @@ import msgspec
 from chain.address import account_id
 from chain.books import get_class, get_issuer, get_wallet
 from chain.codec import Account, Bit, Cents, PublicKey, Record, Uint
-from chain.contract import Call, Context, Contract, Word, get_account
+from chain.contract import Context, get_account
 from chain.crypto import is_valid_key, sha256
 from chain.errors import Code, Reject, require
 from chain.keyspaces import (
@@ -230,13 +230,3 @@ def _make_account(ctx: Context, account: bytes, key: bytes, kind: str) -> Accoun
 
 def _member(membership: int, area: str | None, flags: tuple[str, ...], limit: int) -> Member:
     return Member(membership, area, flags, limit, 0, 0, 0, 0, 0, None, None, ())
-
-
-CONTRACT = Contract(
-    "members",
-    calls=(
-        Call(Admit, (Word.REGISTRY,), admit),
-        Call(Attach, (Word.REGISTRY,), attach),
-        Call(SetLimits, (Word.REGISTRY,), set_limits),
-    ),
-)

@@ -401,7 +401,7 @@ def credit_payee(
         decision=decision,
         corrects=corrects,
     )
-    if debit[0] == MEMBER and isinstance(debit[1], bytes):
+    if debit[0] == MEMBER and isinstance(debit[1], bytes) and corrects is None:
         today = ctx.clock.book_date
         note_gift(ctx.state, payee.denom, payee.id, debit[1], cents, ctx.tx_id, today)
     if excess:

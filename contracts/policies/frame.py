@@ -61,13 +61,15 @@ class Pledge(Record, frozen=True, tag="step.pledge"):
 
 
 class Pledges(Record, frozen=True, tag="step.pledges"):
-    """How many pledges a collective purchase has, at number 0, and how many people made them.
+    """How many pledges a collective purchase has, at number 0, how many people made them, and of
+    how many pieces.
 
     The pledges stand at 1 and on; who made one is marked under the counter `buyer`.
     """
 
     count: Uint
     buyers: Uint
+    pieces: Uint
 
 
 class Escrow(Record, frozen=True, tag="step.escrow"):
@@ -245,7 +247,8 @@ class Shape(msgspec.Struct, frozen=True):
 
     `accounts` are those that its values name, `target` one whose payments are noted (P11).
     `forbids` are the clauses that the law does not allow beside it, because coin that people own is
-    paid with it (economy P0, G10).
+    paid with it (economy P0, G10). `lined`: its payments can name a line of a budget; where they
+    cannot, the budget has one line and they fall on that (P9).
     """
 
     id: str
@@ -262,6 +265,7 @@ class Shape(msgspec.Struct, frozen=True):
     target: Callable[[Any], bytes] | None = None
     forbids: tuple[str, ...] = ()
     pledged: bool = False
+    lined: bool = True
 
 
 def deny(clause: str, **params: int | str) -> NoReturn:

@@ -26,6 +26,7 @@ from contracts.policies import (
 )
 from contracts.policies.frame import ACTIVE, DRAFT, VERSION, Draft, Word24
 from contracts.policies.frame import Guard as GuardScript
+from contracts.policies.p09_budget import Budget, get_only_line
 from contracts.policies.p14_split import Split
 from contracts.policy.ends import note_end
 from contracts.policy.pools import get_target, require_policy
@@ -112,6 +113,8 @@ def _check_params(ctx: Context, call: Create, guards: Sequence[tuple[object, Gua
     for rule, script in guards:
         later = before == "" or int(script.id[1:]) > int(before[1:])
         fits = later and script.fits(rule, draft)
+        if isinstance(rule, Budget) and not shape.lined:
+            fits = fits and get_only_line(rule) is not None
         require(fits, Code.POLICY_PARAMS, clause=script.clause)
         before = script.id
     parts = call.split or ()

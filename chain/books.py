@@ -73,7 +73,7 @@ class Redemption(Record, frozen=True):
 
 
 REDEMPTIONS: Keyspace[Redemption] = Keyspace("redeem", Redemption, 1)
-# Last days of an account's unpaid redemptions, for freezes to put off: [(due, put off to, count)].
+# Last days of an account's unpaid redemptions, for freezes to move: [(due, moved to, count)].
 ASKED: Keyspace[tuple[tuple[int, int, int], ...]] = Keyspace(
     "asked", tuple[tuple[Uint, Uint, Uint], ...], 1
 )
@@ -458,19 +458,23 @@ def note_payment(
         PAYMENTS.put(ctx.state, record, ctx.tx_id, len(ctx.postings) // 2)
 
 
-def put_off(ctx: Context, account_id: bytes, denom: str, until_s: int) -> None:
-    """Put the last days of unpaid redemptions off until after a freeze (economy C19).
+def move_last_days(
+    ctx: Context, account_id: bytes, denom: str, until_s: int, *, earlier: bool = False
+) -> None:
+    """Put the last days of unpaid redemptions off until after a freeze, or with `earlier` bring
+    them forward where it ended before its time (economy C19).
 
     As for a request made during the freeze, the desk has `redeem_days` banking days from its end.
     """
     end = compute_book_date(until_s, ctx.clock.number("date_offset_s"))
-    soonest = add_banking_days(end, ctx.clock.number("redeem_days"))
+    last = add_banking_days(end, ctx.clock.number("redeem_days"))
     rows = []
     for due, day, count in ASKED.get(ctx.state, account_id) or ():
-        if day < soonest:
+        moved = min(day, last) if earlier else max(day, last)
+        if moved != day:
             _count_unpaid(ctx, denom, day, -count)
-            _count_unpaid(ctx, denom, soonest, count)
-        rows.append((due, max(day, soonest), count))
+            _count_unpaid(ctx, denom, moved, count)
+        rows.append((due, moved, count))
     ASKED.put(ctx.state, tuple(rows) or None, account_id)
 
 

@@ -97,6 +97,8 @@ class Payment(Record, frozen=True):
 
 
 PAYMENTS: Keyspace[Payment] = Keyspace("paid", Payment, 2)
+# `pooled/<account>`: cents in pools (class 4) that are the account's until they are spent.
+POOLED: Keyspace[int] = Keyspace("pooled", Uint, 1)
 
 Place = tuple[str, bytes | str]  # (class, owner), inside one denomination
 
@@ -213,8 +215,18 @@ def get_balance(state: State, denom: str, klass: str, owner: bytes | str) -> int
 
 
 def get_wallet(state: State, denom: str, klass: str, account: bytes) -> int:
-    """Return what an account has, in cents, with what it holds aside: a limit covers both (C8)."""
-    return get_balance(state, denom, klass, account) + get_balance(state, denom, HELD, account)
+    """Return what an account has, in cents, with what it holds aside and what is in pools of its
+    own: a limit covers all of it (economy C7, C8).
+    """
+    held = get_balance(state, denom, HELD, account)
+    return get_balance(state, denom, klass, account) + held + (POOLED.get(state, account) or 0)
+
+
+def add_to_pooled(state: State, account: bytes, delta: int) -> None:
+    """Change what an account has in pools, in cents; done before it is booked back to it (C8)."""
+    total = (POOLED.get(state, account) or 0) + delta
+    assert total >= 0, f"{account.hex()} has {total} in pools"
+    POOLED.put(state, total or None, account)
 
 
 def get_limit(issuer: Issuer, account: AccountRecord, member: Member | None) -> int:

@@ -945,6 +945,13 @@ _POLICY = (
         Text("money still set aside",
             "Money of this policy is still set aside for somebody[: {amount_cents}].",
             "Settle that first: wijk policy release.")),
+    _refused(2414, "policy.drafts",
+        Text("te veel concepten",
+            "Er wachten al {most} potjes van u op toelating door het bestuur.",
+            "Sluit een concept dat niet meer nodig is: wijk policy close."),
+        Text("too many drafts",
+            "{most} policies of yours wait for the board already.",
+            "Close a draft that is not needed any more: wijk policy close.")),
     _refused(2106, "trade.cap",
         Text("grens tussen de wijken bereikt",
             "De andere wijk neemt nu niet zoveel aan.[ {wijk} kan nu nog {remaining_cents}"

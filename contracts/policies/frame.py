@@ -18,6 +18,7 @@ from chain.money_text import Lang
 from chain.state import Keyspace, State
 
 VERSION = 1  # of every script so far: the first field of each
+DRAFTS_MAX = 20  # of one funder: each is 15 KB at most, and no board has asked for it yet
 
 DRAFT, ACTIVE, CLOSED = "DRAFT", "ACTIVE", "CLOSED"
 
@@ -190,7 +191,8 @@ class Payout(msgspec.Struct, frozen=True):
     """What a shape lets happen: cents from free and from pending money of the pool, and from the
     own coin of `payer`; who gets pending money back; and what it remembers of it.
 
-    `parts` divides the pending cents into bookings, each with a reason of its own. `told` are
+    `parts` divides the pending cents into bookings, each with a reason of its own. `owners` are
+    those whose pending money it was, with their cents, where it was not the funder's. `told` are
     numbers for the shape's sentence. Nothing moves before all guards agree.
     """
 
@@ -201,6 +203,7 @@ class Payout(msgspec.Struct, frozen=True):
     payee: bytes | None = None
     parts: tuple[int, ...] = ()
     back: tuple[tuple[bytes, int], ...] = ()
+    owners: tuple[tuple[bytes, int], ...] = ()
     writes: tuple[Write, ...] = ()
     counters: tuple[Counter, ...] = ()
     told: Values = {}

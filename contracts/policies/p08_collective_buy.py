@@ -119,6 +119,7 @@ def release(rule: CollectiveBuy, pool: Pool, ask: Ask, state: State) -> Payout:
         payee=rule.supplier,
         parts=parts,
         back=back,
+        owners=tuple((pledge.buyer, pledge.cents) for pledge in pledges),
         writes=((STEPS, None, (pool.id, ALL)),),
         done=True,
     )

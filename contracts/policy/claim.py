@@ -12,6 +12,7 @@ from chain.books import (
     Party,
     Payee,
     Place,
+    add_to_pooled,
     check_balance,
     check_contracted,
     check_not_frozen,
@@ -319,6 +320,8 @@ def _give_back(ctx: Context, policy_id: bytes, policy: Policy, payout: Payout) -
         pending=-(payout.pending + back),
         free=-payout.free,
     )
+    for account, cents in payout.owners:
+        add_to_pooled(ctx.state, account, -cents)
     # After its end what comes back goes where free money went (P4), but a pledge is its buyer's.
     ended = policy.status == CLOSED and not get_shape(policy.shape).pledged
     for account, cents in payout.back:

@@ -7,12 +7,14 @@ from typing import Any
 import msgspec
 import pytest
 
+from chain.books import POOLED
 from chain.crypto import sign
 from chain.errors import Code
 from chain.gifts import GIFTS
 from chain.records import Tag
 from contracts.coin import Correct, FreezeCall, Leg, Transfer
-from contracts.policies.frame import CITED
+from contracts.policies.frame import CITED, DRAFTS_MAX
+from contracts.policies.p01_area import Area
 from contracts.policies.p03_benefit import Benefit
 from contracts.policies.p04_expiry import Expiry
 from contracts.policies.p05_cap import Cap
@@ -23,7 +25,7 @@ from contracts.policies.p09_budget import Budget, BudgetLine
 from contracts.policies.p11_match import Match
 from contracts.policies.p12_recurring import Recurring
 from contracts.policies.p13_pact import PactRule
-from contracts.policy import Claim, EnrolToken, Fund, TokenProof, token_bytes
+from contracts.policy import Accept, Claim, Close, EnrolToken, Fund, TokenProof, token_bytes
 from tests.contracts.desk import (
     Desk,
     assert_done,
@@ -31,10 +33,13 @@ from tests.contracts.desk import (
     balance,
     balance_of,
     broken,
+    limit,
+    put,
 )
 from tests.contracts.fund_desk import (
     WIJK,
     claim,
+    close,
     create,
     get,
     make_ledger,
@@ -42,7 +47,7 @@ from tests.contracts.fund_desk import (
     release,
     sums,
 )
-from tests.contracts.offices import read
+from tests.contracts.offices import object_id, read
 from tests.federation import Ledger, account, board, key, seed
 
 DAY_S = 86_400
@@ -289,3 +294,82 @@ def test_a_claim_that_adds_nothing_does_not_use_up_a_payment_p11(ledger: Ledger)
     assert_done(claim(ledger, policy, "vera", 1_000, by="anna", ref=gift))
     assert_refused(claim(ledger, policy, "vera", 1_000, by="anna", ref=gift), Code.POLICY_DONE)
     assert sums(ledger, policy) == (500, 100, 0, 0, 400)
+
+
+# ------------------------------------------------------------------------------ caps and growth
+
+
+def test_money_in_pools_counts_in_the_limit_of_whose_it_is_c7_i13(ledger: Ledger) -> None:
+    """It is its funder's until it is spent: pools are no way round the cap of a mode."""
+    buyer = open_pool(ledger, shape=PURCHASE, cents=0)
+    mine = open_pool(ledger, cents=2_000, by="anna")
+    assert_done(ledger.by_person("anna", Fund(buyer, 3_000, 3)))
+    limit(ledger, "anna", 10_000)
+    call = Transfer((Leg(ANNA, 1, None, None),), None)
+    assert broken(ledger) == []
+
+    assert_refused(ledger.by_person("dirk", call), Code.COIN_WALLET_LIMIT, remaining_cents=0)
+    assert_done(claim(ledger, mine, "bakker", 500, by="anna"))
+    assert_done(ledger.by_person("dirk", call))
+    assert_done(ledger.by_person("anna", Close(mine)))
+    assert balance(ledger, "anna") == 6_501
+    assert_done(ledger.by_person("dirk", Transfer((Leg(ANNA, 499, None, None),), None)))
+    assert_refused(ledger.by_person("dirk", call), Code.COIN_WALLET_LIMIT, remaining_cents=0)
+    assert broken(ledger) == []
+    ledger.time_s += 2 * DAY_S
+    assert_done(release(ledger, buyer, 0, 3_000, "vera"))
+    assert balance(ledger, "anna") == 7_000
+    assert read(ledger, POOLED, ANNA) is None
+    assert broken(ledger) == []
+
+
+def test_what_comes_back_of_pledges_and_escrows_makes_room_again_c8(ledger: Ledger) -> None:
+    buy = open_pool(ledger, shape=msgspec.structs.replace(PURCHASE, min_buyers=3), cents=0)
+    for name in ("anna", "dirk"):
+        assert_done(ledger.by_person(name, Fund(buy, 4_000, 4)))
+        limit(ledger, name, 10_000)
+    rule = EscrowRule(1, DIRK, BAKKER, (VERA,), 1, DAY_S, DAY_S)
+    held = open_pool(ledger, shape=rule, cents=5_000, by="dirk")
+    assert read(ledger, POOLED, DIRK) == 9_000
+    assert_done(release(ledger, held, 1, 2_000, "vera"))
+    assert read(ledger, POOLED, DIRK) == 4_000
+    ledger.time_s += 2 * DAY_S
+
+    outcome = assert_done(release(ledger, buy, 0, 0, "vera"))
+
+    assert not [notice for notice in outcome.notices if notice.name == "coin.RedeemRequested"]
+    assert (balance(ledger, "anna"), balance(ledger, "dirk")) == (10_000, 8_000)
+    assert read(ledger, POOLED, DIRK) is None
+    assert broken(ledger) == []
+
+
+def test_an_auditor_sees_pool_money_above_a_limit_or_counted_wrong_i13(ledger: Ledger) -> None:
+    open_pool(ledger, cents=2_000, by="anna")
+    limit(ledger, "anna", 9_999)
+    assert [found.name for found in broken(ledger)] == ["I13"]
+    limit(ledger, "anna", 10_000)
+    put(ledger, POOLED, 1_999, ANNA)
+    assert [found.name for found in broken(ledger)] == ["I10"]
+
+
+def test_drafts_of_one_account_are_bounded_and_a_closed_one_keeps_no_rules(
+    ledger: Ledger,
+) -> None:
+    """The state holds what a board accepted; what waits for one is a few records a funder."""
+    wide = Area(1, tuple(f"BU0599{number:04}" for number in range(200)), 2014, 0)
+    drafts = [object_id(create(ledger, wide)) for _ in range(DRAFTS_MAX)]
+
+    assert_refused(create(ledger, wide), Code.POLICY_DRAFTS, most=DRAFTS_MAX)
+    assert_done(create(ledger, wide, by="anna"))
+    assert_done(close(ledger, drafts[0]))
+    closed = get(ledger, drafts[0])
+    assert (closed.status, closed.guards, closed.funder) == ("CLOSED", (), GEVER)
+    assert_refused(ledger.by_board(WIJK, Accept(drafts[0])), Code.POLICY_DONE)
+    assert_done(create(ledger, wide))
+    assert_refused(create(ledger, wide), Code.POLICY_DRAFTS)
+    assert_done(ledger.by_board(WIJK, Accept(drafts[1])))
+    assert get(ledger, drafts[1]).guards == (wide,)
+    assert_done(create(ledger, wide))
+    assert_done(close(ledger, drafts[1]))
+    assert get(ledger, drafts[1]).guards == (wide,)
+    assert_refused(create(ledger, wide), Code.POLICY_DRAFTS)

@@ -14,6 +14,7 @@ import msgspec
 from aiohttp import web
 
 from node.api_auth import Readers
+from node.api_holds import list_holds
 from node.api_load import Load
 from node.api_log import LogRoutes
 from node.api_payouts import list_redemptions
@@ -109,6 +110,9 @@ def make_routes(node: Node, rates: Rates, readers: Readers, streams: Streams) ->
     async def get_one_policy(request: web.Request) -> web.StreamResponse:
         return await get_policy(node, request)
 
+    async def get_holds(request: web.Request) -> web.StreamResponse:
+        return await list_holds(node, readers, request)
+
     async def get_redemptions(request: web.Request) -> web.StreamResponse:
         return await list_redemptions(node, request)
 
@@ -141,6 +145,7 @@ def make_routes(node: Node, rates: Rates, readers: Readers, streams: Streams) ->
             private=True,
         ),
         get("/v1/accounts/{account}/limits", read.limits, private=True),
+        get("/v1/accounts/{account}/holds", get_holds, "state", *page, private=True),
         get("/v1/supply", read.supply, "wijk", "at", "prove"),
         get("/v1/reserve", read.reserve, "wijk", "at", "prove"),
         get("/v1/issuance", read.issuance, "wijk", *page),

@@ -248,6 +248,7 @@ def account_json(store: ChainStore, clock: Clock, account: bytes) -> Json | None
                 "held_cents": get_balance(state, denom, HELD, account),
             }
         ],
+        "freeze": _freeze_json(clock, account),
         "height": store.tip.height,
         "proof": None,
     }
@@ -266,9 +267,21 @@ def balance_key(state: State, account: bytes, record: AccountRecord) -> bytes:
 def _account_status(clock: Clock, account: bytes, record: AccountRecord) -> str:
     if record.status == LEFT:
         return "closed"
+    frozen = record.status == SUSPENDED or _freeze_json(clock, account) is not None
+    return "frozen" if frozen else "active"
+
+
+def _freeze_json(clock: Clock, account: bytes) -> Json | None:
+    """Return the freeze in force: until when, why, and what it rests on (economy C19)."""
     freeze = FREEZES.get(clock.state, account)
-    in_force = freeze is not None and clock.time_s < freeze.until_s
-    return "frozen" if in_force or record.status == SUSPENDED else "active"
+    if freeze is None or clock.time_s >= freeze.until_s:
+        return None
+    return {
+        "since_at": time_text(freeze.since_s * 1000),
+        "until_at": time_text(freeze.until_s * 1000),
+        "reason": freeze.reason,
+        "order": None if freeze.order is None else freeze.order.hex(),
+    }
 
 
 def history_json(store: ChainStore, height: int, index: int, row: HistoryRow) -> Json:

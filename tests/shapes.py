@@ -322,6 +322,56 @@ SHAPES: dict[str, Any] = {
         "unmatched": [{"entry": "hex", "amount_cents": "int", "on": "date"}],
         "statement": Maybe(STATEMENT),
     },
+    "coin hold": {
+        **TX,
+        "hold": Maybe("hex"),
+        "to": "id",
+        "amount_cents": "int",
+        "denom": "text",
+        "expires_at": Maybe("time"),
+        "link": Maybe("hex"),
+    },
+    "coin post": {
+        **TX,
+        "holds": [{"hold": "hex", "amount_cents": "int", "returned_cents": "int"}],
+    },
+    "coin void": {**TX, "hold": "hex", "returned_cents": "int"},
+    "coin holds": page(
+        {
+            "hold": "hex",
+            "state": ("open", "posted", "voided", "expired"),
+            "payer": "id",
+            "to": "id",
+            "denom": "text",
+            "amount_cents": "int",
+            "posted_cents": "int",
+            "expires_at": "time",
+            "link": Maybe("hex"),
+        }
+    ),
+    "coin freeze": {
+        **TX,
+        "account": "id",
+        "on": "bool",
+        "reason": "text",
+        "until_at": Maybe("time"),
+        "order": Maybe("hex"),
+    },
+    "coin bank-entry": {
+        **TX,
+        "entry": "hex",
+        "kind": ("charge", "interest", "contribution", "prefund", "reversal"),
+        "amount_cents": "int",
+        "side": ("C", "D"),
+    },
+    "coin correct": {
+        **TX,
+        "corrects": "hex",
+        "leg": "int",
+        "kind": ("money", "tag"),
+        "amount_cents": "int",
+    },
+    "report close": {**TX, "wijk": "text", "month": "int"},
     "coin reserve attest": {
         **TX,
         "wijk": "text",
@@ -365,6 +415,9 @@ SHAPES: dict[str, Any] = {
         "threshold": "int",
         "keys": [{"index": "int", "public_key": "hex", "added_height": "int"}],
         "balances": [{"denom": "text", "available_cents": "int", "held_cents": "int"}],
+        "freeze": Maybe(
+            {"since_at": "time", "until_at": "time", "reason": "text", "order": Maybe("hex")}
+        ),
         "height": "int",
         "proof": ANY,
     },

@@ -9,8 +9,11 @@ from typing import Any
 
 import click
 
+from wallet.commands_hold import hold, holds, post, void
 from wallet.commands_payout import payout
+from wallet.commands_treasury import bank_entry, correct, freeze
 from wallet.terminal import Terminal
+from wallet.times import date_text
 
 _FILE = click.Path(path_type=Path)
 _KEY = "teken met deze sleutel, vaker mag // sign with this key, may be repeated"
@@ -22,7 +25,8 @@ def coin() -> None:
     """The coin of a wijk."""
 
 
-coin.add_command(payout)
+for _command in (payout, hold, post, void, holds, freeze, bank_entry, correct):
+    coin.add_command(_command)
 
 
 @coin.group(help="De dekking op de bank // The reserve at the bank")
@@ -113,7 +117,7 @@ def attest(terminal: Terminal, file: Path, names: tuple[str, ...]) -> None:
         raise Problem(2002, have=max(1, len(names)), need=account["threshold"])
     first, last = statements[0], statements[-1]
     opening, closing = terminal.money(first.opening), terminal.money(last.closing)
-    count, until = sum(len(one.entries) for one in statements), _date(last.date)
+    count, until = sum(len(one.entries) for one in statements), date_text(last.date)
     said = (
         f"Afschrift tot {until}: van {opening} naar {closing}, {count} regels.",
         f"Statement up to {until}: from {opening} to {closing}, {count} entries.",
@@ -128,8 +132,8 @@ def attest(terminal: Terminal, file: Path, names: tuple[str, ...]) -> None:
     lines = [line for one in statements for line in one.entries]
     statement = {
         "id": result.tx["tx"],
-        "from_on": _date(first.opening_date),
-        "to_on": _date(last.date),
+        "from_on": date_text(first.opening_date),
+        "to_on": date_text(last.date),
         "opening_cents": first.opening,
         "credits_cents": sum(line.cents for line in lines if line.side == "C"),
         "debits_cents": sum(line.cents for line in lines if line.side == "D"),
@@ -313,21 +317,15 @@ def _wijk(terminal: Terminal, wijk: str | None) -> str:
 
 def _request_id(terminal: Terminal, reason: str, text: str | None) -> bytes | None:
     """A return names the redemption that came back (economy C16); a deposit names none."""
+    from wallet.amounts import parse_id
+
     if (reason == "return") is not (text is not None):
         cause = terminal.text(
             "noem bij --reason return, en alleen daar, de inwisseling met --request",
             "name the redemption with --request for --reason return, and only there",
         )
         terminal.fail(1001, {"cause": cause})
-    if text is None:
-        return None
-    try:
-        found = bytes.fromhex(text)
-    except ValueError:
-        found = b""
-    if len(found) != 32:  # noqa: PLR2004 - an id
-        terminal.fail(1001, {"cause": "--request"})
-    return found
+    return None if text is None else parse_id(text)
 
 
 def _newest(terminal: Terminal, wijk: str, before: dict[str, Any], cents: int) -> dict[str, Any]:
@@ -354,7 +352,3 @@ def _evidence(terminal: Terminal, wijk: str, entry: str, supply: dict[str, Any])
             return str(row["evidence"])
     statement = supply["statement"]
     return None if statement is None else str(statement["id"])
-
-
-def _date(date: int) -> str:
-    return f"{date // 10_000:04}-{date // 100 % 100:02}-{date % 100:02}"

@@ -79,6 +79,10 @@ class Remote:
         """Return what an account may still receive, and what is under way."""
         return self._get(f"/v1/accounts/{account}/limits")
 
+    def holds(self, account: str, asked: Mapping[str, str | int | None]) -> Tree:
+        """Return a PAGE of what is set aside by an account and for it."""
+        return self._get(f"/v1/accounts/{account}/holds", **asked)
+
     def public_name(self, name: str) -> Tree:
         """Return who has a registered public name; `Problem` 3007 where nobody has."""
         return self._get(f"/v1/names/{quote(name, safe='')}")

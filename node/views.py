@@ -14,7 +14,7 @@ from chain.call_json import call_to_json
 from chain.checkpoint import key_name, to_base64, write_vkey
 from chain.codec import decode, encode
 from chain.contract import Chain, Clock
-from chain.dates import DAY_S, from_days
+from chain.dates import DAY_S, add_banking_days, from_days, to_days
 from chain.execute import get_set_members
 from chain.keyspaces import (
     ACCOUNTS,
@@ -42,6 +42,7 @@ from chain.keyspaces import (
     get_param,
     get_role,
 )
+from chain.legal import LEGAL, is_review_overdue
 from chain.log import inclusion_path
 from chain.params import FEDERAL
 from chain.proof import Receipt, write_receipt, write_state_proof
@@ -58,6 +59,7 @@ from chain.validators import (
 )
 from node.chainstore import ENVELOPES, ChainStore, Envelopes, HistoryRow, TxPlace, u64
 
+OPEN_BANKING_DAYS = 2  # economy C6: an entry is minted, returned or booked by then
 _NO_SUPPLY = Supply(0, 0, 0, 0, 0, 0, 0, 0)
 
 Json = dict[str, Any]
@@ -454,13 +456,21 @@ def reserve_json(
         "difference_cents": supply.reserve - supply_cents(supply),
         "unmatched": sorted(
             (
-                entry
+                entry | _age_json(clock, int(entry["on"].replace("-", "")))
                 for reserve_id, _ in _reserves(clock, slug)
                 for entry in unmatched.get(reserve_id, ())
             ),
             key=lambda entry: (entry["on"], entry["entry"]),
         ),
         "statement": _statement_json(clock, slug),
+    }
+
+
+def _age_json(clock: Clock, date: int) -> Json:
+    """Return how old an open item is, in days, and whether it should be booked by now (C6)."""
+    return {
+        "age_days": to_days(clock.book_date) - to_days(date),
+        "overdue": add_banking_days(date, OPEN_BANKING_DAYS) < clock.book_date,
     }
 
 
@@ -488,6 +498,20 @@ def unmatched_json(entry_id: bytes, entry: Entry) -> Json:
 def params_json(clock: Clock) -> Json:
     """Return every parameter of the federation with the value in force (interfaces 3.6)."""
     return {name: _param_value(clock.param(name)) for name in FEDERAL}
+
+
+def legal_json(clock: Clock) -> list[Json]:
+    """Return what the law asks, and which parameter should have been reviewed by now (G12)."""
+    return [
+        {
+            "name": one.name,
+            "owner": one.owner,
+            "source": one.source,
+            "review_on": date_text(one.review_on),
+            "overdue": is_review_overdue(one, clock.book_date),
+        }
+        for one in LEGAL
+    ]
 
 
 def _param_value(value: Any) -> Any:

@@ -11,6 +11,7 @@ import click
 
 from wallet.commands_hold import hold, holds, post, void
 from wallet.commands_payout import payout
+from wallet.commands_rules import rules
 from wallet.commands_treasury import bank_entry, correct, freeze
 from wallet.terminal import Terminal
 from wallet.times import date_text
@@ -25,7 +26,7 @@ def coin() -> None:
     """The coin of a wijk."""
 
 
-for _command in (payout, hold, post, void, holds, freeze, bank_entry, correct):
+for _command in (payout, hold, post, void, holds, freeze, bank_entry, correct, rules):
     coin.add_command(_command)
 
 
@@ -39,7 +40,10 @@ def reserve() -> None:
 @click.pass_obj
 def info(terminal: Terminal, wijk: str | None) -> None:
     """Show supply, reserve and peg."""
-    found = terminal.client.supply(_wijk(terminal, wijk))
+    from wallet.order import wijk_or_own
+    from wallet.reviews import warn_of_reviews
+
+    found = terminal.client.supply(wijk_or_own(terminal, wijk))
     money = terminal.money
     issued, redeemed = money(found["issued_cents"]), money(found["redeemed_cents"])
     supply, backing = money(found["supply_cents"]), money(found["reserve_cents"])
@@ -66,14 +70,65 @@ def info(terminal: Terminal, wijk: str | None) -> None:
             )
         )
     terminal.show(found, lines)
+    warn_of_reviews(terminal)
+
+
+@coin.command(help="Hoe gezond de munt is // How healthy the coin is")
+@click.option("--wijk", metavar="W", help=_WIJK)
+@click.pass_obj
+def health(terminal: Terminal, wijk: str | None) -> None:
+    """The figures of economy C21."""
+    from wallet.order import wijk_or_own
+
+    found = terminal.client.health(wijk_or_own(terminal, wijk))
+    waiting, times, cost = found["waiting"], found["finality_ms"], found["cost_cents"]
+    payments = found["payments_30_days"]
+    few = terminal.text("te weinig rekeningen", "too few accounts")
+
+    def share(ppm: int | None) -> str:
+        return few if ppm is None else f"{ppm // 10_000} %"
+
+    def told(value: int | None, unit: str) -> str:
+        return "-" if value is None else f"{value} {unit}"
+
+    money, days = terminal.money, terminal.text("dagen", "days")
+    fullest, unmoved = share(found["fullest_ppm"]), share(found["unmoved_ppm"])
+    count, waits = waiting["count"], money(waiting["amount_cents"])
+    median, oldest = told(waiting["median_days"], days), told(waiting["oldest_days"], days)
+    lines = [
+        f"{found['denom']}, {found['made_on']}",
+        terminal.text(
+            f"  bij de vijf volste bedrijven: {fullest}; dertig dagen niet bewogen: {unmoved}",
+            f"  at the five fullest businesses: {fullest}; not moved for thirty days: {unmoved}",
+        ),
+        terminal.text(
+            f"  wacht op inwisselen: {count}, samen {waits}; midden {median}, oudste {oldest}",
+            f"  waiting to redeem: {count}, {waits} together; median {median}, oldest {oldest}",
+        ),
+        terminal.text(
+            f"  geboekte kosten: {money(cost)}; betalingen in dertig dagen: {told(payments, '')}",
+            f"  costs booked: {money(cost)}; payments in thirty days: {told(payments, '')}",
+        ).rstrip(),
+        terminal.text(
+            f"  tot zeker: midden {told(times['p50'], 'ms')}, p95 {told(times['p95'], 'ms')}",
+            f"  until final: median {told(times['p50'], 'ms')}, p95 {told(times['p95'], 'ms')}",
+        ),
+        *(
+            terminal.text(f"  geweigerd {code}: {times}", f"  refused {code}: {times}")
+            for code, times in found["failures"].items()
+        ),
+    ]
+    terminal.show(found, lines)
 
 
 @reserve.command(help="Dekking tegenover munten, en open bankregels // Reserve against coin")
 @click.option("--wijk", metavar="W", help=_WIJK)
 @click.pass_obj
 def show(terminal: Terminal, wijk: str | None) -> None:
-    """Show the reserve and what in the bank is not booked yet."""
-    found = terminal.client.reserve(_wijk(terminal, wijk))
+    """Show the reserve and what in the bank is not booked yet, with its age (economy C6)."""
+    from wallet.order import wijk_or_own
+
+    found = terminal.client.reserve(wijk_or_own(terminal, wijk))
     money = terminal.money
     lines = [
         terminal.text(
@@ -83,7 +138,8 @@ def show(terminal: Terminal, wijk: str | None) -> None:
             f"in circulation {money(found['supply_cents'])}",
         ),
         *(
-            f"  {one['on']}  {money(one['amount_cents'])}  {one['entry']}"
+            f"  {one['on']}  {'+' if one['side'] == 'C' else '-'} {money(one['amount_cents'])}"
+            f"  {one['entry']}  {_age(terminal, one)}"
             for one in found["unmatched"]
         ),
     ]
@@ -295,24 +351,10 @@ def redeem(terminal: Terminal, amount: str, to_iban: str, from_: str | None) -> 
     finish(terminal, result, tree, [said], "wijk account history")
 
 
-def _wijk(terminal: Terminal, wijk: str | None) -> str:
-    """Return the wijk that was named, that of the own account, or the only one there is."""
-    from chain.texts import Problem
-    from wallet.order import find_account
-    from wallet.people import own_key
-
-    if wijk is not None:
-        return wijk
-    try:
-        return str(find_account(terminal, [own_key(terminal)])["wijk"])
-    except Problem:
-        slugs = [one["slug"] for one in terminal.client.wijken()]
-        if len(slugs) == 1:
-            return str(slugs[0])
-        cause = terminal.text(
-            f"welke --wijk? {', '.join(slugs)}", f"which --wijk? {', '.join(slugs)}"
-        )
-        raise Problem(1001, cause=cause) from None
+def _age(terminal: Terminal, one: dict[str, Any]) -> str:
+    days = one["age_days"]
+    late = terminal.text(", TE LAAT geboekt", ", OVERDUE") if one["overdue"] else ""
+    return terminal.text(f"{days} dagen oud", f"{days} days old") + late
 
 
 def _request_id(terminal: Terminal, reason: str, text: str | None) -> bytes | None:

@@ -123,6 +123,10 @@ class Remote:
         """Return `coin reserve show` of a wijk."""
         return self._one("/v1/reserve", wijk)
 
+    def health(self, wijk: str) -> Tree:
+        """Return how the coin of a wijk does: what lies still, who waits, what it costs."""
+        return self._one("/v1/health", wijk)
+
     def issuance(self, wijk: str) -> list[Tree]:
         """Return the newest issues of coin."""
         page: Tree = self._get("/v1/issuance", wijk=wijk)

@@ -11,10 +11,10 @@ import pytest
 from testnet.create import create_network
 from testnet.network import Network
 from testnet.plan import SEEDED_TIME, plan_testnet
-from tests.wallet.program import ask, camt, refused, run
+from tests.wallet.program import IBAN, ask, camt, refused, run
 from wallet.keystore import load_key
 
-OPENING = 3_000_000  # what three keys hold of w1 at genesis, in the bank too
+OPENING = 10_000_000  # what ten keys hold of w1 at genesis, in the bank too
 BOARD = ("--key", "board-w1-a", "--key", "board-w1-b", "--yes")
 
 
@@ -22,7 +22,7 @@ BOARD = ("--key", "board-w1-a", "--key", "board-w1-b", "--yes")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     """One node is enough: what validators agree on is tested elsewhere."""
     folder = tmp_path_factory.mktemp("net") / "n"
-    plan = plan_testnet(1, 1, 3, b"coin", SEEDED_TIME)
+    plan = plan_testnet(1, 1, 10, b"coin", SEEDED_TIME)
     made = create_network(folder, plan, seed=None, base_port=0, storage="auto")
     made.start()
     made.wait_in_sync()
@@ -137,7 +137,7 @@ def test_two_seats_freeze_and_the_board_renews_with_an_order(home: Path) -> None
     frozen = ask("coin freeze", *freeze, "--for", "30d")
     account = ask("query account", "query", "account", "dev3")
     refused(2102, "pay", "dev1", "1,00", "--from", "dev3", "--yes")
-    redeemed = ask("coin redeem", "coin", "redeem", "1,00", "--to-iban", "NL02ABNA0123456789",
+    redeemed = ask("coin redeem", "coin", "redeem", "1,00", "--to-iban", IBAN,
                    "--from", "dev3", "--yes")  # fmt: skip
     without = refused(2140, *freeze, "--for", "30d")
     renewed = ask("coin freeze", *freeze, "--for", "2d", "--order", "besluit.txt")
@@ -180,6 +180,7 @@ def test_an_open_bank_entry_is_booked_as_what_it_is(home: Path) -> None:
     assert (income["side"], cost["side"], cost["amount_cents"]) == ("C", "D", 300)
     after = ask("coin reserve show", "coin", "reserve", "show", "--wijk", "w1")
     assert after["unmatched"] == []
+    assert all(one["overdue"] and one["age_days"] > 300 for one in shown["unmatched"])
     assert after["difference_cents"] == shown["difference_cents"] + 1250 - 300
 
 
@@ -207,6 +208,79 @@ def test_a_payee_gives_back_and_a_payer_books_anew(home: Path) -> None:
     refused(3007, "coin", "correct", "00" * 32, "--reason", "RETURN", "--key", "dev2", "--yes")
     refused(1001, *correct, "1,00", "--tag", "SALE", "--reason", "R", "--key", "dev1", "--yes")
     refused(1001, *correct, "--tag", "SOLD", "--reason", "R", "--key", "dev1", "--yes")
+
+
+# ---------------------------------------------------------------------------------- rules, health
+
+
+def test_a_rule_goes_to_the_boards_and_shows_before_it_holds(home: Path) -> None:
+    """economy B13, C7: mode and caps by the federation, the brand by a vote of the members."""
+    before = ask("coin rules show", "coin", "rules", "show", "--wijk", "w1")
+    line = ("coin", "rules", "propose", "total-cap", "200000,00", "--in", "1d", *BOARD)
+
+    asked = ask("coin rules propose", *line)
+    vote = {"type": "wijk.fed_endorse", "id": asked["matter"], "yes": True}
+    Path("vote.json").write_text(json.dumps(vote))
+    for step in (("build", "vote.json", *BOARD[:2]), ("sign", "vote.draft.json", *BOARD),
+                 ("send", "vote.draft.json", "--yes")):  # fmt: skip
+        told = run("tx", *step)
+        assert told.exit_code == 0, told.stderr
+    after = ask("coin rules show", "coin", "rules", "show", "--wijk", "w1")
+    brand = run("coin", "rules", "propose", "name", "Kadijk", "--wijk", "w1", "-o", "json")
+
+    assert (before["mode"], before["total_cap_cents"], before["planned"]) == ("LICENSED", None, [])
+    assert before["outstanding_cents"] >= OPENING
+    assert (before["name"], before["redeem_days"]) == ("Munt", 2)
+    assert len(before["reserves"]) == 1
+    change = {"name": asked["name"], "value": 20_000_000, "from_epoch": asked["from_epoch"]}
+    assert after["planned"] == [change]
+    assert asked["action"] == {"type": "wijk.set_param", **change}
+    assert after["total_cap_cents"] is None
+    assert (brand.exit_code, "stemmen de leden" in brand.stderr) == (0, True)
+    action = json.loads(brand.stdout)
+    assert (action["name"], action["value"]) == ("coin.name", "Kadijk")
+    refused(1001, "coin", "rules", "propose", "mode", "FREE", *BOARD)
+    refused(1001, "coin", "rules", "propose", "redeem-days", "2,5", *BOARD)
+    refused(3007, "coin", "rules", "show", "--wijk", "nowhere")
+
+
+def test_what_the_law_asks_is_shown_and_overdue_reviews_warn(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """economy G12."""
+    rows = ask("coin rules show", "coin", "rules", "show", "--wijk", "w1")["legal"]
+    monkeypatch.setattr("wallet.reviews.now_s", lambda: 1_798_761_600)  # 2027-01-01
+
+    told = run("coin", "info", "--wijk", "w1", "--lang", "en")
+
+    assert {row["name"] for row in rows} >= {"issuer.*.mode", "redeem_days", "reserves"}
+    assert {row["review_on"] for row in rows} == {"2026-12-31"}
+    assert "have these legal rules reviewed again: issuer.*.mode" in told.stderr
+
+
+def test_health_tells_what_lies_still_and_who_waits(home: Path) -> None:
+    """economy C21, G7: shares of the coin, redemptions that wait, costs, times, refusals."""
+    shop = ask("keys add", "keys", "add", "shop", "--passphrase-file", str(home / "passphrase"))
+    kinds = [{"key": shop["public_key"], "kind": "BUSINESS", "limit": 10**13}]
+    Path("shop.json").write_text(json.dumps({"accounts": kinds}))
+    two = ("--key", "registrar-w1-a", "--key", "registrar-w1-b", "--yes")
+    told = run("member", "attach", "shop.json", *two)
+    assert told.exit_code == 0, told.stderr
+    ask("pay", "pay", "shop", "10000,00", "--from", "dev9", "--yes")
+    ask("coin redeem", "coin", "redeem", "2,00", "--to-iban", IBAN, "--from", "dev4", "--yes")
+    refused(2104, "pay", "dev1", "0,01", "--from", "dev9", "--yes")
+
+    health = ask("coin health", "coin", "health", "--wijk", "w1")
+    lines = run("coin", "health", "--wijk", "w1").stdout
+
+    outstanding = health["outstanding_cents"]
+    assert health["fullest_ppm"] == 1_000_000 * 10**6 // outstanding
+    assert 850_000 < health["unmoved_ppm"] < 1_000_000 - health["fullest_ppm"] + 1
+    assert health["payments_30_days"] >= 1
+    assert (health["waiting"]["count"] > 0, health["waiting"]["oldest_days"]) == (True, 0)
+    assert health["failures"]["WIJK-2104"] >= 1
+    assert health["finality_ms"]["p50"] > 0
+    assert "bij de vijf volste bedrijven: 10 %" in lines
 
 
 # -------------------------------------------------------------------------------------- figures

@@ -9,7 +9,17 @@ from functools import lru_cache
 from typing import Any
 
 from chain.address import account_text
-from chain.books import HELD, get_balance, get_class, get_issuer, get_limit, get_wallet
+from chain.books import (
+    COST,
+    HELD,
+    INCOME,
+    UNPAID,
+    get_balance,
+    get_class,
+    get_issuer,
+    get_limit,
+    get_wallet,
+)
 from chain.call_json import call_to_json
 from chain.checkpoint import key_name, to_base64, write_vkey
 from chain.codec import decode, encode
@@ -454,6 +464,9 @@ def reserve_json(
         "reserve_cents": supply.reserve,
         "supply_cents": supply_cents(supply),
         "difference_cents": supply.reserve - supply_cents(supply),
+        "due_from_cents": supply.due_from,
+        "due_to_cents": supply.due_to,
+        "blocked": _blocked(clock, slug, denom),
         "unmatched": sorted(
             (
                 entry | _age_json(clock, int(entry["on"].replace("-", "")))
@@ -464,6 +477,17 @@ def reserve_json(
         ),
         "statement": _statement_json(clock, slug),
     }
+
+
+def _blocked(clock: Clock, slug: str, denom: str) -> str | None:
+    """Return why nothing is minted now: an unpaid redemption (C15), or the flag SHORT (C17)."""
+    unpaid = UNPAID.get(clock.state, denom)
+    if unpaid and unpaid[0][0] < clock.book_date:
+        return "overdue"
+    debits = sum(reserve.open_debits for _, reserve in _reserves(clock, slug))
+    income = get_balance(clock.state, denom, INCOME, slug)
+    short = debits > income - get_balance(clock.state, denom, COST, slug)
+    return "short" if short else None
 
 
 def _age_json(clock: Clock, date: int) -> Json:

@@ -319,6 +319,9 @@ SHAPES: dict[str, Any] = {
         "reserve_cents": "int",
         "supply_cents": "int",
         "difference_cents": "int",
+        "due_from_cents": "int",
+        "due_to_cents": "int",
+        "blocked": Maybe(("overdue", "short")),
         "unmatched": [
             {
                 "entry": "hex",
@@ -347,8 +350,9 @@ SHAPES: dict[str, Any] = {
         "evidence": Maybe("hex"),
         "allowance_cents": "int",
         "redeem_days": "int",
+        "epoch_s": "int",
         "reserves": ["hex"],
-        "planned": [{"name": "text", "value": ANY, "from_epoch": "int"}],
+        "planned": [{"name": "text", "value": ANY, "from_epoch": "int", "from_at": "time"}],
         "legal": [
             {
                 "name": "text",
@@ -364,6 +368,7 @@ SHAPES: dict[str, Any] = {
         "matter": Maybe("hex"),
         "name": "text",
         "from_epoch": "int",
+        "from_at": "time",
         "action": ANY,
     },
     "coin health": {

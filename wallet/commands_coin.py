@@ -130,6 +130,7 @@ def show(terminal: Terminal, wijk: str | None) -> None:
 
     found = terminal.client.reserve(wijk_or_own(terminal, wijk))
     money = terminal.money
+    due_from, due_to = money(found["due_from_cents"]), money(found["due_to_cents"])
     lines = [
         terminal.text(
             f"{found['denom']}: op de bank {money(found['reserve_cents'])}, "
@@ -137,12 +138,30 @@ def show(terminal: Terminal, wijk: str | None) -> None:
             f"{found['denom']}: at the bank {money(found['reserve_cents'])}, "
             f"in circulation {money(found['supply_cents'])}",
         ),
+        terminal.text(
+            f"  nog te krijgen van andere wijken {due_from}, te betalen {due_to}",
+            f"  due from other wijken {due_from}, due to them {due_to}",
+        ),
         *(
             f"  {one['on']}  {'+' if one['side'] == 'C' else '-'} {money(one['amount_cents'])}"
             f"  {one['entry']}  {_age(terminal, one)}"
             for one in found["unmatched"]
         ),
     ]
+    if found["blocked"] == "overdue":
+        lines.append(
+            terminal.text(
+                "  geen uitgifte: eerst een inwisseling betalen die te laat is",
+                "  no issue: first pay a redemption that is overdue",
+            )
+        )
+    elif found["blocked"] == "short":
+        lines.append(
+            terminal.text(
+                "  geen uitgifte: boek eerst de open afschrijvingen, of vul aan met een bijdrage",
+                "  no issue: first book the open debits, or make up for them by a contribution",
+            )
+        )
     terminal.show(found, lines)
 
 

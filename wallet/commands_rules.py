@@ -27,6 +27,7 @@ def show(terminal: Terminal, wijk: str | None) -> None:
     from wallet.order import wijk_or_own
     from wallet.reviews import warn_of_reviews
     from wallet.rules import read_rules
+    from wallet.times import short_time
 
     tree = read_rules(terminal, wijk_or_own(terminal, wijk))
 
@@ -55,11 +56,11 @@ def show(terminal: Terminal, wijk: str | None) -> None:
         ),
     ]
     for plan in tree["planned"]:
-        what, epoch = f"{plan['name']} = {plan['value']}", plan["from_epoch"]
+        what, since = f"{plan['name']} = {plan['value']}", short_time(plan["from_at"])
         lines.append(
             terminal.text(
-                f"  besloten: {what}, vanaf periode {epoch}",
-                f"  decided: {what}, from epoch {epoch}",
+                f"  besloten: {what}, vanaf {since}",
+                f"  decided: {what}, from {since} on",
             )
         )
     lines.append(terminal.text("wat de wet vraagt:", "what the law asks:"))
@@ -89,12 +90,13 @@ def propose(terminal: Terminal, /, name: str, value: str, names: Any, **rest: An
     from contracts.wijk import FedPropose
     from wallet.finish import finish
     from wallet.order import TABLE, find_account, named_keys, send_call, wijk_or_own
-    from wallet.rules import make_change, read_rules
+    from wallet.rules import epoch_at, make_change, read_rules
+    from wallet.times import short_time
 
     account = None if name in _BRAND else find_account(terminal, named_keys(terminal, names))
     wijk = rest["wijk"] or (wijk_or_own(terminal, None) if account is None else account["wijk"])
     now = read_rules(terminal, wijk)
-    change = make_change(terminal, now, name, value, rest["later"])
+    change = make_change(now, name, value, rest["later"])
     action = call_to_json(TABLE, change)
     if account is None:
         terminal.say(
@@ -103,10 +105,11 @@ def propose(terminal: Terminal, /, name: str, value: str, names: Any, **rest: An
         )
         terminal.show(action, [json.dumps(action, ensure_ascii=False)])
         return
-    epoch = change.from_epoch
+    since = epoch_at(change.from_epoch, now["epoch_s"])
+    moment = short_time(since)
     said = (
-        f"Voorstellen aan alle besturen: {change.name} wordt {value}, vanaf periode {epoch}.",
-        f"Propose to all boards: {change.name} becomes {value}, from epoch {epoch}.",
+        f"Voorstellen aan alle besturen: {change.name} wordt {value}, vanaf {moment}.",
+        f"Propose to all boards: {change.name} becomes {value}, from {moment} on.",
     )
     call = FedPropose(encode(change))
     result = send_call(terminal, call, names, "rules", said, account=account)
@@ -122,5 +125,11 @@ def propose(terminal: Terminal, /, name: str, value: str, names: Any, **rest: An
         ),
         f"  {vote}",
     ]
-    extra = {"matter": matter, "name": change.name, "from_epoch": epoch, "action": action}
+    extra = {
+        "matter": matter,
+        "name": change.name,
+        "from_epoch": change.from_epoch,
+        "from_at": since,
+        "action": action,
+    }
     finish(terminal, result, extra, done, "wijk coin rules show")

@@ -12,7 +12,7 @@ from chain.texts import Problem
 from contracts.wijk import SetParam
 from wallet.amounts import parse_amount, parse_duration_ms, parse_id
 from wallet.reviews import legal_rows
-from wallet.times import now_s
+from wallet.times import now_s, time_text
 from wallet.trust import trusted_policy
 from wallet.verify import find_value, prove_value
 
@@ -36,7 +36,8 @@ def read_rules(terminal: "Terminal", wijk: str) -> dict[str, Any]:
     issuer = prove_value(client.state_proof, f"issuer/{record.issuer}", Issuer, policy)
     denom = record.denom(wijk)
     params = client.params()["params"]
-    epoch = now_s() // int(params["epoch_s"])
+    epoch_s = int(params["epoch_s"])
+    epoch = now_s() // epoch_s
 
     def versions(owner: str, name: str) -> list[tuple[int, Value]]:
         found = find_value(client.state_proof, f"param/{owner}/{name}", _Versions, policy) or ()
@@ -75,14 +76,18 @@ def read_rules(terminal: "Terminal", wijk: str) -> dict[str, Any]:
         "allowance_cents": allowance or 0,
         "redeem_days": params["redeem_days"],
         "reserves": [row[0] for row in params["reserves"] if row[1] == wijk],
-        "planned": planned,
+        "planned": [plan | {"from_at": epoch_at(plan["from_epoch"], epoch_s)} for plan in planned],
+        "epoch_s": epoch_s,
         "legal": legal_rows(),
     }
 
 
-def make_change(
-    terminal: "Terminal", now: dict[str, Any], name: str, text: str, later: str
-) -> SetParam:
+def epoch_at(epoch: int, epoch_s: int) -> str:
+    """Return when an epoch begins."""
+    return time_text(epoch * epoch_s * 1000)
+
+
+def make_change(now: dict[str, Any], name: str, text: str, later: str) -> SetParam:
     """Return the call that sets a rule after a while: the boards or members need time to decide."""
     value: str | int | bytes = text
     if name in _BRAND:
@@ -92,8 +97,7 @@ def make_change(
     else:
         full = f"issuer.{now['issuer']}.{name.replace('-', '_')}"
         value = _issuer_value(name, text)
-    epoch_s = int(terminal.client.params()["params"]["epoch_s"])
-    epoch = (now_s() + parse_duration_ms(later) // 1000) // epoch_s + EPOCHS_AHEAD
+    epoch = (now_s() + parse_duration_ms(later) // 1000) // int(now["epoch_s"]) + EPOCHS_AHEAD
     return SetParam(full, msgspec.Raw(encode(value)), epoch)
 
 

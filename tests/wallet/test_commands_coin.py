@@ -136,6 +136,7 @@ def test_two_seats_freeze_and_the_board_renews_with_an_order(home: Path) -> None
                   "--key", "board-w1-a", "--yes", code=11)  # fmt: skip
     frozen = ask("coin freeze", *freeze, "--for", "30d")
     account = ask("query account", "query", "account", "dev3")
+    told = run("query", "account", "dev3", "--lang", "en").stdout
     refused(2102, "pay", "dev1", "1,00", "--from", "dev3", "--yes")
     redeemed = ask("coin redeem", "coin", "redeem", "1,00", "--to-iban", IBAN,
                    "--from", "dev3", "--yes")  # fmt: skip
@@ -145,6 +146,7 @@ def test_two_seats_freeze_and_the_board_renews_with_an_order(home: Path) -> None
 
     assert drafted["status"] == "draft"
     assert (frozen["on"], frozen["order"]) == (True, None)
+    assert "(FRAUD); it can redeem, and appeal" in told
     assert (account["status"], account["freeze"]["reason"]) == ("frozen", "FRAUD")
     assert account["freeze"]["until_at"] == frozen["until_at"]
     assert redeemed["status"] == "final"
@@ -180,6 +182,7 @@ def test_an_open_bank_entry_is_booked_as_what_it_is(home: Path) -> None:
     assert (income["side"], cost["side"], cost["amount_cents"]) == ("C", "D", 300)
     after = ask("coin reserve show", "coin", "reserve", "show", "--wijk", "w1")
     assert after["unmatched"] == []
+    assert (shown["blocked"], after["blocked"]) == ("short", None)
     assert all(one["overdue"] and one["age_days"] > 300 for one in shown["unmatched"])
     assert after["difference_cents"] == shown["difference_cents"] + 1250 - 300
 
@@ -233,7 +236,7 @@ def test_a_rule_goes_to_the_boards_and_shows_before_it_holds(home: Path) -> None
     assert (before["name"], before["redeem_days"]) == ("Munt", 2)
     assert len(before["reserves"]) == 1
     change = {"name": asked["name"], "value": 20_000_000, "from_epoch": asked["from_epoch"]}
-    assert after["planned"] == [change]
+    assert after["planned"] == [change | {"from_at": asked["from_at"]}]
     assert asked["action"] == {"type": "wijk.set_param", **change}
     assert after["total_cap_cents"] is None
     assert (brand.exit_code, "stemmen de leden" in brand.stderr) == (0, True)

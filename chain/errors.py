@@ -120,6 +120,16 @@ class Code(Enum):
     TRADE_SUSPENDED = ("trade.suspended", 2502)
     TRADE_SCOPE = ("trade.scope", 2503)
 
+    ELECTION_BAD_PROOF = ("election.bad-proof", 2204)
+    ELECTION_MANIFEST = ("election.manifest", 2206)
+    ELECTION_BAD_POINT = ("election.bad-point", 2216)
+    ELECTION_BAD_SHARE = ("election.bad-share", 2217)
+    ELECTION_SIZE = ("election.size", 2218)
+    ELECTION_OPENING = ("election.opening", 2219)
+    ELECTION_COUNTS = ("election.counts", 2220)
+    ELECTION_TOO_FEW_SHARES = ("election.too-few-shares", 2221)
+    ELECTION_UNSORTED = ("election.unsorted", 2222)
+
     STATS_TOO_EARLY = ("stats.too-early", 2751)
     STATS_DONE = ("stats.done", 2752)
 

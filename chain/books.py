@@ -331,13 +331,17 @@ def _get_wijk(state: State, wijk_id: str) -> Wijk:
     return wijk
 
 
+def is_known_tag(tag: Tag) -> bool:
+    """Say whether economy S1 knows the words of a tag."""
+    known = tag.flow in FLOWS and (tag.use is None or (tag.flow == SALE and tag.use in USES))
+    return known and (tag.product is None or _PRODUCT.fullmatch(tag.product) is not None)
+
+
 def check_tag(tag: Tag | None, cents: int) -> None:
     """Refuse a tag that economy S1 does not know with `tx.text`, more VAT than was paid too."""
     if tag is None:
         return
-    known = tag.flow in FLOWS and (tag.use is None or (tag.flow == SALE and tag.use in USES))
-    product = tag.product is None or _PRODUCT.fullmatch(tag.product) is not None
-    require(known and product, Code.TX_TEXT)
+    require(is_known_tag(tag), Code.TX_TEXT)
     require(tag.vat <= cents, Code.TX_AMOUNT, amount_cents=min(tag.vat, CENTS_MAX))
 
 

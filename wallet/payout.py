@@ -24,7 +24,7 @@ from wallet.files import read_private, replace, write_new
 from wallet.memo import open_memo
 from wallet.people import shown_name
 from wallet.redemption import payout_commitment
-from wallet.times import now_s, time_text
+from wallet.times import date_text, now_s, time_text
 from wallet.verify import prove_value
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def make_file(payouts: Sequence[Payout], debtor: Debtor) -> bytes:
     now_ms = now_s() * 1000
     today = int(time_text(now_ms)[:10].replace("-", ""))
     day = add_banking_days(today, 1)
-    pay_on = f"{day // 10_000:04}-{day // 100 % 100:02}-{day % 100:02}"
+    pay_on = date_text(day)
     data = write_payouts(payouts, debtor, pay_on=pay_on, made_at=time_text(now_ms)[:19])
     check_schema(data)
     return data

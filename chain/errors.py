@@ -152,6 +152,7 @@ class Code(Enum):
     POLICY_UNSORTED = ("policy.unsorted", 2411)
     POLICY_SEEN = ("policy.seen", 2412)
     POLICY_PENDING = ("policy.pending", 2413)
+    POLICY_DRAFTS = ("policy.drafts", 2414)
 
     GOVERNANCE_NOT_OPEN = ("governance.not-open", 2201)
     GOVERNANCE_NOT_ELIGIBLE = ("governance.not-eligible", 2202)

@@ -70,7 +70,8 @@ class Call(msgspec.Struct, frozen=True):
     """One call of a contract: its record type, who may send it, and what it does.
 
     `never_tripped` calls have the free daily quota of economy B3. Where fields decide whose call
-    it is (the role of `wijk.register_role`), `narrow` gives those of `words` that this one asks.
+    it is (the role of `wijk.register_role`), `narrow` gives those of `words` that this one asks;
+    where the state decides (a renewal by `coin.freeze`), `by_state` does.
     `winds_up` calls go on in a wijk that was removed, to redeem and to settle (`wijk.remove`), or
     have a refusal of their own for it. What a credential may send (economy E14) is `by_credential`;
     of calls with `per_block` a block holds no more than that (E20).
@@ -91,6 +92,7 @@ class Call(msgspec.Struct, frozen=True):
     narrow: Callable[[Any], tuple[Word, ...]] | None = None
     by_credential: bool = False
     per_block: int | None = None
+    by_state: Callable[["Context", Any], tuple[Word, ...]] | None = None
     caretaker: bool = False
     any_key: bool = False
     about: Callable[[Any], bytes | None] | None = None
@@ -438,7 +440,7 @@ def apply_call(ctx: Context, call: Any) -> None:
         about = (*ctx.matter.about, *matter.about)
         matter = msgspec.structs.replace(matter, about=about)
     ctx.matter = matter
-    check_authority(ctx, spec.words if spec.narrow is None else spec.narrow(call))
+    check_authority(ctx, get_words(ctx, call))
     if not spec.never_tripped:
         _check_trip(ctx, call_name(call))
     if ctx.account.kind == BOARD and not spec.caretaker and ctx.decision is None and not ctx.fed:
@@ -446,6 +448,14 @@ def apply_call(ctx: Context, call: Any) -> None:
         if not mandate:
             raise Reject(Code.TX_ROLE, role=Word.BOARD.value)
     spec.handler(ctx, call)
+
+
+def get_words(ctx: Context, call: Any) -> tuple[Word, ...]:
+    """Return the authority words that a call asks of its sender now (economy B5)."""
+    spec = ctx.chain.table.spec(call)
+    if spec.by_state is not None:
+        return spec.by_state(ctx, call)
+    return spec.words if spec.narrow is None else spec.narrow(call)
 
 
 def _check_trip(ctx: Context, name: str) -> None:

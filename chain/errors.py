@@ -171,6 +171,7 @@ class Code(Enum):
     POLICY_UNSORTED = ("policy.unsorted", 2411)
     POLICY_SEEN = ("policy.seen", 2412)
     POLICY_PENDING = ("policy.pending", 2413)
+    POLICY_DRAFTS = ("policy.drafts", 2414)
 
     GOVERNANCE_NOT_OPEN = ("governance.not-open", 2201)
     GOVERNANCE_NOT_ELIGIBLE = ("governance.not-eligible", 2202)
@@ -192,6 +193,9 @@ class Code(Enum):
     BOARD_NEVER = ("board.never", 2364)
     BOARD_TOO_LONG = ("board.too-long", 2365)
     BOARD_NOT_TRIPPED = ("board.not-tripped", 2366)
+    BOARD_NOT_ELECTED = ("board.not-elected", 2367)
+    BOARD_NO_PROOF = ("board.no-proof", 2368)
+    BOARD_OBJECTION_OPEN = ("board.objection-open", 2369)
 
     REGISTRY_NO_DECISION = ("registry.no-decision", 2701)
     REGISTRY_BACK_DATED = ("registry.back-dated", 2702)

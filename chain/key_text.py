@@ -20,8 +20,8 @@ PARTS_MAX = 5
 # Keyspaces whose second part is a number.
 NUMBERED = frozenset(
     {
-        *("seat", "statement", "vote", "voters", "elect", "acc", "table"),
-        *("candidate", "keycommit", "keydeal", "share", "acceptance"),
+        *("seat", "statement", "vote", "voters", "elect", "acc", "table", "paid", "step"),
+        *("measure", "candidate", "keycommit", "keydeal", "share", "acceptance"),
     }
 )
 

@@ -1115,6 +1115,29 @@ _WIJK = (
         Text("not paused",
             "This action is not paused.",
             "You need do nothing.")),
+    _refused(2367, "board.not-elected",
+        Text("niet gekozen",
+            "U bent bij deze verkiezing niet voor deze zetel gekozen.",
+            "Bekijk de uitslag: wijk election show."),
+        Text("not elected",
+            "You were not elected to this seat in this election.",
+            "See the result: wijk election show.")),
+    _refused(2368, "board.no-proof",
+        Text("sleutel zonder bewijs",
+            "De nieuwe sleutel heeft niet getekend dat u haar hebt, of is al in gebruik.",
+            "Maak een nieuwe sleutel en probeer het opnieuw."),
+        Text("key without proof",
+            "The new key has not signed that you have it, or is in use already.",
+            "Make a new key and try again.")),
+    _refused(2369, "board.objection-open",
+        Text("bezwaar kan nog",
+            "Tegen deze uitslag kan nog bezwaar worden gemaakt, of er is nog niet over beslist"
+            "[; dat duurt tot {until_at}].",
+            "Neem uw zetel daarna aan."),
+        Text("objections are open",
+            "Objections to this result are still possible, or not decided yet"
+            "[; that lasts until {until_at}].",
+            "Accept your seat after that.")),
 )
 
 _POLICY = (
@@ -1216,6 +1239,13 @@ _POLICY = (
         Text("money still set aside",
             "Money of this policy is still set aside for somebody[: {amount_cents}].",
             "Settle that first: wijk policy release.")),
+    _refused(2414, "policy.drafts",
+        Text("te veel concepten",
+            "Er wachten al te veel potjes van u op toelating door het bestuur[: {most}].",
+            "Sluit een concept dat niet meer nodig is: wijk policy close."),
+        Text("too many drafts",
+            "Too many policies of yours wait for the board already[: {most}].",
+            "Close a draft that is not needed any more: wijk policy close.")),
     _refused(2106, "trade.cap",
         Text("grens tussen de wijken bereikt",
             "De andere wijk neemt nu niet zoveel aan.[ {wijk} kan nu nog {remaining_cents}"

@@ -48,7 +48,7 @@ class Times(NamedTuple):
 
     make: float
     cast: float
-    count: float
+    finish: float
     export: float
 
 
@@ -175,6 +175,6 @@ def test_a_board_election_is_held_and_verified(tmp_path: Path) -> None:
     assert report.figures["ballots"] == VOTERS
     print(
         f"\n{VOTERS} voters, {NODES} nodes: {times.make:.1f} s to make the ballots in"
-        f" {PROCESSES} processes, {times.cast:.1f} s to cast them, {times.count:.1f} s to tally,"
+        f" {PROCESSES} processes, {times.cast:.1f} s to cast them, {times.finish:.1f} s to tally,"
         f" share and set the result, {times.export:.1f} s to export, {verified:.1f} s to verify"
     )

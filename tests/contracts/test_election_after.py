@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -10,18 +11,18 @@ from msgspec.structs import replace
 from chain.address import account_id
 from chain.ballot import OpenBallot
 from chain.codec import decode, encode
-from chain.crypto import sha256
+from chain.crypto import sha256, sign
 from chain.elections import (
     COUNTED,
     DECIDE_S,
-    Acceptance,
     get_elected,
     get_objections_end,
-    note_acceptance,
 )
 from chain.errors import Code, Reject
 from chain.keyspaces import get_sitting
+from chain.records import Outcome
 from chain.votes import RESULTS, content_key
+from contracts.board import AcceptSeat
 from contracts.election import HandOver, ObjectTo
 from contracts.election.handover import HANDOVERS
 from contracts.election.records import PILES
@@ -29,7 +30,7 @@ from tests.contracts.assembly import by_board, close, get
 from tests.contracts.desk import assert_done, assert_refused
 from tests.contracts.offices import endorse, executed_code, get_account
 from tests.contracts.polling import CANDIDATES, MEMBERS, WIJK, Polls, open_polls
-from tests.federation import Ledger, account, board, holder, key
+from tests.federation import Ledger, account, board, holder, key, seed
 from wallet.ballots import make_open_ballot
 
 SEATS = ("anna-seat", "bram-seat", "chaima-seat", "dirk-seat", "els-seat")
@@ -214,16 +215,53 @@ def _accepted(count: int = 5) -> Polls:
     """Return an election whose seats were accepted, after the time for objections."""
     polls = counted_polls()
     polls.ledger.time_s += 2
-    run = polls.ledger.run()
-    elected = get_elected(run.state, polls.id)
+    elected = get_elected(polls.state, polls.id)
     assert set(elected) == {account(name) for name in CANDIDATES[:5]}
     for seat in range(1, count + 1):
-        name = SEATS[seat - 1]
-        note_acceptance(
-            run.state, polls.id, seat, Acceptance(elected[seat - 1], key(name), holder(name))
-        )
-    polls.ledger.apply(run)
+        assert_done(_accept(polls, seat))
     return polls
+
+
+def _accept(polls: Polls, place: int, **changed: Any) -> Outcome:
+    """Accept a seat as whoever was elected to it, with a key of its own."""
+    elected = get_elected(polls.state, polls.id)
+    name = next(name for name in CANDIDATES if account(name) == elected[place - 1])
+    new = SEATS[place - 1]
+    signed = encode(["wijk.key.1", polls.ledger.chain.digest, polls.id, key(new)])
+    call = AcceptSeat(polls.id, place, key(new), sign(seed(new), signed))
+    return polls.ledger.by_person(name, replace(call, **changed))
+
+
+def test_board_accept_seat_makes_a_board_of_those_elected() -> None:
+    """economy E39: with a key each, and a majority of the seats."""
+    polls = counted_polls()
+    until = polls.election.result_s + 1
+    polls.ledger.time_s = until - 2
+    early = _slow_result()
+    assert_refused(_accept(early, 1), Code.BOARD_OBJECTION_OPEN)
+    polls.ledger.time_s += 2
+    assert_refused(_accept(polls, 1, seat=2), Code.BOARD_NOT_ELECTED)
+    assert_refused(_accept(polls, 1, seat=6), Code.BOARD_NOT_ELECTED)
+    assert_refused(_accept(polls, 1, election=bytes(32)), Code.TX_UNKNOWN_ID)
+    assert_refused(_accept(polls, 1, proof=bytes(64)), Code.BOARD_NO_PROOF)
+    assert_refused(_accept(polls, 1, key=key(f"{WIJK}-board-a")), Code.BOARD_NO_PROOF)
+    for seat in (1, 2, 2):
+        assert_done(_accept(polls, seat))
+    assert polls.status == "RESULT"
+    assert_done(_accept(polls, 5))
+    assert polls.status == "ACCEPTED"
+
+
+def _slow_result() -> Polls:
+    polls = Polls(_slow()).to_open()
+    assert_done(polls.tally())
+    assert_done(polls.result(*(0,) * 7))
+    return polls
+
+
+def account_holder(polls: Polls, seat: int) -> bytes:
+    """Return who stands behind the seat: the holder of the first key of the elected account."""
+    return get_account(polls.ledger, get_elected(polls.state, polls.id)[seat - 1]).keys[0].holder
 
 
 def _step(polls: Polls, step: str) -> HandOver:
@@ -259,7 +297,7 @@ def test_election_hand_over_seats_a_new_board() -> None:
     office = get_account(ledger, account(f"{WIJK}-registrar-a"))
     holders = {row.holder for row in office.keys}
     assert holder(f"{WIJK}-board-a") not in holders
-    assert holder(SEATS[0]) in holders
+    assert account_holder(polls, 1) in holders
     assert len(office.keys) == 2
 
     old = [(0, f"{WIJK}-board-a"), (1, f"{WIJK}-board-b"), (2, f"{WIJK}-board-c")]

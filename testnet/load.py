@@ -25,6 +25,7 @@ IN_FLIGHT_MAX = 2_000  # closed loop: about two blocks at the rates of one small
 TICK_S = 0.02  # open loop: what is due within this goes out together
 DRAIN_S = 60.0  # what was sent by the end of the window must be final by then
 RETRY_S = 0.05  # the observed node ended its stream, or turned a reader away
+AGAIN_S = (1.0, 5.0)  # and then, for a post: a node that is gone for longer is a failure
 OK, BUSY = 200, 429
 
 
@@ -136,7 +137,8 @@ class Load:
                         await self._changed.wait()
                 if time.monotonic() >= end:
                     return
-            wait_s = await self._post(session, url, batch, time.monotonic())
+            insist = end == inf  # what ends by itself is work to be done, not a measurement
+            wait_s = await self._post(session, url, batch, time.monotonic(), insist=insist)
             if wait_s:  # as a client should; others may have room
                 await asyncio.sleep(max(0.0, min(wait_s, end - time.monotonic())))
 
@@ -166,20 +168,26 @@ class Load:
         batch: Batch,
         first_s: float,
         step_s: float = 0.0,
+        *,
+        insist: bool = False,
     ) -> int:
-        """Post a batch and note each verdict; return how long the node asks to wait, in seconds."""
+        """Post a batch and note each verdict; return how long the node asks to wait, in seconds.
+
+        Who insists waits as long as that and posts it again.
+        """
         records = [Sent(tx_id, first_s + i * step_s) for i, tx_id in enumerate(batch.tx_ids())]
         self.sent.update((record.tx_id, record) for record in records)
         self._in_flight += len(records)
         headers = {"Content-Type": "application/msgpack"}
-        async with session.post(
-            f"{url}/v1/txs:batch", data=batch.body, headers=headers
-        ) as response:
-            answer = _ANSWER.decode(await response.read())
-        after = response.headers.get("Retry-After")
-        if response.status == BUSY:
+        route = f"{url}/v1/txs:batch"
+        status, after, body = await _exchange(session, route, batch.body, headers)
+        while status == BUSY and insist:
+            await asyncio.sleep(int(after or 1))
+            status, after, body = await _exchange(session, route, batch.body, headers)
+        answer = _ANSWER.decode(body)
+        if status == BUSY:
             self.busy.append(after)
-        if response.status != OK:
+        if status != OK:
             self._refuse(records, answer.code)
             return int(after or 1)
         for record, item in zip(records, answer.items, strict=True):
@@ -249,6 +257,25 @@ class Load:
             if time.monotonic() > end:
                 raise Problem(3003, cause=f"{self._in_flight} transactions are not final")
             await asyncio.sleep(TICK_S)
+
+
+async def _exchange(
+    session: aiohttp.ClientSession, url: str, body: bytes, headers: dict[str, str]
+) -> tuple[int, str | None, bytes]:
+    """Post and return status, Retry-After and answer.
+
+    A node may end a connection that was idle just as the next request comes in. The same bytes
+    count once, so they go out again, as those of a wallet do.
+    """
+    for wait_s in (RETRY_S, *AGAIN_S, None):
+        try:
+            async with session.post(url, data=body, headers=headers) as answer:
+                return answer.status, answer.headers.get("Retry-After"), await answer.read()
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
+            if wait_s is None:
+                raise
+            await asyncio.sleep(wait_s)
+    raise AssertionError("the last attempt returned or raised")
 
 
 _ANSWER = msgspec.json.Decoder(_Answer)

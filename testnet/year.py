@@ -6,7 +6,7 @@ refuse what residents want; that stands in blocks too.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from itertools import groupby
 from random import Random
@@ -21,27 +21,20 @@ from chain.crypto import public_key, sha256
 from chain.dates import DAY_S, from_days, is_banking_day, to_days
 from chain.genesis import Genesis, founding_decision_id
 from chain.keyspaces import BALANCES, NO_LIMIT
-from chain.records import Outcome, Tag
+from chain.records import Outcome, Tag, Tx
 from chain.state import State
-from contracts.coin import (
-    LEGS_MAX,
-    FreezeCall,
-    HoldCall,
-    Leg,
-    Post,
-    PostPart,
-    RedeemRequest,
-    SetMinter,
-    Transfer,
-    Void,
-)
+from contracts.coin import LEGS_MAX, FreezeCall, Leg, RedeemRequest, SetMinter, Transfer
 from contracts.members import ATTACH_MAX, Admit, Attach, NewAccount, SetLimits
+from contracts.members import Place as Shop
+from contracts.policy import Create
 from contracts.stats import ClosePeriod
 from contracts.trade import Pay
 from node.chainstore import ChainStore
 from testnet.bank_books import write_iso_date
 from testnet.decide import Deciders
 from testnet.plan import Plan
+from testnet.year_deals import Deals, find_payout
+from testnet.year_order import HOUR_S, Event, Make, Office, Order, Place, order_of, show_token
 from testnet.year_plan import (
     REDEEM_LIMIT_CENTS,
     TRADES,
@@ -51,11 +44,11 @@ from testnet.year_plan import (
     draw_payment,
     draw_residents,
 )
+from testnet.year_pools import Pools
 from testnet.year_treasury import Request, Treasury
 from wallet.keystore import derive_seed
 from wallet.sign import build_body, sign_body
 
-HOUR_S = 3_600
 OFFSET_S = 3_600  # `date_offset_s`: the local day begins an hour before that of UTC (economy B9)
 VALIDITY_S = 300
 BURST_PER_S = 50  # economy L3
@@ -63,13 +56,13 @@ ADMIT_PER_MIN = 80  # below the quota of a role account: 1,000 in 600 s
 ADMIT_DAYS, SHOPS_DAY = range(102, 106), 106  # of January
 ALLOWANCE_CENTS = 10**9
 GRANT_CENTS = 8_000  # a month: eleven of them fit in the budget of the founding decision
+LINES_CENTS = 4_000  # a month, for what the board spends by budget lines
 OPEN_FROM, OPEN_HOURS = 8, 14  # people pay from 8:00 to 22:00
 MARKET_TIMES = 2  # a market day has so many times the payments
 FRIDAY, SATURDAY = 4, 5
 KINGS_DAY = 426
-HOLD_DAY = 1  # a Tuesday: somebody orders, and the shop delivers on Wednesday
-HOLD_CENTS, HOLD_S = 700, 2 * DAY_S
 FREEZE_DAY, FREEZE_S = 515, 3 * DAY_S
+MISTAKE_DAY, RELEASE_DAY = 602, 603  # who was frozen by mistake is free the next day
 PAY_DAY, GRANT_DAY = 25, 5
 CLOSE_DAY = 11  # the tenth day after the month before
 STARTED = 131  # wages and grants come from February on
@@ -78,16 +71,6 @@ FIRST_GIFT_DAY = 130  # the municipality fills the wijk fund, and then every mon
 SENT_BACK_DAYS = (203, 505, 804, 1103)  # Mondays: what shops asked on Friday
 PERSON_CENTS = (2_000, 2_500, 5_000, 10_000)  # what people bring to the bank
 LOW_CENTS = 2_500  # below which they do
-
-Make = Callable[[], list["Order"]]
-
-
-class Order(msgspec.Struct, frozen=True):
-    """A transaction to be made: who sends what, and the seeds that sign, by key index."""
-
-    sender: bytes
-    seeds: Mapping[int, bytes]
-    call: Any
 
 
 class Played(msgspec.Struct):
@@ -106,7 +89,6 @@ class Year:
         self.played = Played()
         self.files: dict[str, bytes] = {}
         self.payouts: list[bytes] = []  # pain.001
-        self._held: list[tuple[str, bytes, int, Resident]] = []  # wijk, hold, cents, payee
         self._plan, self._size, self._genesis = plan, size, genesis
         self._deciders = Deciders(plan, genesis, store)
         self._rng = Random(plan.seed("year"))  # noqa: S311 - the same seed gives the same year
@@ -115,18 +97,30 @@ class Year:
         self._spent: dict[bytes, int] = defaultdict(int)  # in the block being made
         self._slugs = [wijk.slug for wijk in plan.wijken]
         self._coming = {slug: draw_residents(plan, size, slug) for slug in self._slugs}
-        self._homes: dict[str, dict[str, list[Resident]]] = {slug: {} for slug in self._slugs}
-        self._areas = {wijk.slug: (wijk.cbs_code, wijk.cbs_year) for wijk in plan.wijken}
-        self._offices: dict[str, tuple[bytes, list[bytes]]] = {}
+        self._homes: dict[str, dict[str, list[Resident]]] = {}
+        self._places: dict[str, Place] = {}
         self._treasuries: dict[str, Treasury] = {}
-        for number, slug in enumerate(self._slugs, start=1):
-            for office, letters in (("board", "abc"), ("registrar", "ab")):
-                names = [f"{office}-{slug}-{letter}" for letter in letters]
-                seeds = [bytes(derive_seed(plan.seed(name), 0)) for name in names]
-                self._offices[f"{office} {slug}"] = plan.account(names[0]), seeds
+        for number, wijk in enumerate(plan.wijken, start=1):
+            slug = wijk.slug
             self._homes[slug] = self._find_known(slug)
+            self._places[slug] = Place(
+                plan,
+                slug,
+                (wijk.cbs_code, wijk.cbs_year),
+                self._homes[slug],
+                self._get_office("board", slug, "abc"),
+                self._get_office("registrar", slug, "ab"),
+                self._rng,
+                self._balance,
+            )
             opening = sum(one.balance_cents for one in plan.people if one.wijk == slug)
             self._treasuries[slug] = Treasury(number, slug, plan.reserve(slug), opening)
+        places = list(self._places.values())
+        self._pools = {one.slug: Pools(one, size) for one in places}
+        self._deals = {
+            one.slug: Deals(one, partner)
+            for one, partner in zip(places, [*places[1:], places[0]], strict=True)
+        }
 
     def play(self, on_day: Callable[[int], None] = lambda _date: None) -> Played:
         """Play every day; `on_day` hears the date, YYYYMMDD, of each that is over."""
@@ -145,10 +139,10 @@ class Year:
 
     # ---------------------------------------------------------------------------- the calendar
 
-    def _plan_day(self, date: int) -> list[tuple[int, Make]]:
+    def _plan_day(self, date: int) -> list[Event]:
         """Return what happens, with its second of the day."""
         day, weekday = date % 10_000, (to_days(date) + 3) % 7
-        events: list[tuple[int, Make]] = []
+        events: list[Event] = []
         if date % 100 == 1:
             events.append((6 * HOUR_S, list))  # a heartbeat: a block with nothing in it
         for slug in self._slugs:
@@ -167,10 +161,10 @@ class Year:
                 events.append((second, partial(self._pay_somebody, slug)))
         return events
 
-    def _plan_offices(self, slug: str, date: int) -> list[tuple[int, Make]]:
+    def _plan_offices(self, slug: str, date: int) -> list[Event]:
         """What boards, registrars and treasurers do on a day; the bank only on banking days."""
         day, weekday = date % 10_000, (to_days(date) + 3) % 7
-        events: list[tuple[int, Make]] = []
+        events: list[Event] = []
         if day in ADMIT_DAYS:
             minutes = range(9 * 60) if self._coming[slug] else range(0)
             events += [(9 * HOUR_S + 60 * m, partial(self._admit, slug)) for m in minutes]
@@ -178,12 +172,15 @@ class Year:
             events.append((7 * HOUR_S, partial(self._describe_shops, slug)))
         if date % 100 == 1:
             events.append((8 * HOUR_S - 60, partial(self._allow, slug)))
-        if weekday == HOLD_DAY and day > STARTED:
-            events.append((14 * HOUR_S + 21, partial(self._hold, slug)))
-        if weekday == HOLD_DAY + 1 and day > STARTED:
-            events.append((14 * HOUR_S + 23, partial(self._settle_holds, slug)))
+        if day > STARTED:
+            events += self._deals[slug].plan_day(date, weekday)
+            events += self._pools[slug].plan_day(date, weekday)
         if day == FREEZE_DAY:
             events.append((9 * HOUR_S + 25, partial(self._freeze, slug, date)))
+        if day == MISTAKE_DAY:
+            events.append((9 * HOUR_S + 25, partial(self._freeze_by_mistake, slug, date)))
+        if day == RELEASE_DAY:
+            events.append((9 * HOUR_S + 25, partial(self._release, slug)))
         if date % 100 == CLOSE_DAY and day > STARTED:
             events.append((9 * HOUR_S, partial(self._close_month, slug, date)))
         if date % 100 == GRANT_DAY and day > STARTED:
@@ -217,7 +214,8 @@ class Year:
             nonce = sha256(b"year" + self.played.transactions.to_bytes(8, "big"))[:16]
             self.played.transactions += 1
             digest = self._genesis.digest
-            body = build_body(digest, order.sender, nonce, time_s + VALIDITY_S, order.call)
+            call = show_token(order, digest, nonce)
+            body = build_body(digest, order.sender, nonce, time_s + VALIDITY_S, call)
             envelopes.append(sign_body(body, order.seeds))
         txs, executed = self._deciders.decide(1000 * time_s, envelopes)
         self.played.blocks += 1
@@ -225,28 +223,40 @@ class Year:
             name = call_name(tx.call)
             self.played.by_call[name] = self.played.by_call.get(name, 0) + 1
             self.played.refused += outcome.code != 0
-            self._hear(outcome)
+            self._hear(tx, outcome)
 
-    def _hear(self, outcome: Outcome) -> None:
-        """Tell the payout desk what was asked."""
-        wijk = {posting.wijk for posting in outcome.postings}
+    def _hear(self, tx: Tx, outcome: Outcome) -> None:
+        """Tell those whom it concerns what was done."""
+        slug = next((posting.wijk for posting in outcome.postings), "")
+        if isinstance(tx.call, Transfer) and outcome.code == 0 and slug:
+            self._deals[slug].note_payment(tx.id, tx.sender, tx.call)
+            if outcome.postings[0].klass == MEMBER:
+                self._pools[slug].note_payment(tx.id, tx.call)
         for notice in outcome.notices:
             if notice.name == "coin.Held":
-                hold, _, to, cents, *_ = decode(list[Any], notice.values)
-                (slug,) = wijk
-                shop = next(one for one in self._homes[slug]["BUSINESS"] if one.account == to)
-                self._held.append((slug, hold, cents, shop))
+                hold, payer, to, cents, _, link = decode(list[Any], notice.values)
+                if link is None:
+                    self._deals[slug].note_hold(hold, to, cents)
+                else:
+                    for deals in self._deals.values():
+                        deals.note_leg(link, hold, payer)
             if notice.name == "coin.RedeemRequested":
                 request, account, cents, _ = decode(list[Any], notice.values)
-                (slug,) = wijk if len(wijk) == 1 else {outcome.postings[-1].wijk}
-                self._treasuries[slug].note_request(Request(request, account, cents))
-
-    def _as_office(self, office: str, slug: str, call: Any) -> Order:
-        """Return an order of a board or a registrar, signed by the first two of its keys."""
-        account, seeds = self._offices[f"{office} {slug}"]
-        return Order(account, dict(enumerate(seeds[:2])), call)
+                place = outcome.postings[-1].wijk  # of a payment across wijken, the payee's
+                self._treasuries[place].note_request(Request(request, account, cents))
+            if notice.name.startswith("policy."):
+                call = tx.call
+                place = call.denom.partition(":")[0] if isinstance(call, Create) else slug
+                if place:
+                    self._pools[place].hear(notice)
 
     # ---------------------------------------------------------------------------- offices
+
+    def _get_office(self, office: str, slug: str, letters: str) -> Office:
+        """Return the shared account of an office and the seeds of its keys."""
+        names = [f"{office}-{slug}-{letter}" for letter in letters]
+        seeds = [bytes(derive_seed(self._plan.seed(name), 0)) for name in names]
+        return self._plan.account(names[0]), seeds
 
     def _find_known(self, slug: str) -> dict[str, list[Resident]]:
         """Return the accounts of genesis by kind."""
@@ -263,17 +273,17 @@ class Year:
         waiting = self._coming[slug]
         coming = [one for one in waiting[:ADMIT_PER_MIN] if one.membership]
         orders = []
-        code, year = self._areas[slug]
+        code, year = self._places[slug].area
         for one in coming:
             flags = ("VOTE", "STAND") if one.kind == "PERSON" else ()
             call = Admit(public_key(one.seed), one.kind, code, year, flags, NO_LIMIT)  # type: ignore[arg-type]
-            orders.append(self._as_office("registrar", slug, call))
+            orders.append(self._places[slug].as_registrar(call))
         if not coming:
             coming = waiting[:ATTACH_MAX]
             keys = sorted(public_key(one.seed) for one in coming)
             if keys:
                 batch = Attach(tuple(NewAccount(key, "PERSON", NO_LIMIT) for key in keys))
-                orders.append(self._as_office("registrar", slug, batch))
+                orders.append(self._places[slug].as_registrar(batch))
         del waiting[: len(coming)]
         for one in coming:
             self._homes[slug].setdefault(one.kind, []).append(one)
@@ -285,27 +295,30 @@ class Year:
         for i, shop in enumerate(self._homes[slug]["BUSINESS"][:ADMIT_PER_MIN]):
             product, nace, _ = TRADES[shop.trade]
             limit = REDEEM_LIMIT_CENTS if i == 0 else NO_LIMIT
-            call = SetLimits(shop.account, (), limit, int(i == 0), 0, 0, 0, 0, nace, product, ())
-            orders.append(self._as_office("registrar", slug, call))
+            where = Shop(*self._places[slug].area, None)
+            call = SetLimits(
+                shop.account, (), limit, int(i == 0), 0, 0, 0, 0, nace, product, (where,)
+            )
+            orders.append(self._places[slug].as_registrar(call))
         return orders
 
     def _allow(self, slug: str) -> list[Order]:
-        return [self._as_office("board", slug, SetMinter(f"{slug}:EUR", ALLOWANCE_CENTS))]
+        return [self._places[slug].as_board(SetMinter(f"{slug}:EUR", ALLOWANCE_CENTS))]
 
     def _close_month(self, slug: str, date: int) -> list[Order]:
         """Anybody may close the figures of the month before (economy S2)."""
         closer = self._homes[slug]["PERSON"][0]
-        return [Order(closer.account, {0: closer.seed}, ClosePeriod(slug, date // 100 - 1))]
+        return [order_of(closer, ClosePeriod(slug, date // 100 - 1))]
 
     def _grant(self, slug: str) -> list[Order]:
         """The wijk fund gives to an association, on the founding decision."""
-        board, _ = self._offices[f"board {slug}"]
+        board, _ = self._places[slug].board
         if self._balance(slug, FUND, board) < GRANT_CENTS:
             return []
         basis = founding_decision_id(self._plan.chain_id, slug)
         payee = self._rng.choice(self._homes[slug]["ASSOCIATION"]).account
         leg = Leg(payee, GRANT_CENTS, Tag("GRANT", None, None, 0), None)
-        return [self._as_office("board", slug, Transfer((leg,), basis))]
+        return [self._places[slug].as_board(Transfer((leg,), basis))]
 
     def _go_to_the_bank(self, slug: str, date: int) -> list[Order]:
         """People bring money to the bank for what they will spend; it becomes coin at night."""
@@ -318,7 +331,8 @@ class Year:
         if (
             date % 100 == GRANT_DAY - 1 or day == FIRST_GIFT_DAY
         ):  # the municipality, for the wijk fund
-            treasury.receive(self._offices[f"board {slug}"][0], GRANT_CENTS + 1_000)
+            treasury.receive(self._places[slug].board[0], GRANT_CENTS + LINES_CENTS)
+            treasury.receive(self._pools[slug].funder.account, self._pools[slug].give_cents())
         if day in LOST_DAYS:
             treasury.receive_lost(self._rng.choice(home["PERSON"]).account, 3_333)
         return []
@@ -332,27 +346,38 @@ class Year:
         day = write_iso_date(date)
         batches = self._treasuries[slug].make_batches(self._rng, day, sends_back=sends_back)
         self.payouts += [file for _, file in batches]
-        return [self._as_office("board", slug, call) for call, _ in batches]
+        return [self._places[slug].as_board(call) for call, _ in batches]
 
     def _freeze(self, slug: str, date: int) -> list[Order]:
         """Two seats freeze the account of a person, which tries to pay and may redeem (C19)."""
         one = self._homes[slug]["PERSON"][1]
         until = to_days(date) * DAY_S + FREEZE_S
-        payout = sha256(b"payout" + one.account)
+        payout = find_payout(one.account)
         last = from_days(to_days(date) + FREEZE_S // DAY_S)
         self._treasuries[slug].note_freeze(one.account, write_iso_date(last))
         shop = self._homes[slug]["BUSINESS"][0]
         return [
-            self._as_office("board", slug, FreezeCall(one.account, 1, "FRAUD-REPORT", until, None)),
-            Order(one.account, {0: one.seed}, Transfer((Leg(shop.account, 1, None, None),), None)),
-            Order(one.account, {0: one.seed}, RedeemRequest(1, payout)),
+            self._places[slug].as_board(FreezeCall(one.account, 1, "FRAUD-REPORT", until, None)),
+            order_of(one, Transfer((Leg(shop.account, 1, None, None),), None)),
+            order_of(one, RedeemRequest(1, payout)),
         ]
+
+    def _freeze_by_mistake(self, slug: str, date: int) -> list[Order]:
+        """The wrong account is frozen for ten days; it is set free the next morning."""
+        one = self._homes[slug]["PERSON"][2]
+        until = to_days(date) * DAY_S + 10 * DAY_S
+        call = FreezeCall(one.account, 1, "FRAUD-REPORT", until, None)
+        return [self._places[slug].as_board(call)]
+
+    def _release(self, slug: str) -> list[Order]:
+        one = self._homes[slug]["PERSON"][2]
+        return [self._places[slug].as_board(FreezeCall(one.account, 0, "MISTAKE", 0, None))]
 
     def _attest(self, slug: str, date: int, booked: list[Order]) -> list[Order]:
         """Attest the bank's day; what follows from it is put in `booked`, for the next block."""
         attested, found = self._treasuries[slug].attest(date)
-        booked += [self._as_office("board", slug, call) for call in found]
-        return [self._as_office("board", slug, call) for call in attested]
+        booked += [self._places[slug].as_board(call) for call in found]
+        return [self._places[slug].as_board(call) for call in attested]
 
     # ---------------------------------------------------------------------------- residents
 
@@ -377,7 +402,7 @@ class Year:
             if here
             else Pay(payee.account, cents, tag, None)
         )
-        return [Order(payer.account, {0: payer.seed}, call)]
+        return [order_of(payer, call)]
 
     def _pay_wages(self, slug: str) -> list[Order]:
         """Each business pays some of its till to its people, in one transaction each."""
@@ -391,30 +416,7 @@ class Year:
             if wage and workers:
                 tag = Tag("WORK", None, None, 0)
                 legs = tuple(Leg(worker.account, wage, tag, None) for worker in workers)
-                orders.append(Order(shop.account, {0: shop.seed}, Transfer(legs, None)))
-        return orders
-
-    def _hold(self, slug: str) -> list[Order]:
-        """Somebody orders at a shop: the money is set aside until it delivers (economy C10)."""
-        orders = []
-        for one in self._homes[slug]["PERSON"][:4]:
-            if self._balance(slug, MEMBER, one.account) >= HOLD_CENTS:
-                shop = self._rng.choice(self._homes[slug]["BUSINESS"])
-                call = HoldCall(shop.account, HOLD_CENTS, HOLD_S, None, None)
-                orders.append(Order(one.account, {0: one.seed}, call))
-        return orders
-
-    def _settle_holds(self, slug: str) -> list[Order]:
-        """Most shops deliver, some a part; one calls it off, and one forgets: the hold expires."""
-        orders: list[Order] = []
-        for place, hold, cents, shop in [row for row in self._held if row[0] == slug]:
-            self._held.remove((place, hold, cents, shop))
-            what = self._rng.randrange(8)
-            if what == 0:
-                orders.append(Order(shop.account, {0: shop.seed}, Void(hold)))
-            elif what > 1:
-                part = PostPart(hold, cents if what > 2 else cents // 2)  # noqa: PLR2004
-                orders.append(Order(shop.account, {0: shop.seed}, Post((part,), None)))
+                orders.append(order_of(shop, Transfer(legs, None)))
         return orders
 
     def _redeem(self, slug: str) -> list[Order]:
@@ -423,8 +425,8 @@ class Year:
         for shop in self._homes[slug].get("BUSINESS", ()):
             cents = self._balance(slug, MEMBER, shop.account) // 2
             if cents:
-                payout = sha256(b"payout" + shop.account)
-                orders.append(Order(shop.account, {0: shop.seed}, RedeemRequest(cents, payout)))
+                call = RedeemRequest(cents, find_payout(shop.account))
+                orders.append(order_of(shop, call))
         return orders
 
     def _balance(self, slug: str, klass: str, account: bytes) -> int:

@@ -1,15 +1,18 @@
-"""The figures of a month once more, from economy section 9 alone; told each payment."""
+"""The figures of a month once more, from economy section 9 alone; told each payment.
+
+Money below zero takes a payment back, in the month of the payment (C18, S2).
+"""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
 
-OFFSET_S = 3_600
+from tests.audit.second_view import View
+
 Cells = Counter[str]
 
 
@@ -20,20 +23,35 @@ class Figures:
         self.months: dict[tuple[str, int], Cells] = defaultdict(Counter)
         self.roots: dict[tuple[str, int], bytes] = {}
 
-    def pay(
+    def count(
         self,
-        time_s: int,
+        view: View,
+        payer: tuple[str, str],
+        payee: bytes,
+        cents: int,
+        tag: Any,
+        date: int | None = None,
+    ) -> None:
+        """`payer` is (wijk, kind), a kind or POOL; `tag` as in the call; `date` a book date."""
+        member = view.get("member", payee)
+        made = None if member is None else member[10]
+        kind, wijk = view.get("account", payee)[:2]
+        month = (view.date if date is None else date) // 100
+        self._pay(month, payer, (wijk, kind, made), cents, tag)
+
+    def _pay(
+        self,
+        month: int,
         payer: tuple[str, str],
         payee: tuple[str, str, str | None],
         cents: int,
         tag: Any,
     ) -> None:
-        """`payer` is (wijk, kind), `payee` (wijk, kind, what it sells); `tag` as in the call."""
-        month = month_of(time_s)
+        """`payee` is (wijk, kind, what it sells)."""
         bought, sold = self.months[payer[0], month], self.months[payee[0], month]
         persons = ("PERSON", "HOUSEHOLD")
         if tag is None:
-            gift = payer[1] in persons and payee[1] in persons
+            gift = payer[1] in (*persons, "POOL") and payee[1] in persons
             tag = ["GIFT" if gift else "SALE", None, None, 0]
         flow, use, product, vat = tag
         market = payer[1] == "BUSINESS"
@@ -48,10 +66,12 @@ class Figures:
             sold["D31"] += cents
         elif flow == "SALE":
             use = use or ("P3" if payer[1] in persons else "P2")
-            if market and use == "P3":
+            if payer[1] == "POOL":
+                use = "P3"  # a pool buys for residents
+            elif market and use == "P3":
                 use = "P2"
             sold["P1"] += cents
-            sold["D21"] += vat
+            sold["D21"] += vat if cents > 0 else -vat
             bought[use] += cents
             if payer[0] == payee[0]:
                 sold[f"S:{payee[2] or '-'}"] += cents
@@ -71,8 +91,3 @@ class Figures:
         root = sha256(msgpack.packb(["wijk.table.1", wijk, month, previous, cells])).digest()
         self.roots[wijk, month] = root
         return [previous, root, cells]
-
-
-def month_of(time_s: int) -> int:
-    moment = datetime.fromtimestamp(time_s + OFFSET_S, UTC)
-    return moment.year * 100 + moment.month

@@ -35,7 +35,7 @@ def test_a_panel_without_points_is_drawn_empty() -> None:
 
 
 def test_there_is_a_point_for_all_that_is_asked() -> None:
-    """Issue of speed: validators, accounts, block size and dead validators, on one machine."""
+    """Validators, accounts, block size and dead validators, on one machine."""
     found: dict[str, list[str]] = {}
     for point in list_points(20, million=True):
         found.setdefault(point.curve, []).append(point.x)

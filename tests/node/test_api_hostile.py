@@ -174,6 +174,28 @@ async def test_a_body_that_comes_too_slowly_is_408(
     assert b"WIJK-3011" in answer
 
 
+@pytest.mark.asyncio
+async def test_a_body_that_waited_while_the_node_was_busy_is_read(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """reliability A2: a large block is our time, not the client's; what came meanwhile counts."""
+    monkeypatch.setattr(http_server, "BODY_S", 0.2)
+    host, port = live.at.api.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    head = "POST /v1/txs HTTP/1.1\r\nContent-Type: application/msgpack\r\nContent-Length: 100"
+    try:
+        writer.write(request(head, bytes(50)))
+        await asyncio.sleep(0.05)
+        writer.write(bytes(50))
+        time.sleep(0.5)  # noqa: ASYNC251 - the block
+        async with asyncio.timeout(10):
+            status = status_of(await reader.read(1 << 16))
+    finally:
+        writer.transport.abort()
+
+    assert status == 400, "the zeros are no transaction, but they were read"
+
+
 JSON = {
     "brackets": b"[" * 60_000,
     "digits": b'{"envelope":' + b"9" * 60_000 + b"}",

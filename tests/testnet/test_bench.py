@@ -197,6 +197,41 @@ def test_a_closed_loop_waits_as_long_as_a_busy_node_asks() -> None:
     assert (load.refused, load.busy) == ({"WIJK-4003": 1}, ["1"])
 
 
+def test_what_has_to_be_done_is_posted_until_a_node_takes_it() -> None:
+    """Accounts are made by it: a connection that ends, or a busy node, loses none of them."""
+    bodies = []
+
+    async def take_the_third(request: web.Request) -> web.Response:
+        bodies.append(await request.read())
+        if len(bodies) == 1:
+            assert request.transport is not None
+            request.transport.abort()
+        if len(bodies) == 2:
+            return web.json_response(
+                {"code": "WIJK-3004"}, status=429, headers={"Retry-After": "1"}
+            )
+        problem = {"code": "WIJK-2101"}
+        return web.json_response({"items": [{"status": "rejected", "problem": problem}]})
+
+    async def nothing_new(_request: web.Request) -> web.Response:
+        return web.Response()
+
+    async def work() -> Load:
+        app = web.Application()
+        app.router.add_post("/v1/txs:batch", take_the_third)
+        app.router.add_get("/v1/stream", nothing_new)
+        serving = await serve_tcp(app, "127.0.0.1:0")
+        load = Load([serving.address], [make_batch([b"one"])], 0)
+        await load.run(None, None)
+        await serving.close()
+        return load
+
+    load = asyncio.run(work())
+
+    assert bodies == [make_batch([b"one"]).body] * 3
+    assert (load.refused, load.busy) == ({"WIJK-2101": 1}, [])
+
+
 def _load() -> tuple[Load, dict[bytes, int]]:
     load = Load(["http://127.0.0.1:1"], [], 0)
     rows = [  # sent, final: in the warm-up, in the window, final after it, refused, failed

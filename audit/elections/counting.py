@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from fractions import Fraction
+from math import floor
 from typing import Any
 
 NINE = 10**9
@@ -48,7 +49,8 @@ def stv(
         before: Fraction | None = None
         while True:
             votes = share_out(keep, ballots)
-            quota = Fraction(sum(votes.values()) / (seats + 1) * NINE // 1 + 1, NINE)
+            total = sum(votes.values(), Fraction(0))
+            quota = Fraction(floor(total * NINE / (seats + 1)) + 1, NINE)
             new = [option for option in hopeful if votes[option] >= quota]
             surplus = max(Fraction(0), sum((votes[o] - quota for o in elected), Fraction(0)))
             if new or surplus < OMEGA or (before is not None and surplus >= before):
@@ -60,8 +62,8 @@ def stv(
             elected += sorted(new, key=lambda option: (-votes[option], tie(beacon, option)))
             hopeful -= set(new)
             continue
-        floor = min(votes[option] for option in hopeful)
-        tied = [option for option in hopeful if votes[option] <= floor + surplus]
+        lowest = min(votes[option] for option in hopeful)
+        tied = [option for option in hopeful if votes[option] <= lowest + surplus]
         loser = max(tied, key=lambda option: tie(beacon, option))
         hopeful.remove(loser)
         keep[loser] = Fraction(0)

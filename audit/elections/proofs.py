@@ -58,6 +58,7 @@ def rules_of(manifest: dict[str, Any], digest: bytes) -> Rules:
 
 def check_commit(ctx0: tuple[bytes, bytes, int], i: int, commit: list[Any]) -> list[bytes]:
     """Return C_i0.. of trustee i, if it proved to know a_i0."""
+    points: list[bytes]
     points, _box, e, z = commit
     if not all(point_ok(c) for c in points):
         raise WrongError(f"a commitment of trustee {i} is no valid point")

@@ -18,9 +18,9 @@ from chain.codec import decode, encode
 from chain.crypto import public_key, sha256
 from chain.group import add, multiply_base, scalar_of
 from chain.manifest import AreaSeats, Option, fix
-from chain.tally import Share, add_ballot
+from chain.tally import Share, add_ballot, start_sums
 from tests.audit import made_bundle as made
-from tests.made_election import CLOSES, counted, seed_of
+from tests.made_election import CLOSES, counted, seed_of, voter_seeds
 from wallet.ballots import make_ballot, score
 from wallet.trustee import make_shares
 
@@ -231,7 +231,7 @@ def test_a_ballot_of_a_stranger_is_found(tmp_path: Path) -> None:
 
 
 def test_a_credential_that_stands_twice_in_the_list_is_found(tmp_path: Path) -> None:
-    keys = [public_key(seed) for seed in made.voter_seeds(8)]
+    keys = [public_key(seed) for seed in voter_seeds(8)]
     held = made.begin(list_keys=(keys[0], *keys))
     made.close(held)
     made.finish(held)
@@ -277,7 +277,7 @@ def test_wrong_sums_are_found(tmp_path: Path) -> None:
 
 def test_a_wrong_share_is_found(tmp_path: Path) -> None:
     held, last = made.hold_election()
-    sums = made.start_sums(len(held.fixed.slots))
+    sums = start_sums(len(held.fixed.slots))
     for data in last.values():
         sums = add_ballot(sums, decode(Ballot, data).ciphertexts)
     shares: dict[int, tuple[Share, ...]] = {

@@ -40,6 +40,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "member": ("wallet.commands_member", "Leden en grenzen // Members and limits"),
     "coin": ("wallet.commands_coin", "Munt, dekking en uitgifte // Coin, reserve and issue"),
     "report": ("wallet.commands_report", "Cijfers van een wijk // Figures of a wijk"),
+    "election": ("wallet.commands_election", "Verkiezingen // Elections"),
     "policy": ("wallet.commands_policy", "Potjes met regels // Earmarked money with rules"),
     "query": ("wallet.commands_query", "Kijk in de keten // Look into the chain"),
     "audit": ("audit.commands", "Controleer de keten zelf // Check the chain yourself"),
@@ -68,6 +69,7 @@ ATTACHED: dict[str, tuple[tuple[tuple[str, ...], str, str], ...]] = {
         (("reconcile",), "audit.commands_reconcile", "reconcile"),
         (("witness",), "audit.commands_witness", "witness"),
     ),
+    "election": ((("verify",), "audit.commands_election", "verify"),),
     "testnet": ((("year",), "testnet.commands_year", "year"),),
 }
 

@@ -214,7 +214,7 @@ def cast(ctx: Context, call: Cast) -> None:
         sums = add_ballot(sums, hidden)
     else:
         _pile(ctx, call.election, hidden, 1)
-    BALLOTS.put(ctx.state, BallotRow(CAST, voter, hidden, ctx.height), call.election, call.ballot)
+    BALLOTS.put(ctx.state, BallotRow(CAST, voter, hidden, ctx.tx_id), call.election, call.ballot)
     CREDENTIALS.put(ctx.state, replace(credential, ballot=call.ballot), call.election, voter)
     put_status(ctx, call.election, OPEN, sums=sums, ballots=ballots)
     ctx.emit("election.BallotCast", call.election, call.ballot, before)
@@ -241,7 +241,7 @@ def challenge(ctx: Context, call: Challenge) -> None:
     require(row is None or row.status == SPOILED_BALLOT, Code.ELECTION_CAST)
     require(row is None, Code.ELECTION_SPOILED)
 
-    spoiled = BallotRow(SPOILED_BALLOT, voter, b"", ctx.height)
+    spoiled = BallotRow(SPOILED_BALLOT, voter, b"", ctx.tx_id)
     BALLOTS.put(ctx.state, spoiled, call.election, call.ballot)
     put_status(ctx, call.election, OPEN, spoiled=election.spoiled + 1)
     ctx.emit("election.BallotSpoiled", call.election, call.ballot)

@@ -44,12 +44,13 @@ class BallotRow(Record, frozen=True):
     """`ballot/<election>/<digest>`: a ballot that was cast or spoiled, and where it stands.
 
     `hidden` are its ciphertexts, or the ranking of an open ballot; empty for one that was spoiled.
+    `tx` is the transaction it came with.
     """
 
     status: str
     voter: PublicKey
     hidden: bytes
-    height: Uint
+    tx: Digest
 
 
 class Objection(Record, frozen=True):

@@ -211,7 +211,7 @@ STATES: tuple[tuple[Keyspace[Any], tuple[bytes | str | int, ...], Any], ...] = (
     (KEY_COMMITS, (ELECTION, 1), (1, COMMIT)),
     (KEY_DEALS, (ELECTION, 1), (1, DEAL)),
     (MANIFESTS, (ELECTION,), MANIFEST),
-    (BALLOTS, (ELECTION, DIGEST), BallotRow("CAST", KEY, bytes(range(192)), 77)),
+    (BALLOTS, (ELECTION, DIGEST), BallotRow("CAST", KEY, bytes(range(192)), TEXT)),
     (PAIRS, (ELECTION, POINT), 1),
     (PILES, (ELECTION,), (((1, 2), 4), ((2,), 1))),
     (SHARES, (ELECTION, 2), (Share(POINT, E, Z),)),

@@ -29,7 +29,7 @@ DAY_S = 24 * HOUR_S
 HOLD_CENTS, HOLD_S = 700, 2 * DAY_S
 SWAP_CENTS = 500
 SALES_KEPT = 6  # a refund is asked within days
-LATE_DAYS = range(701, 708)  # but once somebody asks for half a year later
+LATE_DAYS = range(701, 708)  # but once somebody comes half a year later
 TUESDAY, WEDNESDAY, THURSDAY = 1, 2, 3
 SWAP_DAYS = (318, 617, 916)  # Tuesdays
 OTHER_PRODUCT = "C05"  # what was bought after all
@@ -52,7 +52,7 @@ class Deals:
         self._place, self._partner = place, partner
         self._held: list[tuple[bytes, int, bytes]] = []  # hold, cents, payee
         self._sales: deque[Sale] = deque(maxlen=SALES_KEPT)
-        self._first: Sale | None = None  # the first of all, for a refund that comes too late
+        self._first: Sale | None = None  # the first of all, for a correction too late
         self._swap: tuple[Exchange, dict[bytes, bytes]] | None = None  # its holds, by payer
 
     def plan_day(self, date: int, weekday: int) -> list[Event]:
@@ -131,11 +131,13 @@ class Deals:
         return orders
 
     def _correct_late(self) -> list[Order]:
-        """A shop gives something back of a month whose figures are closed: refused (C18)."""
-        if self._first is None:
+        """A buyer changes what a payment was for, of a month whose figures are closed (C18)."""
+        sale = self._first
+        if sale is None:
             return []
-        late = Correct(self._first.tx, 0, "MONEY", 1, None, "RETURNED-GOODS")
-        return [order_of(self._find(self._first.payee), late)]
+        tag = msgspec.structs.replace(sale.tag, product=OTHER_PRODUCT)
+        late = Correct(sale.tx, 0, "TAG", sale.cents, tag, "WRONG-PRODUCT")
+        return [order_of(self._find(sale.payer), late)]
 
     def _offer_swap(self, date: int) -> list[Order]:
         """One with an account in both wijken swaps coin with another such one, at par (C12)."""

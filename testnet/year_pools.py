@@ -44,7 +44,7 @@ BUDGET = ("claim", "budget", "split")
 MATCH = ("match", "expiry")
 ESCROW, TOGETHER, DUES = ("escrow",), ("collective_buy",), ("recurring",)
 
-VOTE_DAY = 302  # the budget is voted on the day before its policy is written
+VOTE_DAY, ENACT_DAY = 302, 304  # a day of voting, and a day of waiting before it has effect
 WRITE_DAY, MATCH_DAY = 303, 305  # the match names the pass, which is accepted by then
 ESCROW_DAYS = {401: "agreed", 901: "disputed"}
 TOGETHER_DAY, PLEDGE_DAYS, DEADLINE, SETTLE_DAY = 526, range(602, 606), 620, 623
@@ -102,8 +102,9 @@ class Pools:
         events: list[Event] = [(at + 60, self._accept)]
         if day == WRITE_DAY:
             events.append((at - HOUR_S, self._close_vote))
-            events.append((at - HOUR_S // 2, self._execute_vote))
             events.append((at, self._write))
+        if day == ENACT_DAY:
+            events.append((at, self._execute_vote))
         if day == MATCH_DAY:
             events.append((at, self._write_match))
         if day in ESCROW_DAYS:
@@ -164,7 +165,8 @@ class Pools:
         """The board puts its lines to the vote: without it the fund pays nothing (I11)."""
         lines = tuple(Line(*line) for line in LINES)
         text = self._place.plan.seed(f"budget {self._place.slug}")
-        call = Put("PLAN", None, PlanRecord(None, text, lines, ()), date, None)
+        begins = date - VOTE_DAY + ENACT_DAY
+        call = Put("PLAN", None, PlanRecord(None, text, lines, ()), begins, None)
         closes = (to_days(date) + 1) * DAY_S
         propose = Propose("BUDGET", (encode(call),), text, 0, closes, 0)
         return [self._place.as_board(propose)]

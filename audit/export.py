@@ -15,7 +15,7 @@ import msgspec
 from audit.export_camt import CamtStatements
 from audit.export_ledger import Beancount, Dialect, Hledger, Journal
 from audit.export_tables import CsvTable, JsonlTable, ParquetTable, SqliteTable
-from audit.export_xaf import Company, Xaf
+from audit.export_xaf import Company, Xaf, name_by_id
 from audit.files import FILE_MODE
 from audit.replay import Replay, replay
 from audit.rows import ACCOUNT_CLASSES, Group, Row, make_block_rows, make_genesis_rows
@@ -238,4 +238,10 @@ def _make_writer(
         )
         for wijk in genesis.doc.wijken
     }
-    return Xaf(folder, companies, (SOFTWARE, order.version), period, order.today)
+
+    def make_company(wijk: str, currency: str) -> Company:
+        tax_id = order.tax_ids.get(wijk, "")
+        return msgspec.structs.replace(name_by_id(wijk, currency), tax_id=tax_id)
+
+    software = SOFTWARE, order.version
+    return Xaf(folder, companies, software, period, order.today, make_company)

@@ -6,6 +6,7 @@ Ledger accounts are classes, never members; addresses and relations are left out
 
 import tempfile
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 from xml.sax.saxutils import escape
@@ -40,6 +41,11 @@ class Company(msgspec.Struct, frozen=True):
     tax_id: str
 
 
+def name_by_id(wijk: str, currency: str) -> Company:
+    """Return a wijk that genesis does not know: the names of its brand may change, its id stays."""
+    return Company(wijk, currency, "")
+
+
 class _Year:
     """The books of one wijk in one fiscal year: journals wait in temporary files."""
 
@@ -61,27 +67,41 @@ class Xaf:
         software: tuple[str, str],
         period: tuple[int | None, int],
         made_on: int,
+        make_company: Callable[[str, str], Company] = name_by_id,
     ) -> None:
+        """`companies` are those of genesis; `make_company` gives a wijk that was founded later, by
+        its id and currency.
+        """
         self._folder = folder
-        self._companies = companies
+        self._companies = dict(companies)
+        self._make_company = make_company
         self._software = software
         self._first, self._last = period
         self._made_on = made_on
-        self._balances: dict[str, dict[str, int]] = {wijk: defaultdict(int) for wijk in companies}
-        self._accounts: dict[str, dict[str, str]] = {wijk: {} for wijk in companies}
+        self._balances: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+        self._accounts: dict[str, dict[str, str]] = defaultdict(dict)
         self._years: dict[tuple[str, int], _Year] = {}
 
     def add_earlier(self, group: Group) -> None:
         """Take rows from before the period: they make the opening balances."""
         for row in group:
+            self._meet(row)
             self._balances[row.wijk][self._account(row)] += row.debit_cents
 
     def add(self, group: Group) -> None:
         """Write a transaction into the file of each wijk that it touches."""
         if self._first is None:
             self._first = group[0].book_date
+        for row in group:
+            self._meet(row)
         for wijk in dict.fromkeys(row.wijk for row in group):
             self._add(wijk, [row for row in group if row.wijk == wijk])
+
+    def _meet(self, row: Row) -> None:
+        """Note a wijk that is new."""
+        if row.wijk not in self._companies:
+            currency = row.denom.partition(":")[2]
+            self._companies[row.wijk] = self._make_company(row.wijk, currency)
 
     def _add(self, wijk: str, rows: list[Row]) -> None:
         year = self._year(wijk, rows[0].book_date // 10_000)

@@ -12,7 +12,11 @@ from itertools import islice, pairwise
 import msgspec
 
 from audit.findings import Broken
-from audit.invariants_objects import find_wrong_corrections, find_wrong_holds
+from audit.invariants_objects import (
+    find_pool_owners,
+    find_wrong_corrections,
+    find_wrong_holds,
+)
 from audit.state_view import StateView
 from chain.books import (
     BALANCE_CENTS_MAX,
@@ -28,6 +32,7 @@ from chain.books import (
     OUTSTANDING_CLASSES,
     PENDING_OUT,
     POOL,
+    POOLED,
     REDEMPTIONS,
     get_limit,
 )
@@ -425,7 +430,7 @@ def _find_wrong_pairs(books: Books, view: StateView) -> Iterator[Broken]:
 
 
 def _find_broken_limits(books: Books, view: StateView) -> Iterator[Broken]:
-    """I13: the caps of the mode and the limits of accounts."""
+    """I13: the caps of the mode, and the limits of accounts with what is aside and in pools."""
     wijken = view.wijken
     issuers = {parts[0]: issuer for parts, issuer in view.rows(ISSUERS)}
     outstanding: Counter[str] = Counter()
@@ -441,6 +446,13 @@ def _find_broken_limits(books: Books, view: StateView) -> Iterator[Broken]:
     for (denom, klass, owner), cents in books.balances.items():
         if klass in (MEMBER, FUND, HELD) and cents:
             wallets[denom, owner] += cents
+    pooled: Counter[bytes] = Counter()
+    for denom, owner, cents in find_pool_owners(view):
+        wallets[denom, owner] += cents
+        pooled[owner] += cents
+    stated = {parts[0]: cents for parts, cents in view.rows(POOLED)}
+    if stated != {owner: cents for owner, cents in pooled.items() if cents}:
+        yield Broken("I10", "what accounts have in pools is not what the pools hold")
     for (denom, owner), cents in wallets.items():
         account = view.get(ACCOUNTS, owner)
         if account is None or wijken[account.wijk].denom(account.wijk) != denom:

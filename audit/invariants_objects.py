@@ -1,4 +1,4 @@
-"""Invariants of holds and corrections (economy I8, I9), worked out from postings and state."""
+"""Invariants of holds, corrections and pools (economy I8, I9, I13), from postings and state."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -9,6 +9,9 @@ from audit.state_view import StateView
 from chain.books import FUND, HELD, MEMBER, PAYMENTS
 from chain.due import DUE, HOLDS_DUE
 from chain.keyspaces import HOLDS, OPEN, POSTED
+from contracts.policies import POLICIES
+from contracts.policies.frame import STEPS, Pledge
+from contracts.policies.p08_collective_buy import CollectiveBuy
 
 if TYPE_CHECKING:
     from audit.invariants import Books
@@ -68,3 +71,19 @@ def find_wrong_corrections(books: "Books", view: StateView) -> Iterator[Broken]:
         if stated[tx_id] != books.corrected[tx_id]:
             posted = books.corrected[tx_id]
             yield Broken("I9", f"{tx_id.hex()}: {posted} posted as correction, not {stated[tx_id]}")
+
+
+def find_pool_owners(view: StateView) -> Iterator[tuple[str, bytes, int]]:
+    """Yield denomination, owner and cents of what pools hold: their funders', and pledges of P8."""
+    purchases: dict[bytes, str] = {}
+    for (policy_id,), policy in view.rows(POLICIES):
+        kept = policy.pending + policy.free
+        if not kept:
+            continue
+        if not isinstance(policy.shape, CollectiveBuy):
+            yield policy.denom, policy.funder, kept
+        else:
+            purchases[policy_id] = policy.denom
+    for (policy_id, _), step in view.rows(STEPS) if purchases else ():
+        if policy_id in purchases and isinstance(step, Pledge):
+            yield purchases[policy_id], step.buyer, step.cents

@@ -18,6 +18,7 @@ from chain.codec import decode
 from chain.dates import to_days
 from chain.errors import Malformed
 from chain.keyspaces import (
+    BALANCES,
     ENTRIES,
     RESERVES,
     STATEMENTS,
@@ -100,7 +101,7 @@ def choose_books(
     Raise `Malformed` where none of that wijk has, `bank.faults.BankFileError` for a bad file.
     """
     best: tuple[int, Books, tuple[BankDay, ...]] | None = None
-    for books in _read_books(state):
+    for books in read_books(state):
         if wijk is not None and books.reserve.wijk != wijk:
             continue
         days = tuple(day for data in files for day in parse(data, books.reserve_id))
@@ -142,12 +143,13 @@ def reconcile(state: dict[bytes, bytes], books: Books, days: Sequence[BankDay]) 
     outstanding = supply.issued - supply.redeemed + supply.traded_in - supply.traded_out
     difference: int | None = None
     if books.reserve.date == last.date:
-        booked = get_balance(read, denom, BANK, books.reserve_id)
+        booked, own = _get_booked(state, books.reserve_id, denom)
         still = sum(item.cents if item.side == "C" else -item.cents for item in open_items)
         if last.closing != booked + still:
             findings.append(Finding("books", last.date, bank=last.closing, chain=booked + still))
-        others = supply.reserve - booked  # further reserve accounts of the wijk
-        difference = last.closing + others + supply.due_from - supply.due_to - outstanding
+        # The wijk's part of this account, and what it has at further ones.
+        reserves = last.closing - (booked - own) + supply.reserve - own
+        difference = reserves + supply.due_from - supply.due_to - outstanding
         results = get_balance(read, denom, INCOME, wijk_id) - get_balance(
             read, denom, COST, wijk_id
         )
@@ -164,6 +166,16 @@ def reconcile(state: dict[bytes, bytes], books: Books, days: Sequence[BankDay]) 
         last.closing,
         difference,
     )
+
+
+def _get_booked(state: dict[bytes, bytes], reserve_id: bytes, denom: str) -> tuple[int, int]:
+    """Return what stands at a reserve account in class 1, and how much of it in `denom`.
+
+    A deposit at a partner is at an account of the partner, in the books of who put it there (C17).
+    """
+    rows = _scan(state, BALANCES)
+    at = {of: cents for (of, klass, owner), cents in rows if (klass, owner) == (BANK, reserve_id)}
+    return sum(at.values()), at.get(denom, 0)
 
 
 def _compare_day(books: Books, day: BankDay) -> tuple[int, list[Finding]]:
@@ -219,7 +231,7 @@ def _find_open(books: Books, last: int) -> list[Item]:
     return sorted(items, key=lambda item: (item.on, item.entry))
 
 
-def _read_books(state: dict[bytes, bytes]) -> list[Books]:
+def read_books(state: dict[bytes, bytes]) -> list[Books]:
     """Return every reserve account of a chain with all that was attested of it."""
     found = {
         reserve_id: Books(reserve_id, reserve, {}, {})

@@ -73,7 +73,7 @@ class Redemption(Record, frozen=True):
 
 
 REDEMPTIONS: Keyspace[Redemption] = Keyspace("redeem", Redemption, 1)
-# Last days of an account's unpaid redemptions, for freezes to put off: [(due, put off to, count)].
+# Last days of an account's unpaid redemptions, for freezes to move: [(due, moved to, count)].
 ASKED: Keyspace[tuple[tuple[int, int, int], ...]] = Keyspace(
     "asked", tuple[tuple[Uint, Uint, Uint], ...], 1
 )
@@ -97,6 +97,8 @@ class Payment(Record, frozen=True):
 
 
 PAYMENTS: Keyspace[Payment] = Keyspace("paid", Payment, 2)
+# `pooled/<account>`: cents in pools (class 4) that are the account's until they are spent.
+POOLED: Keyspace[int] = Keyspace("pooled", Uint, 1)
 
 Place = tuple[str, bytes | str]  # (class, owner), inside one denomination
 
@@ -213,8 +215,18 @@ def get_balance(state: State, denom: str, klass: str, owner: bytes | str) -> int
 
 
 def get_wallet(state: State, denom: str, klass: str, account: bytes) -> int:
-    """Return what an account has, in cents, with what it holds aside: a limit covers both (C8)."""
-    return get_balance(state, denom, klass, account) + get_balance(state, denom, HELD, account)
+    """Return what an account has, in cents, with what it holds aside and what is in pools of its
+    own: a limit covers all of it (economy C7, C8).
+    """
+    held = get_balance(state, denom, HELD, account)
+    return get_balance(state, denom, klass, account) + held + (POOLED.get(state, account) or 0)
+
+
+def add_to_pooled(state: State, account: bytes, delta: int) -> None:
+    """Change what an account has in pools, in cents; done before it is booked back to it (C8)."""
+    total = (POOLED.get(state, account) or 0) + delta
+    assert total >= 0, f"{account.hex()} has {total} in pools"
+    POOLED.put(state, total or None, account)
 
 
 def get_limit(issuer: Issuer, account: AccountRecord, member: Member | None) -> int:
@@ -319,13 +331,17 @@ def _get_wijk(state: State, wijk_id: str) -> Wijk:
     return wijk
 
 
+def is_known_tag(tag: Tag) -> bool:
+    """Say whether economy S1 knows the words of a tag."""
+    known = tag.flow in FLOWS and (tag.use is None or (tag.flow == SALE and tag.use in USES))
+    return known and (tag.product is None or _PRODUCT.fullmatch(tag.product) is not None)
+
+
 def check_tag(tag: Tag | None, cents: int) -> None:
     """Refuse a tag that economy S1 does not know with `tx.text`, more VAT than was paid too."""
     if tag is None:
         return
-    known = tag.flow in FLOWS and (tag.use is None or (tag.flow == SALE and tag.use in USES))
-    product = tag.product is None or _PRODUCT.fullmatch(tag.product) is not None
-    require(known and product, Code.TX_TEXT)
+    require(is_known_tag(tag), Code.TX_TEXT)
     require(tag.vat <= cents, Code.TX_AMOUNT, amount_cents=min(tag.vat, CENTS_MAX))
 
 
@@ -401,7 +417,7 @@ def credit_payee(
         decision=decision,
         corrects=corrects,
     )
-    if debit[0] == MEMBER and isinstance(debit[1], bytes):
+    if debit[0] == MEMBER and isinstance(debit[1], bytes) and corrects is None:
         today = ctx.clock.book_date
         note_gift(ctx.state, payee.denom, payee.id, debit[1], cents, ctx.tx_id, today)
     if excess:
@@ -458,19 +474,23 @@ def note_payment(
         PAYMENTS.put(ctx.state, record, ctx.tx_id, len(ctx.postings) // 2)
 
 
-def put_off(ctx: Context, account_id: bytes, denom: str, until_s: int) -> None:
-    """Put the last days of unpaid redemptions off until after a freeze (economy C19).
+def move_last_days(
+    ctx: Context, account_id: bytes, denom: str, until_s: int, *, earlier: bool = False
+) -> None:
+    """Put the last days of unpaid redemptions off until after a freeze, or with `earlier` bring
+    them forward where it ended before its time (economy C19).
 
     As for a request made during the freeze, the desk has `redeem_days` banking days from its end.
     """
     end = compute_book_date(until_s, ctx.clock.number("date_offset_s"))
-    soonest = add_banking_days(end, ctx.clock.number("redeem_days"))
+    last = add_banking_days(end, ctx.clock.number("redeem_days"))
     rows = []
     for due, day, count in ASKED.get(ctx.state, account_id) or ():
-        if day < soonest:
+        moved = min(day, last) if earlier else max(day, last)
+        if moved != day:
             _count_unpaid(ctx, denom, day, -count)
-            _count_unpaid(ctx, denom, soonest, count)
-        rows.append((due, max(day, soonest), count))
+            _count_unpaid(ctx, denom, moved, count)
+        rows.append((due, moved, count))
     ASKED.put(ctx.state, tuple(rows) or None, account_id)
 
 

@@ -11,7 +11,7 @@ follows from the types of the call's record, so a new call needs nothing here:
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import inspect
@@ -20,6 +20,8 @@ from chain.address import ACCOUNT_BYTES, account_text, parse_account
 from chain.codec import decode, encode
 from chain.contract import Table
 from chain.errors import Malformed
+
+T = TypeVar("T")
 
 DEPTH_MAX = 16  # the deepest call, a proposal of an effect, has fewer than ten levels
 
@@ -41,6 +43,13 @@ def call_from_json(table: Table, tree: object) -> Any:
     It is checked as a node would: what comes back has canonical bytes of the table.
     """
     return _read_call(table, tree, "call", 0)
+
+
+def record_from_json(table: Table, kind: type[T], tree: object) -> T:
+    """Return the record of that kind that a JSON object means, or raise `Malformed`."""
+    info = inspect.type_info(kind)
+    assert isinstance(info, inspect.StructType)
+    return decode(kind, encode(_read_struct(table, info, tree, "record", 0)))
 
 
 # ------------------------------------------------------------------------------------ writing

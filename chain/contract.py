@@ -61,7 +61,8 @@ class Call(msgspec.Struct, frozen=True):
     """One call of a contract: its record type, who may send it, and what it does.
 
     `never_tripped` calls have the free daily quota of economy B3. Where fields decide whose call
-    it is (the role of `wijk.register_role`), `narrow` gives those of `words` that this one asks.
+    it is (the role of `wijk.register_role`), `narrow` gives those of `words` that this one asks;
+    where the state decides (a renewal by `coin.freeze`), `by_state` does.
     `winds_up` calls go on in a wijk that was removed, to redeem and to settle (`wijk.remove`), or
     have a refusal of their own for it.
     """
@@ -72,6 +73,7 @@ class Call(msgspec.Struct, frozen=True):
     never_tripped: bool = False
     winds_up: bool = False
     narrow: Callable[[Any], tuple[Word, ...]] | None = None
+    by_state: Callable[["Context", Any], tuple[Word, ...]] | None = None
 
 
 class Contract(msgspec.Struct, frozen=True):
@@ -368,8 +370,16 @@ def apply_call(ctx: Context, call: Any) -> None:
     spec = ctx.chain.table.spec(call)
     if not (spec.winds_up or ctx.fed) and ctx.wijk.status == REMOVED:
         raise Reject(Code.TX_TRIPPED, trip_reason="WIJK-REMOVED")
-    check_authority(ctx, spec.words if spec.narrow is None else spec.narrow(call))
+    check_authority(ctx, get_words(ctx, call))
     spec.handler(ctx, call)
+
+
+def get_words(ctx: Context, call: Any) -> tuple[Word, ...]:
+    """Return the authority words that a call asks of its sender now (economy B5)."""
+    spec = ctx.chain.table.spec(call)
+    if spec.by_state is not None:
+        return spec.by_state(ctx, call)
+    return spec.words if spec.narrow is None else spec.narrow(call)
 
 
 def get_number_of_signatures(state: State, account: AccountRecord, word: Word, time_s: int) -> int:

@@ -147,6 +147,7 @@ class Code(Enum):
     POLICY_UNSORTED = ("policy.unsorted", 2411)
     POLICY_SEEN = ("policy.seen", 2412)
     POLICY_PENDING = ("policy.pending", 2413)
+    POLICY_DRAFTS = ("policy.drafts", 2414)
 
     def __init__(self, reason: str, number: int) -> None:
         self.reason = reason

@@ -997,6 +997,13 @@ _POLICY = (
         Text("money still set aside",
             "Money of this policy is still set aside for somebody[: {amount_cents}].",
             "Settle that first: wijk policy release.")),
+    _refused(2414, "policy.drafts",
+        Text("te veel concepten",
+            "Er wachten al te veel potjes van u op toelating door het bestuur[: {most}].",
+            "Sluit een concept dat niet meer nodig is: wijk policy close."),
+        Text("too many drafts",
+            "Too many policies of yours wait for the board already[: {most}].",
+            "Close a draft that is not needed any more: wijk policy close.")),
     _refused(2106, "trade.cap",
         Text("grens tussen de wijken bereikt",
             "De andere wijk neemt nu niet zoveel aan.[ {wijk} kan nu nog {remaining_cents}"

@@ -14,6 +14,7 @@ from chain.contract import (
     call_name,
     get_counting,
     get_number_of_signatures,
+    get_words,
 )
 from chain.crypto import is_valid_key, verify
 from chain.errors import Code, Reject, require
@@ -278,7 +279,7 @@ def _get_need(ctx: Context, inner: Any) -> tuple[Word, int]:
     """Return the word of a call that asks the fewest signatures of this account, and how many."""
     needs = [
         (get_number_of_signatures(ctx.state, ctx.account, word, ctx.time_s), place, word)
-        for place, word in enumerate(ctx.chain.table.words(inner))
+        for place, word in enumerate(get_words(ctx, inner))
     ]
     need, _, word = min(needs, key=lambda entry: entry[:2])
     return word, need

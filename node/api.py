@@ -14,6 +14,8 @@ import msgspec
 from aiohttp import web
 
 from node.api_auth import Readers
+from node.api_health import Health
+from node.api_holds import list_holds
 from node.api_load import Load
 from node.api_log import LogRoutes
 from node.api_payouts import list_redemptions
@@ -109,6 +111,14 @@ def make_routes(node: Node, rates: Rates, readers: Readers, streams: Streams) ->
     async def get_one_policy(request: web.Request) -> web.StreamResponse:
         return await get_policy(node, request)
 
+    health = Health()
+
+    async def get_health(request: web.Request) -> web.StreamResponse:
+        return await health.get(node, request)
+
+    async def get_holds(request: web.Request) -> web.StreamResponse:
+        return await list_holds(node, readers, request)
+
     async def get_redemptions(request: web.Request) -> web.StreamResponse:
         return await list_redemptions(node, request)
 
@@ -141,11 +151,13 @@ def make_routes(node: Node, rates: Rates, readers: Readers, streams: Streams) ->
             private=True,
         ),
         get("/v1/accounts/{account}/limits", read.limits, private=True),
+        get("/v1/accounts/{account}/holds", get_holds, "state", *page, private=True),
         get("/v1/supply", read.supply, "wijk", "at", "prove"),
         get("/v1/reserve", read.reserve, "wijk", "at", "prove"),
         get("/v1/issuance", read.issuance, "wijk", *page),
         get("/v1/policies", get_policies, "wijk", "state", "at", "prove", *page),
         get("/v1/policies/{id}", get_one_policy, "at", "prove"),
+        get("/v1/health", get_health, "wijk"),
         get("/v1/redemptions", get_redemptions, "wijk", *page),
         get("/v1/search", read.search, "q"),
         get("/log/checkpoint", log.checkpoint),

@@ -61,6 +61,7 @@ from node.views import (
     coin_json,
     history_json,
     included_tx_json,
+    legal_json,
     limits_json,
     open_reserves,
     params_json,
@@ -141,8 +142,9 @@ class ReadRoutes:
     async def params(self, request: web.Request) -> web.StreamResponse:
         """GET /v1/params"""
         read_at(request, self._node.store)
-        height = self._node.store.tip.height
-        return answer_json({"height": height, "params": params_json(self._node.clock())})
+        height, clock = self._node.store.tip.height, self._node.clock()
+        tree = {"height": height, "params": params_json(clock), "legal": legal_json(clock)}
+        return answer_json(tree)
 
     async def genesis(self, _request: web.Request) -> web.StreamResponse:
         """GET /v1/genesis: the canonical bytes, so that their SHA-256 is the chain digest."""

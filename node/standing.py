@@ -457,12 +457,10 @@ class Finality:
                 self._samples.append(mono_ms - since)
                 self._meters.finality.observe((mono_ms - since) / 1000)
 
-    def percentiles(self) -> dict[str, int | None]:
-        """Return p50 and p99 of the newest samples, in ms; None while there are none."""
+    def percentiles(self, ranks: tuple[int, ...] = (50, 99)) -> dict[str, int | None]:
+        """Return p50, p99 ... of the newest samples, in ms; None while there are none."""
         ordered = sorted(self._samples)
         if not ordered:
-            return {"p50": None, "p99": None}
-        return {
-            "p50": ordered[len(ordered) // 2],
-            "p99": ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)],
-        }
+            return {f"p{rank}": None for rank in ranks}
+        last = len(ordered) - 1
+        return {f"p{rank}": ordered[min(last, len(ordered) * rank // 100)] for rank in ranks}

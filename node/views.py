@@ -9,12 +9,22 @@ from functools import lru_cache
 from typing import Any
 
 from chain.address import account_text
-from chain.books import HELD, get_balance, get_class, get_issuer, get_limit, get_wallet
+from chain.books import (
+    COST,
+    HELD,
+    INCOME,
+    UNPAID,
+    get_balance,
+    get_class,
+    get_issuer,
+    get_limit,
+    get_wallet,
+)
 from chain.call_json import call_to_json
 from chain.checkpoint import key_name, to_base64, write_vkey
 from chain.codec import decode, encode
 from chain.contract import Chain, Clock
-from chain.dates import DAY_S, from_days
+from chain.dates import DAY_S, add_banking_days, from_days, to_days
 from chain.execute import get_set_members
 from chain.keyspaces import (
     ACCOUNTS,
@@ -42,6 +52,7 @@ from chain.keyspaces import (
     get_param,
     get_role,
 )
+from chain.legal import LEGAL, is_review_overdue
 from chain.log import inclusion_path
 from chain.params import FEDERAL
 from chain.proof import Receipt, write_receipt, write_state_proof
@@ -58,6 +69,7 @@ from chain.validators import (
 )
 from node.chainstore import ENVELOPES, ChainStore, Envelopes, HistoryRow, TxPlace, u64
 
+OPEN_BANKING_DAYS = 2  # economy C6: an entry is minted, returned or booked by then
 _NO_SUPPLY = Supply(0, 0, 0, 0, 0, 0, 0, 0)
 
 Json = dict[str, Any]
@@ -248,6 +260,7 @@ def account_json(store: ChainStore, clock: Clock, account: bytes) -> Json | None
                 "held_cents": get_balance(state, denom, HELD, account),
             }
         ],
+        "freeze": _freeze_json(clock, account),
         "height": store.tip.height,
         "proof": None,
     }
@@ -266,9 +279,21 @@ def balance_key(state: State, account: bytes, record: AccountRecord) -> bytes:
 def _account_status(clock: Clock, account: bytes, record: AccountRecord) -> str:
     if record.status == LEFT:
         return "closed"
+    frozen = record.status == SUSPENDED or _freeze_json(clock, account) is not None
+    return "frozen" if frozen else "active"
+
+
+def _freeze_json(clock: Clock, account: bytes) -> Json | None:
+    """Return the freeze in force: until when, why, and what it rests on (economy C19)."""
     freeze = FREEZES.get(clock.state, account)
-    in_force = freeze is not None and clock.time_s < freeze.until_s
-    return "frozen" if in_force or record.status == SUSPENDED else "active"
+    if freeze is None or clock.time_s >= freeze.until_s:
+        return None
+    return {
+        "since_at": time_text(freeze.since_s * 1000),
+        "until_at": time_text(freeze.until_s * 1000),
+        "reason": freeze.reason,
+        "order": None if freeze.order is None else freeze.order.hex(),
+    }
 
 
 def history_json(store: ChainStore, height: int, index: int, row: HistoryRow) -> Json:
@@ -439,15 +464,37 @@ def reserve_json(
         "reserve_cents": supply.reserve,
         "supply_cents": supply_cents(supply),
         "difference_cents": supply.reserve - supply_cents(supply),
+        "due_from_cents": supply.due_from,
+        "due_to_cents": supply.due_to,
+        "blocked": _blocked(clock, slug, denom),
         "unmatched": sorted(
             (
-                entry
+                entry | _age_json(clock, int(entry["on"].replace("-", "")))
                 for reserve_id, _ in _reserves(clock, slug)
                 for entry in unmatched.get(reserve_id, ())
             ),
             key=lambda entry: (entry["on"], entry["entry"]),
         ),
         "statement": _statement_json(clock, slug),
+    }
+
+
+def _blocked(clock: Clock, slug: str, denom: str) -> str | None:
+    """Return why nothing is minted now: an unpaid redemption (C15), or the flag SHORT (C17)."""
+    unpaid = UNPAID.get(clock.state, denom)
+    if unpaid and unpaid[0][0] < clock.book_date:
+        return "overdue"
+    debits = sum(reserve.open_debits for _, reserve in _reserves(clock, slug))
+    income = get_balance(clock.state, denom, INCOME, slug)
+    short = debits > income - get_balance(clock.state, denom, COST, slug)
+    return "short" if short else None
+
+
+def _age_json(clock: Clock, date: int) -> Json:
+    """Return how old an open item is, in days, and whether it should be booked by now (C6)."""
+    return {
+        "age_days": to_days(clock.book_date) - to_days(date),
+        "overdue": add_banking_days(date, OPEN_BANKING_DAYS) < clock.book_date,
     }
 
 
@@ -475,6 +522,20 @@ def unmatched_json(entry_id: bytes, entry: Entry) -> Json:
 def params_json(clock: Clock) -> Json:
     """Return every parameter of the federation with the value in force (interfaces 3.6)."""
     return {name: _param_value(clock.param(name)) for name in FEDERAL}
+
+
+def legal_json(clock: Clock) -> list[Json]:
+    """Return what the law asks, and which parameter should have been reviewed by now (G12)."""
+    return [
+        {
+            "name": one.name,
+            "owner": one.owner,
+            "source": one.source,
+            "review_on": date_text(one.review_on),
+            "overdue": is_review_overdue(one, clock.book_date),
+        }
+        for one in LEGAL
+    ]
 
 
 def _param_value(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What a person types: amounts and durations, in the accepted forms and no other (interfaces 1.2).
+"""What a person types: amounts, durations, ids, in no other form than these (interfaces 1.2).
 
 A wrong reading of an amount pays the wrong sum, so nothing is guessed: `1.005` may be a thousand
 or one euro, and is refused (reliability W33).
@@ -14,6 +14,9 @@ AMOUNT_LENGTH_MAX = 16  # "€ 10000000,00" has 13
 DURATION_LENGTH_MAX = 12
 DURATION_MS_MAX = 366 * 86_400_000  # nothing in the wallet waits longer than a year
 
+ID_SHOWN_MAX = 64  # as long as an id is
+
+_ID = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _AMOUNT = re.compile(r"(?:€ ?)?(0|[1-9][0-9]{0,7})(?:[.,]([0-9]{1,2}))?", re.ASCII)
 _DURATION = re.compile(r"([1-9][0-9]*)(ms|s|m|h|d)", re.ASCII)
 _UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -38,3 +41,10 @@ def parse_duration_ms(text: str) -> int:
         if duration <= DURATION_MS_MAX:
             return duration
     raise Problem(1001, cause="duration")
+
+
+def parse_id(text: str) -> bytes:
+    """Return an id or a digest, 64 hex digits; else raise `Problem` 1001."""
+    if _ID.fullmatch(text) is None:
+        raise Problem(1001, cause=text[:ID_SHOWN_MAX])
+    return bytes.fromhex(text)

@@ -9,8 +9,12 @@ from typing import Any
 
 import click
 
+from wallet.commands_hold import hold, holds, post, void
 from wallet.commands_payout import payout
+from wallet.commands_rules import rules
+from wallet.commands_treasury import bank_entry, correct, freeze
 from wallet.terminal import Terminal
+from wallet.times import date_text
 
 _FILE = click.Path(path_type=Path)
 _KEY = "teken met deze sleutel, vaker mag // sign with this key, may be repeated"
@@ -22,7 +26,8 @@ def coin() -> None:
     """The coin of a wijk."""
 
 
-coin.add_command(payout)
+for _command in (payout, hold, post, void, holds, freeze, bank_entry, correct, rules):
+    coin.add_command(_command)
 
 
 @coin.group(help="De dekking op de bank // The reserve at the bank")
@@ -35,7 +40,10 @@ def reserve() -> None:
 @click.pass_obj
 def info(terminal: Terminal, wijk: str | None) -> None:
     """Show supply, reserve and peg."""
-    found = terminal.client.supply(_wijk(terminal, wijk))
+    from wallet.order import wijk_or_own
+    from wallet.reviews import warn_of_reviews
+
+    found = terminal.client.supply(wijk_or_own(terminal, wijk))
     money = terminal.money
     issued, redeemed = money(found["issued_cents"]), money(found["redeemed_cents"])
     supply, backing = money(found["supply_cents"]), money(found["reserve_cents"])
@@ -62,15 +70,67 @@ def info(terminal: Terminal, wijk: str | None) -> None:
             )
         )
     terminal.show(found, lines)
+    warn_of_reviews(terminal)
+
+
+@coin.command(help="Hoe gezond de munt is // How healthy the coin is")
+@click.option("--wijk", metavar="W", help=_WIJK)
+@click.pass_obj
+def health(terminal: Terminal, wijk: str | None) -> None:
+    """The figures of economy C21."""
+    from wallet.order import wijk_or_own
+
+    found = terminal.client.health(wijk_or_own(terminal, wijk))
+    waiting, times, cost = found["waiting"], found["finality_ms"], found["cost_cents"]
+    payments = found["payments_30_days"]
+    few = terminal.text("te weinig rekeningen", "too few accounts")
+
+    def share(ppm: int | None) -> str:
+        return few if ppm is None else f"{ppm // 10_000} %"
+
+    def told(value: int | None, unit: str) -> str:
+        return "-" if value is None else f"{value} {unit}"
+
+    money, days = terminal.money, terminal.text("dagen", "days")
+    fullest, unmoved = share(found["fullest_ppm"]), share(found["unmoved_ppm"])
+    count, waits = waiting["count"], money(waiting["amount_cents"])
+    median, oldest = told(waiting["median_days"], days), told(waiting["oldest_days"], days)
+    lines = [
+        f"{found['denom']}, {found['made_on']}",
+        terminal.text(
+            f"  bij de vijf volste bedrijven: {fullest}; dertig dagen niet bewogen: {unmoved}",
+            f"  at the five fullest businesses: {fullest}; not moved for thirty days: {unmoved}",
+        ),
+        terminal.text(
+            f"  wacht op inwisselen: {count}, samen {waits}; midden {median}, oudste {oldest}",
+            f"  waiting to redeem: {count}, {waits} together; median {median}, oldest {oldest}",
+        ),
+        terminal.text(
+            f"  geboekte kosten: {money(cost)}; betalingen in dertig dagen: {told(payments, '')}",
+            f"  costs booked: {money(cost)}; payments in thirty days: {told(payments, '')}",
+        ).rstrip(),
+        terminal.text(
+            f"  tot zeker: midden {told(times['p50'], 'ms')}, p95 {told(times['p95'], 'ms')}",
+            f"  until final: median {told(times['p50'], 'ms')}, p95 {told(times['p95'], 'ms')}",
+        ),
+        *(
+            terminal.text(f"  geweigerd {code}: {times}", f"  refused {code}: {times}")
+            for code, times in found["failures"].items()
+        ),
+    ]
+    terminal.show(found, lines)
 
 
 @reserve.command(help="Dekking tegenover munten, en open bankregels // Reserve against coin")
 @click.option("--wijk", metavar="W", help=_WIJK)
 @click.pass_obj
 def show(terminal: Terminal, wijk: str | None) -> None:
-    """Show the reserve and what in the bank is not booked yet."""
-    found = terminal.client.reserve(_wijk(terminal, wijk))
+    """Show the reserve and what in the bank is not booked yet, with its age (economy C6)."""
+    from wallet.order import wijk_or_own
+
+    found = terminal.client.reserve(wijk_or_own(terminal, wijk))
     money = terminal.money
+    due_from, due_to = money(found["due_from_cents"]), money(found["due_to_cents"])
     lines = [
         terminal.text(
             f"{found['denom']}: op de bank {money(found['reserve_cents'])}, "
@@ -78,11 +138,30 @@ def show(terminal: Terminal, wijk: str | None) -> None:
             f"{found['denom']}: at the bank {money(found['reserve_cents'])}, "
             f"in circulation {money(found['supply_cents'])}",
         ),
+        terminal.text(
+            f"  nog te krijgen van andere wijken {due_from}, te betalen {due_to}",
+            f"  due from other wijken {due_from}, due to them {due_to}",
+        ),
         *(
-            f"  {one['on']}  {money(one['amount_cents'])}  {one['entry']}"
+            f"  {one['on']}  {'+' if one['side'] == 'C' else '-'} {money(one['amount_cents'])}"
+            f"  {one['entry']}  {_age(terminal, one)}"
             for one in found["unmatched"]
         ),
     ]
+    if found["blocked"] == "overdue":
+        lines.append(
+            terminal.text(
+                "  geen uitgifte: eerst een inwisseling betalen die te laat is",
+                "  no issue: first pay a redemption that is overdue",
+            )
+        )
+    elif found["blocked"] == "short":
+        lines.append(
+            terminal.text(
+                "  geen uitgifte: boek eerst de open afschrijvingen, of vul aan met een bijdrage",
+                "  no issue: first book the open debits, or make up for them by a contribution",
+            )
+        )
     terminal.show(found, lines)
 
 
@@ -113,7 +192,7 @@ def attest(terminal: Terminal, file: Path, names: tuple[str, ...]) -> None:
         raise Problem(2002, have=max(1, len(names)), need=account["threshold"])
     first, last = statements[0], statements[-1]
     opening, closing = terminal.money(first.opening), terminal.money(last.closing)
-    count, until = sum(len(one.entries) for one in statements), _date(last.date)
+    count, until = sum(len(one.entries) for one in statements), date_text(last.date)
     said = (
         f"Afschrift tot {until}: van {opening} naar {closing}, {count} regels.",
         f"Statement up to {until}: from {opening} to {closing}, {count} entries.",
@@ -128,8 +207,8 @@ def attest(terminal: Terminal, file: Path, names: tuple[str, ...]) -> None:
     lines = [line for one in statements for line in one.entries]
     statement = {
         "id": result.tx["tx"],
-        "from_on": _date(first.opening_date),
-        "to_on": _date(last.date),
+        "from_on": date_text(first.opening_date),
+        "to_on": date_text(last.date),
         "opening_cents": first.opening,
         "credits_cents": sum(line.cents for line in lines if line.side == "C"),
         "debits_cents": sum(line.cents for line in lines if line.side == "D"),
@@ -291,43 +370,23 @@ def redeem(terminal: Terminal, amount: str, to_iban: str, from_: str | None) -> 
     finish(terminal, result, tree, [said], "wijk account history")
 
 
-def _wijk(terminal: Terminal, wijk: str | None) -> str:
-    """Return the wijk that was named, that of the own account, or the only one there is."""
-    from chain.texts import Problem
-    from wallet.order import find_account
-    from wallet.people import own_key
-
-    if wijk is not None:
-        return wijk
-    try:
-        return str(find_account(terminal, [own_key(terminal)])["wijk"])
-    except Problem:
-        slugs = [one["slug"] for one in terminal.client.wijken()]
-        if len(slugs) == 1:
-            return str(slugs[0])
-        cause = terminal.text(
-            f"welke --wijk? {', '.join(slugs)}", f"which --wijk? {', '.join(slugs)}"
-        )
-        raise Problem(1001, cause=cause) from None
+def _age(terminal: Terminal, one: dict[str, Any]) -> str:
+    days = one["age_days"]
+    late = terminal.text(", TE LAAT geboekt", ", OVERDUE") if one["overdue"] else ""
+    return terminal.text(f"{days} dagen oud", f"{days} days old") + late
 
 
 def _request_id(terminal: Terminal, reason: str, text: str | None) -> bytes | None:
     """A return names the redemption that came back (economy C16); a deposit names none."""
+    from wallet.amounts import parse_id
+
     if (reason == "return") is not (text is not None):
         cause = terminal.text(
             "noem bij --reason return, en alleen daar, de inwisseling met --request",
             "name the redemption with --request for --reason return, and only there",
         )
         terminal.fail(1001, {"cause": cause})
-    if text is None:
-        return None
-    try:
-        found = bytes.fromhex(text)
-    except ValueError:
-        found = b""
-    if len(found) != 32:  # noqa: PLR2004 - an id
-        terminal.fail(1001, {"cause": "--request"})
-    return found
+    return None if text is None else parse_id(text)
 
 
 def _newest(terminal: Terminal, wijk: str, before: dict[str, Any], cents: int) -> dict[str, Any]:
@@ -354,7 +413,3 @@ def _evidence(terminal: Terminal, wijk: str, entry: str, supply: dict[str, Any])
             return str(row["evidence"])
     statement = supply["statement"]
     return None if statement is None else str(statement["id"])
-
-
-def _date(date: int) -> str:
-    return f"{date // 10_000:04}-{date // 100 % 100:02}-{date % 100:02}"

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from wallet.commands_hold import tag_option, vat_option
 from wallet.terminal import Terminal
 
 if TYPE_CHECKING:
+    from chain.records import Tag
     from wallet.contacts import Party
     from wallet.keystore import KeyFile
     from wallet.order import Order
@@ -33,6 +35,7 @@ class Payment(NamedTuple):
     party: "Party"
     cents: int
     memo: str | None
+    tag: "Tag | None" = None
 
     @property
     def crosses(self) -> bool:
@@ -51,6 +54,8 @@ class Payment(NamedTuple):
 @click.option(
     "--memo", metavar="TEXT", help="omschrijving, alleen voor de ontvanger // for the payee"
 )
+@tag_option
+@vat_option
 @click.option("--from", "from_", metavar="KEY", help="met welke sleutel // with which key")
 @click.option(
     "--wait",
@@ -72,6 +77,8 @@ def pay(
     who: str,
     amount: str | None,
     memo: str | None,
+    tag: str | None,
+    vat: str | None,
     from_: str | None,
     wait: str,
     valid_for: str,
@@ -83,6 +90,7 @@ def pay(
     from wallet.order import find_account, prepare_order, sign_order
     from wallet.people import own_key
     from wallet.send import send
+    from wallet.tags import read_tag
 
     valid_ms = parse_duration_ms(valid_for)
     cents, memo, payee_text = _what_to_pay(terminal, who, amount, memo)
@@ -90,6 +98,7 @@ def pay(
     party = _payee(terminal, who, payee_text)
     payer = find_account(terminal, [key_file])
     payment = _look_up(terminal, payer, key_file, party, cents, memo)
+    payment = payment._replace(tag=read_tag(tag, vat))
     memo_key = None if memo is None else secrets.token_bytes(32)
     order = prepare_order(
         terminal, payment.payer, [key_file], make_call(payment, memo_key), valid_ms
@@ -181,8 +190,8 @@ def make_call(payment: Payment, memo_key: bytes | None) -> Any:
         note = note_of(payment.memo, memo_key)
     to = parse_account(payment.payee["account"])
     if payment.crosses:
-        return Pay(to, payment.cents, None, note)
-    return Transfer((Leg(to, payment.cents, None, note),), None)
+        return Pay(to, payment.cents, payment.tag, note)
+    return Transfer((Leg(to, payment.cents, payment.tag, note),), None)
 
 
 def _what_to_pay(

@@ -62,7 +62,7 @@ def batch(terminal: Terminal, out: Path, iban: str | None, names: tuple[str, ...
     from wallet.files import write_new
     from wallet.finish import finish
     from wallet.order import find_account, named_keys, send_call, unlock_keys
-    from wallet.payout import find_kept, gather, keep_file, make_file
+    from wallet.payout import find_kept, find_payout, gather, keep_file, make_file
     from wallet.redemption import check_iban
     from wallet.trust import trusted_policy
 
@@ -88,7 +88,8 @@ def batch(terminal: Terminal, out: Path, iban: str | None, names: tuple[str, ...
     if iban is None:
         raise Problem(1001, cause="--iban")
     debtor = Debtor(iban=check_iban(iban), name=_name(terminal, account["wijk"]))
-    found = gather(terminal, policy, rows, list(unlock_keys(terminal, policy, keys).values()))
+    seeds = list(unlock_keys(terminal, policy, keys).values())
+    found = gather(rows, lambda name: find_payout(terminal, policy, name, seeds))
     for name in found.unknown:
         terminal.say(
             f"Overgeslagen, bankrekening hier onbekend: {name}",

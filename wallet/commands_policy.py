@@ -4,12 +4,14 @@ Before anybody signs, the sentences of the rules are shown with the numbers of t
 asks a node what a payment would do, and sends nothing.
 """
 
+import re
 import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from wallet.amounts import parse_id
 from wallet.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -20,27 +22,31 @@ _FILE = click.Path(path_type=Path)
 _KEY = "teken met deze sleutel, vaker mag // sign with this key, may be repeated"
 _EXIT_REFUSED = 5
 _ID_BYTES = 32
+_TOKENS_BYTES_MAX = 64 * 1024  # 900 keys, what one order takes, are 59 KiB
 _SUMS = ("funded_cents", "spent_cents", "pending_cents", "returned_cents", "free_cents")
 
 _keys = click.option("--key", "names", metavar="KEY", multiple=True, help=_KEY)
-_to = click.option(
-    "--to", "to", metavar="WHO", required=True, help="wie betaald wordt // who gets it"
-)
-_line = click.option(
-    "--line", metavar="CODE", help="op welke begrotingspost // on which budget line"
-)
-_number = click.option(
-    "--number",
-    type=click.IntRange(min=0),
-    help="de hoeveelste termijn, vanaf 0 // which instalment",
-)
-_ref = click.option(
-    "--ref", metavar="ID", help="welke betaling of urenstaat // which payment or timesheet"
-)
-_token = click.option("--token", metavar="KEY", help="de sleutel van een pas // the key of a token")
-_product = click.option(
-    "--product", metavar="CODE", help="wat het is, zoals C01 // what it is, such as C01"
-)
+
+
+def _payment_options(command: Any) -> Any:
+    """Add what `claim` and `explain` ask: they are about the same payment."""
+    for option in (
+        click.option("--product", metavar="CODE", help="wat het is, zoals C01 // what it is"),
+        click.option("--token", metavar="KEY", help="de sleutel van een pas // the key of a token"),
+        click.option("--ref", metavar="ID", help="welke betaling of urenstaat // which payment"),
+        click.option(
+            "--number",
+            type=click.IntRange(min=0),
+            help="de hoeveelste termijn, vanaf 0 // which instalment",
+        ),
+        click.option("--line", metavar="CODE", help="op welke begrotingspost // on which line"),
+        click.option("--to", metavar="WHO", required=True, help="wie betaald wordt // who gets it"),
+        click.argument("amount", required=False),
+        click.argument("policy_id", metavar="ID"),
+        _keys,
+    ):
+        command = option(command)
+    return command
 
 
 @click.group(help="Potjes met regels // Earmarked money with rules")
@@ -79,7 +85,7 @@ def list_(terminal: Terminal, wijk: str | None, state: str | None) -> None:
 @click.pass_obj
 def show(terminal: Terminal, policy_id: str, prove: bool) -> None:
     """What `GET /v1/policies/{id}` says."""
-    item = terminal.client.policy_of(_id(policy_id).hex(), prove=prove)
+    item = terminal.client.policy_of(parse_id(policy_id).hex(), prove=prove)
     money = terminal.money
     lines = [
         *_sentences(terminal, item),
@@ -134,7 +140,7 @@ def accept(terminal: Terminal, policy_id: str, names: tuple[str, ...]) -> None:
     """`policy.accept`, by the board."""
     from contracts.policy import Accept
 
-    name = _id(policy_id)
+    name = parse_id(policy_id)
     said = terminal.text("Toegelaten.", "Accepted.")
     _send(terminal, Accept(name), names, "policy-accept", said, f"wijk policy fund {policy_id}")
 
@@ -155,20 +161,12 @@ def fund(
     cents = parse_amount(amount)
     shown = terminal.money(cents)
     said = terminal.text(f"{shown} in het potje gezet.", f"{shown} put into the policy.")
-    call = Fund(_id(policy_id), cents, qty)
+    call = Fund(parse_id(policy_id), cents, qty)
     _send(terminal, call, names, "policy-fund", said, f"wijk policy show {policy_id}")
 
 
 @policy.command(help="Vraag een betaling uit een potje // Ask a payment from a policy")
-@click.argument("policy_id", metavar="ID")
-@click.argument("amount", required=False)
-@_to
-@_line
-@_number
-@_ref
-@_token
-@_product
-@_keys
+@_payment_options
 @click.pass_obj
 def claim(terminal: Terminal, /, policy_id: str, amount: str | None, to: str, **rest: Any) -> None:
     """`policy.claim`; without an AMOUNT it marks the delivery of an escrow."""
@@ -178,7 +176,7 @@ def claim(terminal: Terminal, /, policy_id: str, amount: str | None, to: str, **
 
     party = resolve_who(terminal, to)
     order = _claim_order(terminal, policy_id, amount, party.account, rest)
-    item = terminal.client.policy_of(_id(policy_id).hex())
+    item = terminal.client.policy_of(parse_id(policy_id).hex())
     for line in _sentences(terminal, item):
         terminal.say(line, line)
     shown, who = terminal.money(order.call.cents), label(party)
@@ -189,15 +187,7 @@ def claim(terminal: Terminal, /, policy_id: str, amount: str | None, to: str, **
 
 
 @policy.command(help="Wat zou een betaling doen, en waarom // What would a payment do, and why")
-@click.argument("policy_id", metavar="ID")
-@click.argument("amount", required=False)
-@_to
-@_line
-@_number
-@_ref
-@_token
-@_product
-@_keys
+@_payment_options
 @click.pass_obj
 def explain(
     terminal: Terminal, /, policy_id: str, amount: str | None, to: str, **rest: Any
@@ -253,8 +243,43 @@ def release(
     cents = 0 if amount is None else parse_amount(amount)
     shown = terminal.money(cents)
     said = terminal.text(f"Verwerkt: {shown} voor de ontvanger.", f"Done: {shown} for the payee.")
-    call = Release(_id(policy_id), step, cents)
+    call = Release(parse_id(policy_id), step, cents)
     _send(terminal, call, names, "policy-release", said, f"wijk policy show {policy_id}")
+
+
+@policy.command("enrol-token", help="Geef passen uit voor een potje // Enrol tokens for a policy")
+@click.argument("policy_id", metavar="ID")
+@click.argument("tokens", metavar="[TOKEN]...", nargs=-1)
+@click.option("--file", type=_FILE, help="bestand met een sleutel per regel // one key a line")
+@click.option(
+    "--period", metavar="P", help="maand of jaar, zoals 2026-12; anders altijd // month or year"
+)
+@_keys
+@click.pass_obj
+def enrol_token(
+    terminal: Terminal, /, policy_id: str, tokens: tuple[str, ...], **rest: Any
+) -> None:
+    """`policy.enrol_token`, by the registrars. TOKEN is a public key, or a key of this home."""
+    from contracts.policy import EnrolToken
+    from wallet.finish import finish
+    from wallet.order import send_call
+
+    keys = sorted({_token_key(terminal, word) for word in _token_words(rest["file"], tokens)})
+    if not keys:
+        raise click.UsageError(terminal.text("welke passen?", "which tokens?"))
+    period = _period(rest["period"])
+    call = EnrolToken(parse_id(policy_id), period, tuple(keys))
+    item = terminal.client.policy_of(policy_id)
+    when = rest["period"] or terminal.text("zolang het potje loopt", "as long as the policy lasts")
+    sentences = "\n".join(_sentences(terminal, item))
+    said = (
+        f"{sentences}\n{len(keys)} passen uitgeven: {when}.",
+        f"{sentences}\nEnrol {len(keys)} tokens: {when}.",
+    )
+    result = send_call(terminal, call, rest["names"], "policy-enrol-token", said)
+    done = terminal.text(f"Uitgegeven: {len(keys)} passen.", f"Enrolled: {len(keys)} tokens.")
+    extra = {"policy": policy_id, "period": period, "tokens": len(keys)}
+    finish(terminal, result, extra, [done], f"wijk policy show {policy_id}")
 
 
 @policy.command(help="Sluit een potje; de rest gaat terug // Close a policy; the rest goes back")
@@ -266,7 +291,7 @@ def close(terminal: Terminal, policy_id: str, names: tuple[str, ...]) -> None:
     from contracts.policy import Close
 
     said = terminal.text("Gesloten; de rest ging terug.", "Closed; the rest went back.")
-    call = Close(_id(policy_id))
+    call = Close(parse_id(policy_id))
     _send(terminal, call, names, "policy-close", said, f"wijk policy show {policy_id}")
 
 
@@ -308,11 +333,11 @@ def _claim_order(
             terminal.text("--line of --number, niet allebei", "--line or --number, not both")
         )
     call = Claim(
-        _id(policy_id),
+        parse_id(policy_id),
         payee,
         0 if amount is None else parse_amount(amount),
         number if line is None else line,
-        None if rest["ref"] is None else _id(rest["ref"]),
+        None if rest["ref"] is None else parse_id(rest["ref"]),
         None,
         None if product is None else Tag("SALE", "P3", product, 0),
     )
@@ -342,17 +367,40 @@ def _add_token(
     return msgspec.structs.replace(call, token=proof)
 
 
-def _id(text: str) -> bytes:
-    """Return an id, 64 hex digits; raise usage where it is none."""
+def _token_words(file: Path | None, tokens: tuple[str, ...]) -> list[str]:
+    """Return the tokens that were typed and those in the file, one a line."""
     from chain.texts import Problem
+    from wallet.files import read_plain
+
+    if file is None:
+        return list(tokens)
+    try:
+        lines = read_plain(file, _TOKENS_BYTES_MAX).decode("ascii", "replace").splitlines()
+    except FileNotFoundError:
+        raise Problem(3007, what=str(file)) from None
+    return [*tokens, *(line.strip() for line in lines if line.strip())]
+
+
+def _token_key(terminal: Terminal, word: str) -> bytes:
+    """Return the public key that a word is, or that a key of this home with that name has."""
+    from chain.texts import Problem
+    from wallet.keystore import load_key
 
     try:
-        found = bytes.fromhex(text)
-    except ValueError:
-        found = b""
-    if len(found) != _ID_BYTES or found.hex() != text:
-        raise Problem(1001, cause=text[:64])
-    return found
+        return parse_id(word)
+    except Problem:
+        return bytes.fromhex(load_key(terminal.home, word).public_key)
+
+
+def _period(text: str | None) -> int:
+    """Return YYYYMM of `2026-12`, YYYY of `2026`, 0 for as long as the policy lasts (P3)."""
+    from chain.texts import Problem
+
+    if text is None:
+        return 0
+    if re.fullmatch(r"[0-9]{4}(-[0-9]{2})?", text) is None:
+        raise Problem(1001, cause=f"--period {text[:16]}: 2026-12, 2026")
+    return int(text.replace("-", ""))
 
 
 def _sentences(terminal: Terminal, item: dict[str, Any]) -> list[str]:

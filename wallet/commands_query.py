@@ -66,6 +66,7 @@ def account(terminal: Terminal, who: str | None, height: int | None, prove: bool
     """Show an account, and with `--prove` prove its balance."""
     from chain.address import account_text
     from wallet.people import who_or_own
+    from wallet.times import short_time
     from wallet.trust import trusted_policy
     from wallet.verify import verify_account
 
@@ -83,6 +84,15 @@ def account(terminal: Terminal, who: str | None, height: int | None, prove: bool
         ),
         *(f"  {key['index']}: {key['public_key']}" for key in found["keys"]),
     ]
+    freeze = found["freeze"]
+    if freeze is not None:
+        until, reason = short_time(freeze["until_at"]), freeze["reason"]
+        lines.append(
+            terminal.text(
+                f"  bevroren tot {until} ({reason}); inwisselen kan, bezwaar maken ook",
+                f"  frozen until {until} ({reason}); it can redeem, and appeal",
+            )
+        )
     if prove:  # a freeze is what the node says
         lines.append(terminal.text("  saldo en sleutels bewezen", "  balance and keys proven"))
     terminal.show(found, lines)

@@ -39,4 +39,10 @@ def close(terminal: Terminal, month: str, wijk: str | None, key: str | None) -> 
     names = (key_file.name,)
     result = send_call(terminal, call, names, f"close-{place}-{month}", said, account=account)
     done = terminal.text(f"Afgesloten: {place} {month}", f"Closed: {place} {month}")
-    finish(terminal, result, {"wijk": place, "month": int(digits)}, [done], "wijk query tx")
+    finish(
+        terminal,
+        result,
+        {"wijk": place, "month": int(digits)},
+        [done],
+        f"wijk tx show {result.tx['tx']}",
+    )

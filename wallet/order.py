@@ -109,6 +109,22 @@ def _look_up(terminal: "Terminal", account: str) -> dict[str, Any] | None:
         raise
 
 
+def wijk_or_own(terminal: "Terminal", wijk: str | None) -> str:
+    """Return the wijk that was named, that of the own account, or the only one there is."""
+    if wijk is not None:
+        return wijk
+    try:
+        return str(find_account(terminal, [own_key(terminal)])["wijk"])
+    except Problem:
+        slugs = [one["slug"] for one in terminal.client.wijken()]
+        if len(slugs) == 1:
+            return str(slugs[0])
+        cause = terminal.text(
+            f"welke --wijk? {', '.join(slugs)}", f"which --wijk? {', '.join(slugs)}"
+        )
+        raise Problem(1001, cause=cause) from None
+
+
 def prepare_order(
     terminal: "Terminal",
     account: dict[str, Any],

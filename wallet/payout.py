@@ -6,7 +6,7 @@ commitment to the holder's account. The account itself lies in a sealed box for 
 
 import importlib
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,13 +16,15 @@ from chain.address import account_text
 from chain.books import OPEN, Redemption
 from chain.crypto import sha256
 from chain.dates import add_banking_days
+from chain.errors import Malformed
+from chain.strict_json import canonical_json, parse_json
 from chain.texts import Problem
 from contracts.coin import LIVE, Batch
-from wallet.files import write_new
+from wallet.files import read_private, replace, write_new
 from wallet.memo import open_memo
 from wallet.people import shown_name
 from wallet.redemption import payout_commitment
-from wallet.times import now_s, time_text
+from wallet.times import date_text, now_s, time_text
 from wallet.verify import prove_value
 
 if TYPE_CHECKING:
@@ -31,6 +33,15 @@ if TYPE_CHECKING:
 
 SCHEMA = "schemas/pain.001.001.09.xsd"
 FOLDER = "payouts"  # of the home: files that wait for the second signature
+ACCOUNTS = "accounts.json"  # in it: the bank account that each holder named last
+ACCOUNTS_BYTES_MAX = 4 * 1024 * 1024  # of 40,000 holders
+
+
+Find = Callable[[str], Payout | None]  # by the name of a request; raises where it is not open now
+
+
+class NotOpen(Exception):
+    """A request that a node listed as open is not: it was paid meanwhile."""
 
 
 class Gathered(NamedTuple):
@@ -40,13 +51,11 @@ class Gathered(NamedTuple):
     unknown: list[str]
 
 
-def gather(
-    terminal: "Terminal", policy: "Policy", rows: Sequence[dict[str, object]], seeds: list[bytes]
-) -> Gathered:
+def gather(rows: Sequence[dict[str, object]], find: Find) -> Gathered:
     """Return the open requests that can be paid, the first due first, as many as a file takes.
 
-    A request without a box that a seed opens, or whose box does not hold the account committed to,
-    is left out: who redeemed by a wallet limit (economy C8) has not named an account here.
+    Those that cannot be paid take no place in it: whoever asks for many cents to no account keeps
+    nobody else waiting (economy C13).
     """
     payouts: list[Payout] = []
     unknown: list[str] = []
@@ -54,29 +63,63 @@ def gather(
         (row for row in rows if row["status"] == "open" and row["due_on"] is not None),
         key=lambda row: (str(row["due_on"]), str(row["redemption_id"])),
     )
-    for row in waiting[:PAYMENTS_MAX]:
+    for row in waiting:
+        if len(payouts) == PAYMENTS_MAX:
+            break
         name = str(row["redemption_id"])
-        redemption = prove_value(terminal.client.state_proof, f"redeem/{name}", Redemption, policy)
-        if redemption.status != OPEN:
+        try:
+            found = find(name)
+        except NotOpen:
             continue
-        iban = _find_iban(terminal, name, redemption.payout, seeds)
-        if iban is None:
+        if found is None:
             unknown.append(name)
-            continue
-        account = account_text(redemption.account)
-        holder = shown_name(terminal, account) or account
-        payouts.append(
-            Payout(request=bytes.fromhex(name), iban=iban, name=holder, cents=redemption.cents)
-        )
+        else:
+            payouts.append(found)
     return Gathered(payouts, unknown)
 
 
-def _find_iban(
-    terminal: "Terminal", request: str, payout: bytes | None, seeds: list[bytes]
-) -> str | None:
-    """Return the holder's account if it is the one that the chain is committed to (C13)."""
-    if payout is None:
+def find_payout(
+    terminal: "Terminal", policy: "Policy", name: str, seeds: list[bytes]
+) -> Payout | None:
+    """Return what a request asks, proven from state; None where its bank account is not known here.
+
+    The account is the one committed to, in a box that a seed opens. A request that a wallet limit
+    made (economy C8) names none: it goes to the account that its holder named before. Raise
+    `NotOpen` where nothing is to be paid.
+    """
+    redemption = prove_value(terminal.client.state_proof, f"redeem/{name}", Redemption, policy)
+    if redemption.status != OPEN:
+        raise NotOpen
+    account = account_text(redemption.account)
+    known = _read_accounts(terminal)
+    if redemption.payout is None:
+        iban = known.get(account)
+    else:
+        iban = _find_iban(terminal, name, redemption.payout, seeds)
+        if iban is not None and known.get(account) != iban:
+            known[account] = iban
+            (terminal.home / FOLDER).mkdir(mode=0o700, exist_ok=True)
+            replace(terminal.home / FOLDER / ACCOUNTS, canonical_json(known))
+    if iban is None:
         return None
+    holder = shown_name(terminal, account) or account
+    return Payout(request=bytes.fromhex(name), iban=iban, name=holder, cents=redemption.cents)
+
+
+def _read_accounts(terminal: "Terminal") -> dict[str, str]:
+    """Return the bank account that each holder named last; the desk's own vault (C13)."""
+    try:
+        data = read_private(terminal.home / FOLDER / ACCOUNTS, ACCOUNTS_BYTES_MAX)
+    except FileNotFoundError:
+        return {}
+    try:
+        return parse_json(data, dict[str, str])
+    except Malformed as error:
+        raise Problem(1002, errors=f"{FOLDER}/{ACCOUNTS}: {error}") from error
+
+
+def _find_iban(terminal: "Terminal", request: str, payout: bytes, seeds: list[bytes]) -> str | None:
+    """Return the holder's account if it is the one that the chain is committed to (C13)."""
     try:
         sealed = terminal.client.sealed(request)
     except Problem:
@@ -93,7 +136,7 @@ def make_file(payouts: Sequence[Payout], debtor: Debtor) -> bytes:
     now_ms = now_s() * 1000
     today = int(time_text(now_ms)[:10].replace("-", ""))
     day = add_banking_days(today, 1)
-    pay_on = f"{day // 10_000:04}-{day // 100 % 100:02}-{day % 100:02}"
+    pay_on = date_text(day)
     data = write_payouts(payouts, debtor, pay_on=pay_on, made_at=time_text(now_ms)[:19])
     check_schema(data)
     return data

@@ -64,6 +64,12 @@ def shown_name(terminal: "Terminal", account: str) -> str | None:
     return next((one.name for one in list_keys(terminal.home) if one.account == account), None)
 
 
+def shown_account(terminal: "Terminal", account: bytes) -> str:
+    """Return how to speak of an account: the name it is known by here, else its id."""
+    text = account_text(account)
+    return shown_name(terminal, text) or text
+
+
 def label(party: Party) -> str:
     """Return how to speak of a party: its name, else its id."""
     return party.name or account_text(party.account)

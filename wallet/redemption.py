@@ -12,7 +12,7 @@ from chain.keyspaces import AccountRecord, RoleVersion
 from chain.proof import verify_state_proof
 from chain.strict_json import canonical_json
 from chain.texts import Problem
-from wallet.times import now_s
+from wallet.times import date_text, now_s
 from wallet.verify import prove_value
 
 _Versions: Any = tuple[RoleVersion, ...]
@@ -64,4 +64,4 @@ def due_on(terminal: "Terminal", policy: "Policy", redemption_id: str) -> str | 
         due = decode(Redemption, verdict.value).due
     except (Malformed, Problem):
         return None
-    return f"{due // 10_000:04}-{due // 100 % 100:02}-{due % 100:02}" if due else None
+    return date_text(due) if due else None

@@ -79,6 +79,10 @@ class Remote:
         """Return what an account may still receive, and what is under way."""
         return self._get(f"/v1/accounts/{account}/limits")
 
+    def holds(self, account: str, asked: Mapping[str, str | int | None]) -> Tree:
+        """Return a PAGE of what is set aside by an account and for it."""
+        return self._get(f"/v1/accounts/{account}/holds", **asked)
+
     def public_name(self, name: str) -> Tree:
         """Return who has a registered public name; `Problem` 3007 where nobody has."""
         return self._get(f"/v1/names/{quote(name, safe='')}")
@@ -118,6 +122,10 @@ class Remote:
     def reserve(self, wijk: str) -> Tree:
         """Return `coin reserve show` of a wijk."""
         return self._one("/v1/reserve", wijk)
+
+    def health(self, wijk: str) -> Tree:
+        """Return how the coin of a wijk does: what lies still, who waits, what it costs."""
+        return self._one("/v1/health", wijk)
 
     def issuance(self, wijk: str) -> list[Tree]:
         """Return the newest issues of coin."""

@@ -191,7 +191,7 @@ class Terminal:
                 _print_json(item)
         elif self.output == "csv":
             self._print_csv(items, names)
-        elif not items:
+        elif not items and not page.get("next"):
             self.say("Niets gevonden.", "Nothing found.")
         else:
             self._print_table(head, [list(row) for row in rows])

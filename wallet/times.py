@@ -4,6 +4,7 @@ import re
 import time
 from datetime import UTC, datetime
 
+from chain.errors import Malformed
 from chain.texts import Problem
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
@@ -23,6 +24,19 @@ def time_text(time_ms: int) -> str:
     """Return Unix milliseconds as RFC 3339 UTC."""
     seconds, rest = divmod(time_ms, 1000)
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03}Z"
+
+
+def read_time_s(text: str) -> int:
+    """Return the Unix seconds of an RFC 3339 time of a node, or raise `Malformed`."""
+    try:
+        return int(datetime.fromisoformat(text).timestamp())
+    except ValueError as error:
+        raise Malformed("a time of a node that is none") from error
+
+
+def date_text(date: int) -> str:
+    """Return YYYYMMDD as RFC 3339 date."""
+    return f"{date // 10_000:04}-{date // 100 % 100:02}-{date % 100:02}"
 
 
 def check_date(text: str) -> str:

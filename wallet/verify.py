@@ -91,10 +91,18 @@ def prove_value(
     state_proof: Callable[[str], dict[str, Any]], key: str, kind: type[T], policy: Policy
 ) -> T:
     """Return the proven value of a key that has one; else `Problem` 5001 or 5002."""
-    verdict = _proven(state_proof(key), key, policy)
-    if verdict.value is None:
+    found = find_value(state_proof, key, kind, policy)
+    if found is None:
         raise Problem(5001, cause=key)
-    return decode(kind, verdict.value)
+    return found
+
+
+def find_value(
+    state_proof: Callable[[str], dict[str, Any]], key: str, kind: type[T], policy: Policy
+) -> T | None:
+    """Return the proven value of a key, or None where that is proven; else `Problem`."""
+    verdict = _proven(state_proof(key), key, policy)
+    return None if verdict.value is None else decode(kind, verdict.value)
 
 
 def _proven(proof: dict[str, Any] | None, key: str, policy: Policy) -> StateVerdict:

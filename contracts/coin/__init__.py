@@ -9,7 +9,7 @@ from chain.contract import Call, Contract, Word
 from contracts.coin.bank_day import StatementCall, StatementEntry, statement
 from contracts.coin.bank_entry import BankEntryCall, bank_entry
 from contracts.coin.correct import Correct, correct
-from contracts.coin.freeze import FreezeCall, freeze
+from contracts.coin.freeze import FREEZE_S_MAX, FreezeCall, freeze, get_freeze_words
 from contracts.coin.holds import (
     Exchange,
     ExchangeLeg,
@@ -43,6 +43,7 @@ __all__ = [
     "BATCHES",
     "BATCH_REQUESTS_MAX",
     "CONTRACT",
+    "FREEZE_S_MAX",
     "LEGS_MAX",
     "LIVE",
     "REPLACED",
@@ -80,7 +81,7 @@ CONTRACT = Contract(
         Call(Void, (Word.HOLDER,), void),
         Call(RedeemRequest, (Word.HOLDER,), redeem_request, never_tripped=True, winds_up=True),
         Call(Correct, (Word.HOLDER,), correct),
-        Call(FreezeCall, (Word.SEAT2, Word.BOARD), freeze),
+        Call(FreezeCall, (Word.SEAT2, Word.BOARD), freeze, by_state=get_freeze_words),
         Call(PayoutBatch, (Word.TREASURY,), payout_batch, winds_up=True),
         Call(RedeemPaid, (Word.TREASURY,), redeem_paid, winds_up=True),
     ),

@@ -14,12 +14,16 @@ from chain.contract import Context
 from chain.dates import is_date
 from chain.errors import Code, Reject, require
 from chain.keyspaces import ENTRIES, RESERVES, STATEMENTS, Entry, Reserve, Statement
-from chain.state import State
+from chain.state import Keyspace, State
 
 PAGE_ENTRIES_MAX = 500  # economy section 4: about 27 kB, below the size of a transaction
 PAGES_MAX = 1_000  # half a million entries a day: more than any wijk has
 
 CREDIT, DEBIT = "C", "D"
+
+# `booked/<reserve>`: the wijk in whose books the money of a reserve account stands, by its first
+# booking and for ever: its own, or a partner that put a deposit there (PREFUND, economy C17).
+BOOKED: Keyspace[str] = Keyspace("booked", str, 1)
 
 Date = Annotated[int, msgspec.Meta(ge=19_700_101, le=99_991_231)]
 Page = Annotated[int, msgspec.Meta(ge=1, le=PAGES_MAX)]
@@ -167,10 +171,16 @@ def get_pledges(ctx: Context) -> tuple[tuple[bytes | str, ...], ...]:
 
 
 def get_attested(ctx: Context, entry_id: bytes, otherwise: Code) -> tuple[Entry, Reserve]:
-    """Return an entry in an accepted statement of this wijk, and its reserve, or refuse."""
+    """Return an entry in an accepted statement of this wijk, and its reserve, or refuse.
+
+    What comes in or goes out where a deposit of a partner stands is not this wijk's to book.
+    """
     found = find_attested(ctx.state, entry_id)
     if found is None or found[1].wijk != ctx.wijk_id:
         raise Reject(otherwise)
+    entry = found[0]
+    own = BOOKED.get(ctx.state, entry.reserve) in (None, ctx.wijk_id)
+    require(own or entry.used_by is not None, otherwise)  # one that is used is refused as such
     return found
 
 
@@ -196,6 +206,7 @@ def use_entry(ctx: Context, entry_id: bytes, entry: Entry) -> None:
     else:
         left = msgspec.structs.replace(reserve, open_debits=reserve.open_debits - entry.cents)
     RESERVES.put(ctx.state, left, entry.reserve)
+    BOOKED.put(ctx.state, ctx.wijk_id, entry.reserve)
 
 
 def check_cents(cents: int, expected: int) -> None:

@@ -20,6 +20,7 @@ from chain.keyspaces import (
     compute_pact_id,
 )
 from contracts.coin.bank_day import (
+    BOOKED,
     CREDIT,
     DEBIT,
     check_cents,
@@ -89,7 +90,8 @@ def bank_entry(ctx: Context, call: BankEntryCall) -> None:
 def _get_pair(ctx: Context, entry_id: bytes) -> tuple[Entry, Reserve]:
     """Return an attested entry of a reserve pledged to another wijk, or refuse with unknown-id.
 
-    A reserve that backs coin of that wijk is not one: the entry may be a deposit of its resident.
+    A reserve whose money is or was in the books of that wijk is not one: the entry may be a deposit
+    of its resident.
     """
     found = find_attested(ctx.state, entry_id)
     if found is None or found[1].wijk == ctx.wijk_id:
@@ -98,7 +100,9 @@ def _get_pair(ctx: Context, entry_id: bytes) -> tuple[Entry, Reserve]:
     partner = WIJKEN.get(ctx.state, reserve.wijk)
     assert partner is not None, "a reserve is pledged to a wijk that exists"
     backs = get_balance(ctx.state, partner.denom(reserve.wijk), BANK, entry.reserve)
-    fits = backs == 0 and partner.currency == ctx.wijk.currency
+    books = BOOKED.get(ctx.state, entry.reserve)
+    free = books == ctx.wijk_id or (books is None and backs == 0)
+    fits = free and partner.currency == ctx.wijk.currency
     require(fits, Code.TX_UNKNOWN_ID, id=entry_id.hex())
     return found
 

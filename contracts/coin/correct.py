@@ -1,6 +1,7 @@
 """Corrections: an original is never edited, a new booking cites it (economy C18, I9).
 
-MONEY gives coin back from payee to payer; all corrections of a payment together never exceed it.
+MONEY gives coin back from payee to payer, in any month; all corrections of a payment together never
+exceed it. What that changes in a closed month stays in its sums, for a restatement to show.
 TAG books the payment back and anew under another tag; from then on the new booking is the one to
 correct. What was paid stays in the log for ever; consensus remembers the payments that carry a tag.
 """
@@ -66,7 +67,7 @@ def correct(ctx: Context, call: Correct) -> None:
     most = held[0] if call.kind == MONEY else max(held)
     require(most >= call.cents, Code.COIN_LOW_BALANCE, balance_cents=most, amount_cents=call.cents)
     closed = is_closed(ctx.state, payee.account.wijk, paid.date)
-    require(not closed, Code.COIN_CLOSED_PERIOD)
+    require(call.kind == MONEY or not closed, Code.COIN_CLOSED_PERIOD)
     party = payee if call.kind == MONEY else payer
     require(ctx.sender == party.id, Code.COIN_NOT_PARTY)
     check_not_frozen(ctx, payee.id, payee.account)
@@ -121,6 +122,6 @@ def _count(
     tag: Tag | None,
     sign: int,
 ) -> None:
-    """economy S2: a correction changes the month of its original, which is open."""
+    """economy S2: a correction changes the month of its original; a table that is there stays."""
     buyer, cents = Buyer(payer.account.wijk, payer.account.kind), sign * call.cents
     count_payment(ctx.state, paid.date, buyer, payee.account, payee.member, cents, tag)

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import msgspec
 
-from chain.books import get_freeze, put_off
+from chain.books import get_freeze, move_last_days
 from chain.codec import Account, Bit, Digest, Record, Uint
-from chain.contract import Context, Word, check_authority, get_account
+from chain.contract import Context, Word, get_account
 from chain.errors import Code, require
 from chain.keyspaces import FREEZES, Freeze
 from chain.params import DAY_S
@@ -35,9 +35,19 @@ class FreezeCall(Record, frozen=True, tag="coin.freeze"):
     order: Digest | None
 
 
+def get_freeze_words(ctx: Context, call: FreezeCall) -> tuple[Word, ...]:
+    """Return who may freeze: two seats begin or end a freeze, the board renews it (economy C19)."""
+    return (Word.BOARD,) if _is_renewal(ctx, call) else (Word.SEAT2, Word.BOARD)
+
+
+def _is_renewal(ctx: Context, call: FreezeCall) -> bool:
+    before = FREEZES.get(ctx.state, call.account) if call.on else None
+    return before is not None and ctx.time_s < before.until_s + RENEWAL_S
+
+
 def freeze(ctx: Context, call: FreezeCall) -> None:
-    """economy C19. Refuses unknown-account, text, own-account, too-long, no-order; role where two
-    seats renew what asks the board; done where nothing is frozen that could be released.
+    """economy C19. Refuses unknown-account, text, own-account, too-long, no-order; done where
+    nothing is frozen that could be released.
     """
     account = get_account(ctx, call.account)
     require(account.wijk == ctx.wijk_id, Code.TX_UNKNOWN_ACCOUNT)
@@ -48,16 +58,13 @@ def freeze(ctx: Context, call: FreezeCall) -> None:
         return
     latest = ctx.time_s + FREEZE_S_MAX
     require(ctx.time_s < call.until <= latest, Code.COIN_TOO_LONG, until_at=latest)
-    before = FREEZES.get(ctx.state, call.account)
-    if before is not None and ctx.time_s < before.until_s + RENEWAL_S:
-        check_authority(ctx, (Word.BOARD,))
-        require(call.order is not None, Code.COIN_NO_ORDER)
+    require(call.order is not None or not _is_renewal(ctx, call), Code.COIN_NO_ORDER)
 
     in_force = get_freeze(ctx, call.account)
     since_s = ctx.time_s if in_force is None else in_force.since_s
     record = Freeze(call.until, call.reason, since_s, call.order)
     FREEZES.put(ctx.state, record, call.account)
-    put_off(ctx, call.account, ctx.denom, call.until)
+    move_last_days(ctx, call.account, ctx.denom, call.until)
     ctx.emit("coin.Frozen", call.account, call.reason, call.until, call.order)
 
 
@@ -68,4 +75,5 @@ def _release(ctx: Context, call: FreezeCall) -> None:
 
     ended = msgspec.structs.replace(in_force, until_s=ctx.time_s)
     FREEZES.put(ctx.state, ended, call.account)
+    move_last_days(ctx, call.account, ctx.denom, ctx.time_s, earlier=True)
     ctx.emit("coin.Released", call.account, call.reason)

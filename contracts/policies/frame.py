@@ -18,6 +18,7 @@ from chain.money_text import Lang
 from chain.state import Keyspace, State
 
 VERSION = 1  # of every script so far: the first field of each
+DRAFTS_MAX = 20  # of one funder: each is 15 KB at most, and no board has asked for it yet
 
 DRAFT, ACTIVE, CLOSED = "DRAFT", "ACTIVE", "CLOSED"
 
@@ -61,13 +62,15 @@ class Pledge(Record, frozen=True, tag="step.pledge"):
 
 
 class Pledges(Record, frozen=True, tag="step.pledges"):
-    """How many pledges a collective purchase has, at number 0, and how many people made them.
+    """How many pledges a collective purchase has, at number 0, how many people made them, and of
+    how many pieces.
 
     The pledges stand at 1 and on; who made one is marked under the counter `buyer`.
     """
 
     count: Uint
     buyers: Uint
+    pieces: Uint
 
 
 class Escrow(Record, frozen=True, tag="step.escrow"):
@@ -188,7 +191,8 @@ class Payout(msgspec.Struct, frozen=True):
     """What a shape lets happen: cents from free and from pending money of the pool, and from the
     own coin of `payer`; who gets pending money back; and what it remembers of it.
 
-    `parts` divides the pending cents into bookings, each with a reason of its own. `told` are
+    `parts` divides the pending cents into bookings, each with a reason of its own. `owners` are
+    those whose pending money it was, with their cents, where it was not the funder's. `told` are
     numbers for the shape's sentence. Nothing moves before all guards agree.
     """
 
@@ -199,6 +203,7 @@ class Payout(msgspec.Struct, frozen=True):
     payee: bytes | None = None
     parts: tuple[int, ...] = ()
     back: tuple[tuple[bytes, int], ...] = ()
+    owners: tuple[tuple[bytes, int], ...] = ()
     writes: tuple[Write, ...] = ()
     counters: tuple[Counter, ...] = ()
     told: Values = {}
@@ -245,7 +250,8 @@ class Shape(msgspec.Struct, frozen=True):
 
     `accounts` are those that its values name, `target` one whose payments are noted (P11).
     `forbids` are the clauses that the law does not allow beside it, because coin that people own is
-    paid with it (economy P0, G10).
+    paid with it (economy P0, G10). `lined`: its payments can name a line of a budget; where they
+    cannot, the budget has one line and they fall on that (P9).
     """
 
     id: str
@@ -262,6 +268,7 @@ class Shape(msgspec.Struct, frozen=True):
     target: Callable[[Any], bytes] | None = None
     forbids: tuple[str, ...] = ()
     pledged: bool = False
+    lined: bool = True
 
 
 def deny(clause: str, **params: int | str) -> NoReturn:

@@ -126,4 +126,5 @@ P6 = Shape(
     _values,
     release=release,
     accounts=_accounts,
+    lined=False,
 )

@@ -170,4 +170,5 @@ P7 = Shape(
     release=release,
     fund=fund,
     accounts=_accounts,
+    lined=False,
 )

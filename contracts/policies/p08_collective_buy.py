@@ -1,7 +1,8 @@
 """P8 `collective_buy`: many buyers, one better price, or everything back (economy P8, N42, W18).
 
-A pledge stays the buyer's own until the purchase succeeds, so no area, expiry or split may stand
-beside it. After the last date anybody lets it end: all are posted, or all are void.
+A pledge stays the buyer's own until the purchase succeeds, so nothing that restricts it may stand
+beside it: a guard that refused the payment of a purchase that succeeds would keep all pledges for
+ever. After the last date anybody lets it end: all are posted, or all are void.
 """
 
 from itertools import pairwise
@@ -83,10 +84,10 @@ def fund(rule: CollectiveBuy, pool: Pool, ask: Ask, state: State) -> tuple[Write
     if number > rule.max_pledges:
         deny("collective_buy", most=rule.max_pledges)
     mark = (pool.id, BUYER, ask.sender)
-    known = USED.get(state, *mark) is not None
+    buyers = so_far.buyers + (USED.get(state, *mark) is None)
     pledge = Pledge(ask.id, ask.sender, qty, ask.cents)
     return (
-        (STEPS, Pledges(number, so_far.buyers + (not known)), (pool.id, ALL)),
+        (STEPS, Pledges(number, buyers, so_far.pieces + qty), (pool.id, ALL)),
         (STEPS, pledge, (pool.id, number)),
         (USED, Used(0, 1, 0, 0), mark),
     )
@@ -100,38 +101,41 @@ def release(rule: CollectiveBuy, pool: Pool, ask: Ask, state: State) -> Payout:
         raise Reject(Code.TX_UNKNOWN_ID)
     if ask.date <= rule.deadline:
         deny("collective_buy", last_on=rule.deadline)
-    pledges = _get_pledges(pool, state)
-    require(len(pledges) > 0, Code.POLICY_DONE)
-    unit = _get_price(rule, pledges, _get_so_far(pool, state).buyers, state)
+    so_far = _get_so_far(pool, state)
+    require(so_far.count > 0, Code.POLICY_DONE)
+    unit = _get_price(rule, so_far, state)
+    price = so_far.pieces * unit  # before any pledge is read: whoever errs costs nodes little
+    require(ask.cents == price, Code.POLICY_AMOUNT, amount_cents=price)
+    pledges = _get_pledges(pool, so_far.count, state)
     parts = tuple(pledge.qty * unit for pledge in pledges)
-    require(ask.cents == sum(parts), Code.POLICY_AMOUNT, amount_cents=sum(parts))
+    assert sum(parts) == price, "pieces are counted with each pledge"
     back = tuple(
         (pledge.buyer, pledge.cents - part)
         for pledge, part in zip(pledges, parts, strict=True)
         if pledge.cents > part
     )
     return Payout(
-        pending=sum(parts),
+        pending=price,
         payee=rule.supplier,
         parts=parts,
         back=back,
+        owners=tuple((pledge.buyer, pledge.cents) for pledge in pledges),
         writes=((STEPS, None, (pool.id, ALL)),),
         done=True,
     )
 
 
-def _get_price(rule: CollectiveBuy, pledges: list[Pledge], buyers: int, state: State) -> int:
+def _get_price(rule: CollectiveBuy, so_far: Pledges, state: State) -> int:
     """Return the price of a piece, 0 where the purchase fails.
 
     A supplier who left cannot be paid, so then it fails too and nobody's money is stuck.
     """
-    pieces = sum(pledge.qty for pledge in pledges)
-    units = [tier.unit_cents for tier in rule.tiers if tier.min_qty <= pieces]
+    units = [tier.unit_cents for tier in rule.tiers if tier.min_qty <= so_far.pieces]
     supplier = ACCOUNTS.get(state, rule.supplier)
     succeeds = (
         len(units) > 0
-        and buyers >= rule.min_buyers
-        and pieces * units[-1] >= rule.min_cents
+        and so_far.buyers >= rule.min_buyers
+        and so_far.pieces * units[-1] >= rule.min_cents
         and supplier is not None
         and supplier.status != LEFT
     )
@@ -140,12 +144,11 @@ def _get_price(rule: CollectiveBuy, pledges: list[Pledge], buyers: int, state: S
 
 def _get_so_far(pool: Pool, state: State) -> Pledges:
     found = STEPS.get(state, pool.id, ALL)
-    return found if isinstance(found, Pledges) else Pledges(0, 0)
+    return found if isinstance(found, Pledges) else Pledges(0, 0, 0)
 
 
-def _get_pledges(pool: Pool, state: State) -> list[Pledge]:
+def _get_pledges(pool: Pool, count: int, state: State) -> list[Pledge]:
     """Return the pledges in the order of their ids."""
-    count = _get_so_far(pool, state).count
     found = [STEPS.get(state, pool.id, number) for number in range(1, count + 1)]
     pledges = [pledge for pledge in found if isinstance(pledge, Pledge)]
     return sorted(pledges, key=lambda pledge: pledge.id)
@@ -178,6 +181,7 @@ P8 = Shape(
     release=release,
     fund=fund,
     accounts=_accounts,
-    forbids=("area", "expiry", "split"),  # a pledge is the buyer's own coin (P0)
+    # A pledge is the buyer's own coin (P0); only a last day to make one is left.
+    forbids=("area", "category", "expiry", "cap", "budget", "pact", "split"),
     pledged=True,
 )

@@ -1,4 +1,7 @@
-"""P9 `budget`: each payment falls on a line, and no line is ever overspent (economy P9, E35)."""
+"""P9 `budget`: each payment falls on a line, and no line is ever overspent (economy P9, E35).
+
+Releases and numbered instalments name no line: beside such a shape a budget has one (ADR 0083).
+"""
 
 from collections.abc import Iterator
 from typing import Annotated, Literal
@@ -47,6 +50,11 @@ def fits(rule: Budget, draft: Draft) -> bool:
     """Say whether the values can stand in a policy: every line has one name of its own."""
     names = [line.line for line in rule.lines]
     return all(is_code(name) for name in names) and len(set(names)) == len(names)
+
+
+def get_only_line(rule: Budget) -> str | None:
+    """Return the line of a budget that has one, or None."""
+    return rule.lines[0].line if len(rule.lines) == 1 else None
 
 
 def judge(rule: Budget, pool: Pool, payment: Payment, state: State) -> None:

@@ -68,13 +68,17 @@ def claim(rule: Match, pool: Pool, ask: Ask, state: State) -> Payout:
         deny("match", first_on=rule.from_date, last_on=rule.until_date)
     require(ask.cents == gift.cents, Code.POLICY_AMOUNT, amount_cents=gift.cents)
     left = rule.max_total - get_used(state, pool.id, COUNTER, "", 0)
-    added = min(gift.cents * rule.num // rule.den, rule.per_payment_max, left, pool.free)
+    wanted = min(gift.cents * rule.num // rule.den, rule.per_payment_max, left)
+    added = min(wanted, pool.free)
+    told = {"added_cents": added, "price_cents": gift.cents}
+    if wanted and not added:  # an empty pool uses up no payment: later it can be cited again
+        return Payout(told=told)
     return Payout(
         free=added,
         payee=rule.target,
         writes=((CITED, added, (pool.id, ask.ref)),),
         counters=(Counter(COUNTER, "", 0, added),),
-        told={"added_cents": added, "price_cents": gift.cents},
+        told=told,
     )
 
 

@@ -29,6 +29,7 @@ from contracts.policies.frame import (
 )
 
 COUNT_MAX = 600  # economy P12: fifty years of months
+LAST_DATE = 99_991_231  # of the calendar
 WEEK, MONTH = "WEEK", "MONTH"
 WEEK_DAYS = 7
 
@@ -46,8 +47,21 @@ class Recurring(Record, frozen=True, tag="recurring"):
 
 
 def fits(rule: Recurring, draft: Draft) -> bool:
-    """Say whether the values can stand in a policy: nobody promises another's coin."""
-    return is_date(rule.first) and rule.payer == draft.funder and rule.payee != rule.payer
+    """Say whether the values can stand in a policy: nobody promises another's coin.
+
+    The last number is due inside the calendar, so `compute_due` has never far to look.
+    """
+    own = rule.payer == draft.funder and rule.payee != rule.payer
+    return own and is_date(rule.first) and _ends_in_time(rule)
+
+
+def _ends_in_time(rule: Recurring) -> bool:
+    later = rule.count - 1
+    if rule.period == WEEK:
+        return to_days(rule.first) + WEEK_DAYS * later <= to_days(LAST_DATE)
+    months = rule.first // 10_000 * 12 + rule.first // 100 % 100 - 1
+    months += later * (1 if rule.period == MONTH else 12)
+    return months // 12 <= LAST_DATE // 10_000
 
 
 def fund(rule: Recurring, pool: Pool, ask: Ask, state: State) -> tuple[Write, ...]:
@@ -115,5 +129,6 @@ P12 = Shape(
     claim=claim,
     fund=fund,
     accounts=_accounts,
+    lined=False,
     forbids=("area", "expiry", "split"),  # it is the payer's own coin (P0)
 )

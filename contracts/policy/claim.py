@@ -12,6 +12,7 @@ from chain.books import (
     Party,
     Payee,
     Place,
+    add_to_pooled,
     check_balance,
     check_contracted,
     check_not_frozen,
@@ -43,6 +44,7 @@ from contracts.policies.frame import (
     add_used,
     deny,
 )
+from contracts.policies.p09_budget import Budget, get_only_line
 from contracts.policies.p14_split import divide
 from contracts.policy.pools import add_sums, get_heir, go_home, has_lines, require_policy, shut
 
@@ -91,7 +93,9 @@ def claim(ctx: Context, call: Claim) -> None:
     number = call.line_or_number if isinstance(call.line_or_number, int) else None
     require(line is None or is_code(line), Code.TX_TEXT)
     require_amount(call.cents, 0 if shape.clause == "escrow" else 1)
-    require(policy.status == ACTIVE, Code.POLICY_NOT_ACTIVE)
+    # What is set aside outlives its policy, so a delivery can be marked then too (P4, P7).
+    marks = call.cents == 0 and policy.pending > 0
+    require(policy.status == ACTIVE or marks, Code.POLICY_NOT_ACTIVE)
     if payee.denom != policy.denom:
         raise Reject(Code.COIN_OTHER_WIJK, wijk=payee.account.wijk)
     require(call.payee != policy.funder, Code.COIN_SELF)
@@ -137,6 +141,10 @@ def pay_out(
     line: str | None,
 ) -> None:
     """Judge what a shape lets happen by all guards, check the money, and book it."""
+    if not get_shape(policy.shape).lined:
+        line = _get_only_line(policy)
+    if tag is not None and payout.cents:
+        check_tag(tag, payout.cents)  # P3 pays what is asked, P11 less than what it cites
     payees = _get_payees(ctx, policy, payout)
     payment = _get_payment(ctx, ask, payout, payees, tag, line)
     if payment.cents:
@@ -149,7 +157,11 @@ def pay_out(
     excesses = [check_room(ctx, payee, cents) for payee, cents in payees]
     if payer is not None:
         check_not_frozen(ctx, payer.id, payer.account)
-        require(payer.account.kind != BOARD or has_lines(policy), Code.COIN_NO_BASIS)
+        # Lines judge what leaves a pool, or the payer where no pool is: never a part beside it.
+        judged = payout.free + payout.pending == 0 and has_lines(policy)
+        require(payer.account.kind != BOARD or judged, Code.COIN_NO_BASIS)
+    if payment.cents and ask.sender == policy.funder:
+        check_not_frozen(ctx, ask.sender, ctx.account)  # it is its money until it is spent (C19)
     for payee, _ in payees:
         check_contracted(payee)
 
@@ -160,6 +172,12 @@ def pay_out(
         sources.append((payer.place, payout.own))
     _book(ctx, policy_id, sources, payees, excesses, tag)
     _give_back(ctx, policy_id, policy, payout)
+
+
+def _get_only_line(policy: Policy) -> str | None:
+    """Return the budget line of payments that can name none, None where there is no budget."""
+    lines = (get_only_line(rule) for rule in policy.guards if isinstance(rule, Budget))
+    return next(lines, None)
 
 
 def _get_payees(ctx: Context, policy: Policy, payout: Payout) -> list[tuple[Payee, int]]:
@@ -202,7 +220,7 @@ def _get_payment(
         ),
         None if tag is None else tag.product,
         line,
-        ask.token,
+        None if ask.token_record is None else ask.token,
         ask.date,
         ask.time_s,
     )
@@ -302,6 +320,8 @@ def _give_back(ctx: Context, policy_id: bytes, policy: Policy, payout: Payout) -
         pending=-(payout.pending + back),
         free=-payout.free,
     )
+    for account, cents in payout.owners:
+        add_to_pooled(ctx.state, account, -cents)
     # After its end what comes back goes where free money went (P4), but a pledge is its buyer's.
     ended = policy.status == CLOSED and not get_shape(policy.shape).pledged
     for account, cents in payout.back:

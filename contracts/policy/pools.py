@@ -14,6 +14,7 @@ from chain.books import (
     POOL,
     Ending,
     Running,
+    add_to_pooled,
     book,
     check_balance,
     check_not_frozen,
@@ -27,7 +28,7 @@ from chain.contract import Context, require_amount
 from chain.errors import Code, Reject, require
 from chain.gifts import watch
 from chain.keyspaces import ACCOUNTS, BOARD
-from chain.state import State
+from chain.state import Keyspace, State
 from contracts.policies import (
     POLICIES,
     Policy,
@@ -36,8 +37,12 @@ from contracts.policies import (
     get_pool,
     get_shape,
 )
-from contracts.policies.frame import ACTIVE, CLOSED, Ask, Guard
+from contracts.policies.frame import ACTIVE, CLOSED, DRAFT, DRAFTS_MAX, Ask, Guard
+from contracts.policies.p00_claim import Claim as Plain
 
+DRAFTS: Keyspace[int] = Keyspace("drafts", Uint, 1)  # policies of a funder that no board accepted
+
+PLAIN = Plain(1)
 BUDGET = "budget"  # the clause that a policy of a wijk's own fund cannot do without
 
 
@@ -104,6 +109,8 @@ def fund(ctx: Context, call: Fund) -> None:
         tag=FIN,
         policy=call.policy,
     )
+    if shape.pledged:
+        add_to_pooled(ctx.state, ctx.sender, call.cents)
     set_aside, free = (0, call.cents) if shape.fund is None else (call.cents, 0)
     add_sums(ctx, call.policy, funded=call.cents, pending=set_aside, free=free)
     ctx.emit("policy.PolicyFunded", call.policy, ctx.sender, call.cents, call.qty)
@@ -154,7 +161,19 @@ def shut(ctx: Running, policy_id: bytes, policy: Policy) -> None:
     target = get_target(policy)
     if target is not None and policy.status == ACTIVE:
         watch(ctx.state, policy.denom, target, -1)
-    POLICIES.put(ctx.state, msgspec.structs.replace(policy, status=CLOSED), policy_id)
+    closed = msgspec.structs.replace(policy, status=CLOSED)
+    if policy.status == DRAFT:  # the log holds its rules; nobody ever paid by them
+        count_draft(ctx, policy.funder, -1)
+        closed = msgspec.structs.replace(closed, shape=PLAIN, guards=(), split=())
+    POLICIES.put(ctx.state, closed, policy_id)
+
+
+def count_draft(ctx: Running, funder: bytes, delta: int) -> None:
+    """Count a draft more, or one less. Refuses drafts."""
+    count = (DRAFTS.get(ctx.state, funder) or 0) + delta
+    assert count >= 0, "a draft ends once"
+    require(count <= DRAFTS_MAX, Code.POLICY_DRAFTS, most=DRAFTS_MAX)
+    DRAFTS.put(ctx.state, count or None, funder)
 
 
 def get_target(policy: Policy) -> bytes | None:
@@ -187,7 +206,10 @@ def go_home(
 
 
 def add_sums(ctx: Running, policy_id: bytes, **deltas: int) -> None:
-    """Change the sums of a policy; they stay at zero or above and in balance (economy I10)."""
+    """Change the sums of a policy; they stay at zero or above and in balance (economy I10).
+
+    What its funder has in pools changes with them; pledges are their buyers' (P8).
+    """
     policy = require_policy(ctx, policy_id)
     changed = {name: getattr(policy, name) + delta for name, delta in deltas.items()}
     assert min(changed.values()) >= 0, f"policy {policy_id.hex()} at {changed}"
@@ -195,6 +217,9 @@ def add_sums(ctx: Running, policy_id: bytes, **deltas: int) -> None:
     parts = after.spent + after.pending + after.returned + after.free
     assert after.funded == parts, f"policy {policy_id.hex()}: {after.funded} is not {parts}"
     POLICIES.put(ctx.state, after, policy_id)
+    kept = deltas.get("pending", 0) + deltas.get("free", 0)
+    if kept and not get_shape(policy.shape).pledged:
+        add_to_pooled(ctx.state, policy.funder, kept)
 
 
 def has_lines(policy: Policy) -> bool:

@@ -26,9 +26,10 @@ from contracts.policies import (
 )
 from contracts.policies.frame import ACTIVE, DRAFT, VERSION, Draft, Word24
 from contracts.policies.frame import Guard as GuardScript
+from contracts.policies.p09_budget import Budget, get_only_line
 from contracts.policies.p14_split import Split
 from contracts.policy.ends import note_end
-from contracts.policy.pools import get_target, require_policy
+from contracts.policy.pools import count_draft, get_target, require_policy
 
 
 class Create(Record, frozen=True, tag="policy.create"):
@@ -52,7 +53,7 @@ class Accept(Record, frozen=True, tag="policy.accept"):
 
 
 def create(ctx: Context, call: Create) -> None:
-    """economy P0. Refuses unknown-account, unknown-id, text; law, params, version."""
+    """economy P0. Refuses unknown-account, unknown-id, text; law, params, version; drafts."""
     shape = get_shape(call.shape)
     guards = [(rule, get_guard(rule)) for rule in call.guards]
     named = shape.accounts(call.shape) if shape.accounts is not None else ()
@@ -71,6 +72,7 @@ def create(ctx: Context, call: Create) -> None:
     for rule in (call.shape, *call.guards):
         require(rule.version == VERSION, Code.POLICY_VERSION)
 
+    count_draft(ctx, ctx.sender, 1)
     policy_id = ctx.new_id()
     policy = Policy(
         call.denom,
@@ -112,6 +114,8 @@ def _check_params(ctx: Context, call: Create, guards: Sequence[tuple[object, Gua
     for rule, script in guards:
         later = before == "" or int(script.id[1:]) > int(before[1:])
         fits = later and script.fits(rule, draft)
+        if isinstance(rule, Budget) and not shape.lined:
+            fits = fits and get_only_line(rule) is not None
         require(fits, Code.POLICY_PARAMS, clause=script.clause)
         before = script.id
     parts = call.split or ()
@@ -134,6 +138,7 @@ def accept(ctx: Context, call: Accept) -> None:
     today = ctx.clock.book_date
     accepted = msgspec.structs.replace(policy, status=ACTIVE, decided=ctx.tx_id, since=today)
     POLICIES.put(ctx.state, accepted, call.policy)
+    count_draft(ctx, policy.funder, -1)
     if target is not None:
         watch(ctx.state, policy.denom, target, 1)
     last = get_last_date(policy)

@@ -53,6 +53,7 @@ class Books:
         self.asked: Counter[tuple[str, bytes]] = Counter()  # unpaid, by account
         self.held: Counter[tuple[str, bytes]] = Counter()  # open holds, by payer
         self.pools: Counter[tuple[str, bytes]] = Counter()  # pending and free, by policy
+        self.in_pools: Counter[tuple[str, bytes]] = Counter()  # the same money, by whose it is
         self.bookings: dict[tuple[bytes, int], Booking] = {}
         self.lines: Counter[str] = Counter()  # I16, per wijk
         self.debits: Counter[str] = Counter()
@@ -88,6 +89,7 @@ class Books:
         member, limit = view.get("member", to), view.limit(to)
         held = self.balances[place] + moves[place]
         held += self.balances[place[0], "5", to] + moves[place[0], "5", to]
+        held += self.in_pools[place[0], to]
         moves[place] += cents
         if limit < NO_LIMIT and (own or (member is not None and member[4])):
             excess = cents - max(0, limit - held)
@@ -142,12 +144,13 @@ class Books:
         return found
 
     def _find_over_limit(self, moved: Moves) -> set[str]:
-        """I13: whoever got more than before is within its limit, with what it set aside."""
+        """I13: whoever got more than before is within its limit, with holds and pools."""
         for denom, klass, owner in moved:
             more = moved[denom, klass, owner]
             if klass in ("2", "5"):
                 more = moved[denom, "2", owner] + moved[denom, "5", owner]
                 has = self.balances[denom, "2", owner] + self.balances[denom, "5", owner]
+                has += self.in_pools[denom, owner]
                 if more > 0 and has > self._view.limit(owner):
                     return {"I13"}
         return set()

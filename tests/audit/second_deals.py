@@ -137,8 +137,9 @@ class Corrections:
         home = self._view.place(payer)
         if left < 0 or sender != (payee if kind == "MONEY" else payer):
             found.add("I9")
-        if self._view.get("table", self._view.wijk(payee), paid.date // 100) is not None:
-            found.add("I9")  # its month is closed
+        closed = self._view.get("table", self._view.wijk(payee), paid.date // 100) is not None
+        if closed and kind == "TAG":  # money comes back in any month
+            found.add("I9")
         by = self._view.wijk(payer), self._view.kind(payer)
         vat = paid.tag[3] * cents // paid.cents
         back = [*paid.tag[:3], vat]

@@ -31,6 +31,7 @@ class Pool:
         self.decided: bytes | None = None
         self.since = 0
         self.used: Counter[tuple[str, Any, int]] = Counter()  # counter, whose, period
+        self.whose: Counter[bytes] = Counter()  # what is in it, by owner
         self.tokens: dict[bytes, list[int]] = {}  # period, used
         self.memory: dict[Any, Any] = {}  # of its shape: steps, numbers, pledges, payments cited
 
@@ -200,8 +201,10 @@ def claim_match(pool: Pool, act: Act) -> Payout:
     payer, given, date = act.cited or (b"", 0, 0)
     want(payer != pool.funder and first <= date <= last and act.cents == given)
     left = max_total - sum(pool.memory.values())
-    added = min(given * num // den, per_payment, left, pool.free)
-    pool.memory[act.ref] = added
+    wanted = min(given * num // den, per_payment, left)
+    added = min(wanted, pool.free)
+    if added or not wanted:  # an empty pool uses up no payment
+        pool.memory[act.ref] = added
     return Payout(target, free=added)
 
 

@@ -229,6 +229,20 @@ def test_a_period_over_two_years_makes_a_file_for_each(year: MadeYear, tmp_path:
         assert cents_of(find(tree, "company/openingBalance/totalDebit")) > 0
 
 
+def test_a_wijk_that_was_founded_later_has_its_file_too(year: MadeYear, tmp_path: Path) -> None:
+    """economy X4, `wijk.found`: genesis names the first wijken, the chain goes on."""
+    later = year.plan.wijken[1].slug
+    companies = {one.slug: Company(one.name, "EUR", "NL001") for one in year.plan.wijken[:1]}
+    xaf = Xaf(tmp_path, companies, ("wijkchain", "0.1.0"), (None, LAST), LAST)
+
+    files = write(xaf, year.groups())
+
+    assert sorted(files) == sorted(f"xaf-{one.slug}-{YEAR}.xml" for one in year.plan.wijken)
+    tree = check_xsd(tmp_path / f"xaf-{later}-{YEAR}.xml")
+    assert find(tree, "company/companyName") == later
+    assert cents_of(find(tree, "company/transactions/totalDebit")) > 0
+
+
 # ------------------------------------------------------------------------------ tables, statements
 
 

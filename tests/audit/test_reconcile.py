@@ -6,14 +6,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import msgpack  # type: ignore[import-untyped]
+import msgspec
 import pytest
 from click.testing import CliRunner
 
-from audit.reconcile import Books, choose_books, reconcile
-from bank.camt053 import Statement
+from audit.reconcile import Books, choose_books, read_books, reconcile
+from bank.camt053 import Entry, Statement
+from chain.codec import encode
 from chain.errors import Malformed
+from chain.keyspaces import PACTS, PARAMS, PREFUNDED, compute_pact_id
+from chain.params import FEDERATION
 from cli import wijk
+from contracts.coin import BankEntryCall
 from testnet.year_plan import YEAR
+from tests.contracts.desk import Desk, assert_done, change, line, put
+from tests.federation import Ledger, reserve
 from tests.made_year import MadeYear, small_year
 
 Days = list[Statement]
@@ -215,3 +222,47 @@ def test_the_command_says_what_differs_and_ends_with_8(tmp_path: Path) -> None:
     assert "WIJK-5005" in bad.stderr
     altered.write_bytes(b"<!DOCTYPE x><Document/>")
     assert CliRunner().invoke(wijk, [*line.split(), str(altered)]).exit_code == 2
+
+
+def test_a_deposit_at_a_partner_is_no_difference_at_either_bank_account_c17() -> None:
+    """Its money stands in the books of who put it there, at an account of the partner (I7)."""
+    ledger = Ledger(balances={"delfshaven/anna": 10_000, "noord/bram": 5_000})
+    rows = ((reserve("delfshaven"), WIJK), (reserve("noord"), "noord"), (bytes(32), "noord"))
+    put(ledger, PARAMS, ((0, msgspec.Raw(encode(sorted(rows)))),), FEDERATION, "reserves")
+    change(ledger, PACTS, WIJK, "noord", mode=PREFUNDED)
+    there = Desk(ledger, "noord", reserve_id=bytes(32))
+    out, arrived = line("out", 3_000, "D"), line("arrived", 3_000, reserve_id=bytes(32))
+    assert_done(Desk(ledger).attest(out))
+    assert_done(there.attest(arrived, line("later", 1, reserve_id=bytes(32))))
+    pact = compute_pact_id(WIJK, "noord")
+    call = BankEntryCall(out.entry_id, "PREFUND", arrived.entry_id, pact)
+    assert_done(ledger.by_board(WIJK, call))
+
+    for books in read_books(dict(ledger.state)):
+        said = books.days[books.reserve.date]
+        entries = tuple(
+            Entry(
+                entry_id=entry_id,
+                booking_date=entry.date,
+                value_date=entry.date,
+                cents=entry.cents,
+                side="C" if entry.side == "C" else "D",
+                reversal=False,
+            )
+            for entry_id, entry in books.entries.items()
+        )
+        date = books.reserve.date
+        day = Statement(
+            id="1",
+            iban="",
+            currency="EUR",
+            sequence=None,
+            opening_date=date,
+            date=date,
+            opening=said.opening,
+            closing=said.closing,
+            entries=entries,
+        )
+        done = reconcile(dict(ledger.state), books, [day])
+        assert done.findings == (), books.reserve
+        assert done.bank == {bytes(32): 3_001, reserve(WIJK): 7_000}.get(books.reserve_id, 5_000)

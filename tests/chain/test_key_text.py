@@ -23,6 +23,7 @@ ID = "ab" * 32
         (["supply", "noord:EUR"], "supply/noord:EUR"),
         (["role", "-", "AUDITOR"], "role/-/AUDITOR"),
         (["seat", "delfshaven", 1], "seat/delfshaven/1"),
+        (["paid", bytes(32), 0], f"paid/{'00' * 32}/0"),
         (["vote", "delfshaven", 7], "vote/delfshaven/7"),
         (["statement", bytes.fromhex(ID), 20260105], f"statement/{ID}/20260105"),
         (["wijken"], "wijken"),

@@ -133,7 +133,7 @@ STATES: tuple[tuple[Keyspace[Any], tuple[bytes | str | int, ...], Any], ...] = (
     ),
     (TOKENS, (POLICY, OTHER), TokenRecord(202_601, 370)),
     (STEPS, (POLICY, 1), Paid(4_000, 20_260_131)),
-    (STEPS, (POLICY, 0), Pledges(3, 2)),
+    (STEPS, (POLICY, 0), Pledges(3, 2, 7)),
     (STEPS, (POLICY, 2), Pledge(TX, B, 3, 3_000)),
     (STEPS, (POLICY, 1), Escrow(1_767_261_600, 1_767_348_000, 1, ((C, 7_000),))),
     (USED, (POLICY, "day", ""), Used(20_260_102, 500, 20_260_101, 1_240)),

@@ -11,10 +11,11 @@ from chain.keyspaces import ENTRIES, PACTS, PARAMS, PREFUNDED, WIJKEN, compute_p
 from chain.params import FEDERATION
 from chain.records import Outcome
 from chain.state import State
-from contracts.coin import BankEntryCall, StatementEntry
+from contracts.coin import BankEntryCall, RedeemRequest, StatementEntry
 from contracts.trade import Pay
 from tests.contracts.desk import (
     FIN,
+    PAYOUT,
     Desk,
     assert_done,
     assert_refused,
@@ -297,3 +298,43 @@ def test_money_of_a_prefund_is_not_minted_twice_i6(prefunded: Ledger) -> None:
     assert_done(partner.allow(3_000))
 
     assert_refused(partner.mint(arrived, BRAM), Code.COIN_USED)
+
+
+def test_the_first_booking_of_a_reserve_says_in_whose_books_its_money_stands(
+    prefunded: Ledger,
+) -> None:
+    """What arrives where a deposit of delfshaven stands is no coin, gift or income of noord."""
+    desk, out, arrived = move_money(prefunded)
+    assert_done(enter(desk, out, "PREFUND", pair=arrived.entry_id, pact=PACT))
+    partner = Desk(prefunded, "noord", reserve_id=AT_PARTNER)
+    more = line("more of delfshaven", 500, reserve_id=AT_PARTNER)
+    assert_done(partner.attest(more))
+    assert_done(partner.allow(3_000))
+
+    assert_refused(partner.mint(more, BRAM), Code.COIN_NO_ENTRY)
+    assert_refused(enter(partner, more, "CONTRIBUTION"), Code.TX_UNKNOWN_ID)
+    again = line("more at noord", 500, "D", date=20_260_102)
+    assert_done(desk.attest(again))
+    assert_done(enter(desk, again, "PREFUND", pair=more.entry_id, pact=PACT))
+    assert balance_of(prefunded, AT_PARTNER, "delfshaven", "1") == 3_500
+    assert broken(prefunded) == []
+
+
+def test_a_prefund_takes_no_deposit_of_an_account_that_was_emptied(prefunded: Ledger) -> None:
+    """Coin of noord was backed there once, so the next credit is of a resident of noord too."""
+    desk, out, arrived = move_money(prefunded)
+    partner = Desk(prefunded, "noord", reserve_id=AT_PARTNER)
+    assert_done(partner.allow(6_000))
+    assert_done(partner.mint(arrived, BRAM))
+    request = assert_done(prefunded.by_person("bram", RedeemRequest(3_000, PAYOUT))).tx_id
+    assert_done(partner.batch(request))
+    paid = line("paid", 3_000, "D", reserve_id=AT_PARTNER)
+    fresh = line("fresh", 3_000, reserve_id=AT_PARTNER)
+    assert_done(partner.attest(paid, fresh))
+    assert_done(partner.paid(request, paid))
+    assert balance_of(prefunded, AT_PARTNER, "noord", "1") == 0
+
+    refused = enter(desk, out, "PREFUND", pair=fresh.entry_id, pact=PACT)
+
+    assert_refused(refused, Code.TX_UNKNOWN_ID)
+    assert_done(partner.mint(fresh, BRAM))

@@ -9,7 +9,7 @@ from chain.genesis import founding_decision_id
 from chain.keyspaces import ACCOUNTS, FREEZES, SUSPENDED, Freeze
 from chain.records import Outcome, Tag
 from chain.state import State
-from chain.stats import TABLES, Table
+from chain.stats import SUMS, TABLES, Table
 from contracts.coin import Correct, HoldCall, Leg, Post, PostPart, RedeemRequest, Transfer
 from tests.contracts.desk import (
     FIN,
@@ -127,7 +127,9 @@ def test_coin_correct_refuses_in_the_order_of_the_catalogue(ledger: Ledger) -> N
     refused = correct(ledger, tx_id, 301, by="dirk")
     assert_refused(refused, Code.COIN_LOW_BALANCE, balance_cents=300)
     put(ledger, TABLES, (Table(1, bytes(32), bytes(32), ()),), "delfshaven", 202_601)
-    assert_refused(correct(ledger, tx_id, 300, by="dirk"), Code.COIN_CLOSED_PERIOD)
+    other = correct(ledger, tx_id, 1_000, by="dirk", kind="TAG", tag=OTHER)
+    assert_refused(other, Code.COIN_CLOSED_PERIOD)
+    assert_refused(correct(ledger, tx_id, 300, by="dirk"), Code.COIN_NOT_PARTY)
     put(ledger, TABLES, None, "delfshaven", 202_601)
     for name in ("dirk", "anna"):
         assert_refused(correct(ledger, tx_id, 300, by=name), Code.COIN_NOT_PARTY)
@@ -238,3 +240,17 @@ def test_a_correction_that_was_never_paid_is_found_i9(ledger: Ledger) -> None:
     change(ledger, PAYMENTS, tx_id, 0, corrected=1_001)
 
     assert {one.name for one in broken(ledger)} == {"I9"}
+
+
+def test_money_comes_back_after_its_month_was_closed_too_c18(ledger: Ledger) -> None:
+    """Only other tags ask for an open period: a shop takes goods back in any month."""
+    tx_id = buy(ledger)
+    put(ledger, TABLES, (Table(1, bytes(32), bytes(32), ()),), "delfshaven", 202_601)
+
+    assert_done(correct(ledger, tx_id, 1_000))
+
+    assert balance(ledger, "anna") == 10_000
+    assert SUMS.get(State(ledger.state.get), "delfshaven", 202_601, "P1") is None
+    table = TABLES.get(State(ledger.state.get), "delfshaven", 202_601)
+    assert table == (Table(1, bytes(32), bytes(32), ()),)
+    assert broken(ledger) == []

@@ -244,3 +244,53 @@ def test_a_freeze_of_one_account_puts_off_no_other(ledger: Ledger) -> None:
 
     rows = UNPAID.get(State(ledger.state.get), DENOM)
     assert rows == ((20_260_105, 1), (add_banking_days(20_260_111, 2), 1))
+
+
+@pytest.mark.parametrize("released", [0, 6])
+def test_an_early_release_brings_the_last_days_of_payouts_forward_c19(
+    ledger: Ledger, released: int
+) -> None:
+    """The clock stood still until the release and runs from there, not from the day once set."""
+    desk = Desk(ledger)
+    before = ask(ledger)
+    assert_done(stop(ledger, 30))
+    during = ask(ledger, 1)
+    ledger.time_s += released * DAY
+
+    assert_done(release(ledger))
+
+    due = add_banking_days(20_260_101 + released, 2)
+    assert UNPAID.get(State(ledger.state.get), DENOM) == ((due, 2),)
+    after = ask(ledger, 2)
+    assert UNPAID.get(State(ledger.state.get), DENOM) == ((due, 3),)
+    assert_done(desk.batch(before, during, after))
+    for number, (request, cents) in enumerate(((during, 1), (after, 2), (before, 400))):
+        debit = line(f"payout {number}", cents, "D", date=20_260_101 + number)
+        assert_done(desk.attest(debit))
+        assert_done(desk.paid(request, debit))
+    assert UNPAID.get(State(ledger.state.get), DENOM) is None
+    assert broken(ledger) == []
+
+
+def test_a_board_of_three_renews_by_proposal_too_b6_c19(ledger: Ledger) -> None:
+    """What asks the board waits for as many seats as the board asks, not for the first two."""
+    fund = board("delfshaven")
+    change(ledger, ACCOUNTS, fund, threshold=3)
+    assert_done(stop(ledger))
+    until = ledger.time_s + 29 * DAY
+    call = FreezeCall(ANNA, 1, "FRAUD", until, ORDER)
+    opened = ledger.send(
+        Propose(encode(call), ledger.time_s + DAY), fund, [(0, "delfshaven-board-a")]
+    )
+    proposal = object_id(opened)
+
+    assert_done(ledger.send(Approve(proposal), fund, [(1, "delfshaven-board-b")]))
+    waiting = get(ledger)
+    assert waiting is not None
+    assert waiting.order is None
+    done = assert_done(ledger.send(Approve(proposal), fund, [(2, "delfshaven-board-c")]))
+
+    assert values(done, "coin.Frozen") == [ANNA, "FRAUD", until, ORDER]
+    found = get(ledger)
+    assert found is not None
+    assert found.order == ORDER

@@ -652,15 +652,13 @@ def test_shares_are_rounded_down_and_the_first_gets_the_rest_p14() -> None:
 
 def test_ends_of_policies_come_100_a_block_by_id_p15(ledger: Ledger) -> None:
     rule = Sunset(1, 20_260_101, "RETURN", None)
+    signers = [(0, f"{WIJK}-board-a"), (1, f"{WIJK}-board-b")]
+    call = Create(f"{WIJK}:EUR", PLAIN, (rule,), None, "EXEMPT", "FUNDER", None)
+    ids = []
     run = ledger.run()
     for _ in range(ENDS_MAX + 5):
-        call = Create(f"{WIJK}:EUR", PLAIN, (rule,), None, "EXEMPT", "FUNDER", None)
-        run.include(ledger.tx(call, GEVER, [(0, "gever")]))
-    ids = [object_id(outcome) for outcome in ledger.apply(run).outcomes]
-    signers = [(0, f"{WIJK}-board-a"), (1, f"{WIJK}-board-b")]
-    run = ledger.run()
-    for policy in ids:
-        assert_done(run.include(ledger.tx(Accept(policy), board(WIJK), signers)))
+        ids.append(object_id(run.include(ledger.tx(call, GEVER, [(0, "gever")]))))
+        assert_done(run.include(ledger.tx(Accept(ids[-1]), board(WIJK), signers)))
     ledger.apply(run)
     ledger.time_s += DAY_S
 

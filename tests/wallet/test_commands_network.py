@@ -18,13 +18,14 @@ from click.testing import CliRunner, Result
 
 from bank.pain001 import end_to_end_id
 from chain.policy import read_policy
-from chain.texts import Problem, exit_code
+from chain.texts import Problem
 from cli import wijk
 from node.client import Client
 from testnet.create import create_network
 from testnet.network import Network
 from testnet.plan import SEEDED_TIME, plan_testnet
 from tests.shapes import SHAPES, check_shape
+from tests.wallet.program import IBAN, ask, camt, refused, run
 from wallet.contacts import add_contact, load_contacts, save_contacts
 from wallet.keystore import load_key, unlock
 from wallet.memo import open_memo
@@ -32,7 +33,6 @@ from wallet.verify import verify_account, verify_block
 
 OPENING = 1_000_000  # what dev1, and dev5, hold of w1 at genesis: two keys make twice as much
 PUBLIC_URL = "https://wijk.example"  # of v2; the others name none
-IBAN = "NL02ABNA0123456789"
 
 
 @pytest.fixture(scope="module")
@@ -55,43 +55,6 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     assert first.exit_code == 0, first.stderr
     yield made
     made.stop()
-
-
-@pytest.fixture
-def home(network: Network, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    for name in [
-        name for name in os.environ if name.startswith("WIJK_") and name != "WIJK_TESTDATA"
-    ]:
-        monkeypatch.delenv(name)
-    folder = network.folder / "client"
-    monkeypatch.setenv("WIJK_HOME", str(folder))
-    monkeypatch.chdir(tmp_path)
-    return folder
-
-
-def run(*words: str) -> Result:
-    return CliRunner().invoke(wijk, list(words))
-
-
-def ask(shape: str, *words: str, code: int = 0) -> dict[str, Any]:
-    """Run with -o json, want an exit code, and return the object on stdout, of that shape."""
-    told = run(*words, "-o", "json")
-    assert told.exit_code == code, told.stderr
-    tree: dict[str, Any] = json.loads(told.stdout)
-    check_shape(tree, SHAPES[shape], shape)
-    if code:
-        check_shape(json.loads(told.stderr.splitlines()[-1]), SHAPES["problem"])
-    return tree
-
-
-def refused(code: int, *words: str) -> dict[str, Any]:
-    told = run(*words, "-o", "json")
-    problem: dict[str, Any] = json.loads(told.stderr.splitlines()[-1])
-    check_shape(problem, SHAPES["problem"])
-    assert problem["code"] == f"WIJK-{code}", problem
-    assert told.exit_code == exit_code(code)
-    assert told.stdout == ""
-    return problem
 
 
 def balance(who: str) -> int:
@@ -433,33 +396,6 @@ def test_a_home_follows_the_chain_and_stops_at_a_fork(home: Path, tmp_path: Path
 
 
 # --------------------------------------------------------------------- several people signing
-
-
-def camt(opening: int, movements: Sequence[int], day: str) -> str:
-    """Return a camt.053.001.02 statement of one day, amounts in cents, credits above 0."""
-
-    def amount(cents: int) -> str:
-        return f'<Amt Ccy="EUR">{cents // 100}.{cents % 100:02}</Amt>'
-
-    def balanced(code: str, cents: int) -> str:
-        kind = f"<Tp><CdOrPrtry><Cd>{code}</Cd></CdOrPrtry></Tp>"
-        return f"<Bal>{kind}{amount(cents)}<CdtDbtInd>CRDT</CdtDbtInd><Dt><Dt>{day}</Dt></Dt></Bal>"
-
-    entries = "".join(
-        f"<Ntry>{amount(abs(cents))}<CdtDbtInd>{'CRDT' if cents > 0 else 'DBIT'}</CdtDbtInd>"
-        f"<Sts>BOOK</Sts><BookgDt><Dt>{day}</Dt></BookgDt>"
-        f"<AcctSvcrRef>{day}-{place}</AcctSvcrRef><BkTxCd/></Ntry>"
-        for place, cents in enumerate(movements)
-    )
-    return (
-        '<?xml version="1.0" encoding="UTF-8"?>'
-        '<Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.053.001.02"><BkToCstmrStmt>'
-        "<GrpHdr><MsgId>M</MsgId><CreDtTm>2026-01-06T02:00:00Z</CreDtTm></GrpHdr>"
-        f"<Stmt><Id>{day}</Id><CreDtTm>2026-01-06T02:00:00Z</CreDtTm>"
-        f"<Acct><Id><IBAN>{IBAN}</IBAN></Id><Ccy>EUR</Ccy></Acct>"
-        f"{balanced('OPBD', opening)}{balanced('CLBD', opening + sum(movements))}{entries}"
-        "</Stmt></BkToCstmrStmt></Document>"
-    )
 
 
 def test_coin_is_issued_for_money_in_the_bank_and_redeemed(

@@ -1,20 +1,18 @@
 """`wijk policy` and GET /v1/policies against a real node: from a file to a payment (1.6, 2.2)."""
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
 from chain.texts import Problem
-from cli import wijk
 from node.client import Client
 from testnet.create import create_network
 from testnet.network import Network
 from testnet.plan import SEEDED_TIME, plan_testnet
+from tests.wallet.program import run
 from wallet.keystore import load_key
 
 RULES: dict[str, Any] = {
@@ -49,22 +47,6 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     made.wait_in_sync()
     yield made
     made.stop()
-
-
-@pytest.fixture
-def home(network: Network, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    for name in [
-        name for name in os.environ if name.startswith("WIJK_") and name != "WIJK_TESTDATA"
-    ]:
-        monkeypatch.delenv(name)
-    folder = network.folder / "client"
-    monkeypatch.setenv("WIJK_HOME", str(folder))
-    monkeypatch.chdir(tmp_path)
-    return folder
-
-
-def run(*words: str) -> Result:
-    return CliRunner().invoke(wijk, list(words))
 
 
 def ask(*words: str, code: int = 0) -> dict[str, Any]:
@@ -141,18 +123,15 @@ def test_what_stands_in_words_is_asked_before_anything_is_signed(home: Path) -> 
 def test_a_token_signs_the_claim_of_somebody_else(home: Path) -> None:
     policy = make(RULES)
     ask("fund", policy, "50,00", "--key", "dev1", "--yes")
-    pass_key = load_key(home, "dev3").public_key
-    call = {"type": "policy.enrol_token", "policy": policy, "period": 0, "keys": [pass_key]}
-    Path("enrol.json").write_text(json.dumps(call))
-    pair = ("--key", "registrar-w1-a", "--key", "registrar-w1-b")
-    for words in (
-        ("build", "enrol.json", "--key", "registrar-w1-a"),
-        ("sign", "enrol.draft.json", *pair, "--yes"),
-        ("send", "enrol.draft.json", "--yes"),
-    ):
-        sent = run("tx", *words)
-        assert sent.exit_code == 0, sent.stderr
+    pair = ("--key", "registrar-w1-a", "--key", "registrar-w1-b", "--yes")
+    enrolled = ask("enrol-token", policy, "dev3", *pair)
+    keys = [load_key(home, name).public_key for name in ("dev1", "dev3")]
+    Path("keys.txt").write_text("\n".join([*keys, ""]))
+    seen = run("policy", "enrol-token", policy, "--file", "keys.txt", *pair, "-o", "json")
 
+    assert (enrolled["status"], enrolled["tokens"], enrolled["period"]) == ("final", 1, 0)
+    assert json.loads(seen.stderr.splitlines()[-1])["params"]["reason"] == "policy.seen"
+    assert seen.exit_code == 5
     without = ask("explain", policy, "1,00", "--to", "dev1", "--key", "dev2", code=5)
     own = ask("explain", policy, "1,00", "--to", "dev3", "--key", "dev2", code=5)
     paid = ask("claim", policy, "1,00", "--to", "dev3", "--key", "dev2", "--token", "dev3", "--yes")

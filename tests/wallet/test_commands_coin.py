@@ -1,0 +1,303 @@
+"""`wijk coin` and `wijk report close` on a real node: what holders, boards, treasurers do."""
+
+import json
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from testnet.create import create_network
+from testnet.network import Network
+from testnet.plan import SEEDED_TIME, plan_testnet
+from tests.wallet.program import IBAN, ask, camt, refused, run
+from wallet.keystore import load_key
+
+OPENING = 10_000_000  # what ten keys hold of w1 at genesis, in the bank too
+BOARD = ("--key", "board-w1-a", "--key", "board-w1-b", "--yes")
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+    """One node is enough: what validators agree on is tested elsewhere."""
+    folder = tmp_path_factory.mktemp("net") / "n"
+    plan = plan_testnet(1, 1, 10, b"coin", SEEDED_TIME)
+    made = create_network(folder, plan, seed=None, base_port=0, storage="auto")
+    made.start()
+    made.wait_in_sync()
+    yield made
+    made.stop()
+
+
+def balances(who: str) -> tuple[int, int]:
+    """Return what an account can spend, and what it holds aside."""
+    found = ask("account balance", "account", "balance", who)
+    return found["available_cents"], found["held_cents"]
+
+
+def set_aside(amount: str, *words: str) -> dict[str, Any]:
+    line = ("coin", "hold", amount, "--to", "dev2", "--key", "dev1", "--yes", *words)
+    return ask("coin hold", *line)
+
+
+# --------------------------------------------------------------------------------------- holds
+
+
+def test_a_hold_is_taken_in_part_and_the_rest_comes_back(home: Path) -> None:
+    """economy C10, C11."""
+    before, theirs = balances("dev1"), balances("dev2")
+
+    made = set_aside("8,00", "--for", "1h")
+    aside = balances("dev1")
+    (row,) = [
+        item
+        for item in ask("coin holds", "coin", "holds", "dev2", "--state", "open")["items"]
+        if item["hold"] == made["hold"]
+    ]
+    taken = ask("coin post", "coin", "post", made["hold"], "5,00", "--key", "dev2", "--yes")
+
+    assert (made["hold"], made["denom"], made["link"]) == (made["tx"], "w1:EUR", None)
+    assert aside == (before[0] - 800, before[1] + 800)
+    assert row["expires_at"] == made["expires_at"]
+    assert (row["payer"], row["amount_cents"]) == (load_key(home, "dev1").account, 800)
+    assert taken["holds"] == [
+        {"hold": made["hold"], "amount_cents": 500, "returned_cents": 300},
+    ]
+    assert balances("dev1") == (before[0] - 500, before[1])
+    assert balances("dev2") == (theirs[0] + 500, theirs[1])
+    refused(2130, "coin", "post", made["hold"], "--key", "dev2", "--yes")
+    refused(2130, "coin", "void", made["hold"], "--key", "dev2", "--yes")
+
+
+def test_only_the_payee_gives_a_hold_back(home: Path) -> None:
+    before = balances("dev1")
+    made = set_aside("2,00")
+    refused(2112, "coin", "void", made["hold"], "--key", "dev1", "--yes")
+    refused(2113, "coin", "post", made["hold"], "2,01", "--key", "dev2", "--yes")
+
+    given = ask("coin void", "coin", "void", made["hold"], "--key", "dev2", "--yes")
+
+    assert given["returned_cents"] == 200
+    assert balances("dev1") == before
+    shown = ask("coin holds", "coin", "holds", "dev1", "--state", "voided")["items"]
+    assert made["hold"] in [item["hold"] for item in shown]
+
+
+def test_what_a_hold_does_is_said_in_both_languages_before_it_is_signed(home: Path) -> None:
+    made = set_aside("1,50")
+    line = ("coin", "post", made["hold"], "1,00", "--key", "dev2", "--no-input")
+
+    dutch, english = run(*line), run(*line, "--lang", "en")
+    table = run("coin", "holds", "dev2", "--state", "open").stdout
+
+    assert (dutch.exit_code, english.exit_code) == (2, 2)  # nobody answered
+    assert "€ 1,00 van dev1 wordt betaald aan dev2; € 0,50 gaat terug." in dutch.stderr
+    assert "€1.00 of dev1 is paid to dev2; €0.50 goes back." in english.stderr
+    assert f"{made['hold']}  open   € 1,50" in table
+
+
+def test_an_exchange_is_taken_as_a_whole(home: Path) -> None:
+    """economy C12: two holds with the digest of one record, posted in one call."""
+    dev1, dev2 = (load_key(home, name).account for name in ("dev1", "dev2"))
+    legs = [
+        {"payer": dev1, "to": dev2, "denom": "w1:EUR", "cents": 400},
+        {"payer": dev2, "to": dev1, "denom": "w1:EUR", "cents": 400},
+    ]
+    deal = {"legs": legs, "numerator": 1, "denominator": 1, "quoted_at": 1_780_000_000}
+    Path("deal.json").write_text(json.dumps(deal))
+    before = balances("dev1"), balances("dev2")
+    there = ("--exchange", "deal.json", "--yes")
+
+    first = ask("coin hold", "coin", "hold", *there, "--key", "dev1")
+    second = ask("coin hold", "coin", "hold", *there, "--key", "dev2")
+    refused(1001, "coin", "hold", "4,00", *there, "--key", "dev1")
+    refused(1001, "coin", "hold", *there, "--key", "dev3")  # who is no party to it
+    refused(2129, "coin", "post", first["hold"], "--key", "dev2", "--yes")
+    refused(1001, "coin", "post", first["hold"], *there, "--key", "dev2")
+    both = ask("coin post", "coin", "post", second["hold"], "--with", first["hold"], *there,
+               "--key", "dev1")  # fmt: skip
+
+    assert first["link"] == second["link"] is not None
+    assert [one["hold"] for one in both["holds"]] == [first["hold"], second["hold"]]
+    assert (balances("dev1"), balances("dev2")) == before
+
+
+# -------------------------------------------------------------------------------------- freeze
+
+
+def test_two_seats_freeze_and_the_board_renews_with_an_order(home: Path) -> None:
+    """economy C19: what is frozen pays nobody, and may still redeem."""
+    Path("besluit.txt").write_text("besluit 12\n")
+    order = sha256(b"besluit 12\n").hexdigest()
+    freeze = ("coin", "freeze", "dev3", "--reason", "FRAUD", *BOARD)
+
+    drafted = ask("coin freeze", "coin", "freeze", "dev3", "--reason", "FRAUD", "--for", "1d",
+                  "--key", "board-w1-a", "--yes", code=11)  # fmt: skip
+    frozen = ask("coin freeze", *freeze, "--for", "30d")
+    account = ask("query account", "query", "account", "dev3")
+    told = run("query", "account", "dev3", "--lang", "en").stdout
+    refused(2102, "pay", "dev1", "1,00", "--from", "dev3", "--yes")
+    redeemed = ask("coin redeem", "coin", "redeem", "1,00", "--to-iban", IBAN,
+                   "--from", "dev3", "--yes")  # fmt: skip
+    without = refused(2140, *freeze, "--for", "30d")
+    renewed = ask("coin freeze", *freeze, "--for", "2d", "--order", "besluit.txt")
+    released = ask("coin freeze", *freeze, "--off")
+
+    assert drafted["status"] == "draft"
+    assert (frozen["on"], frozen["order"]) == (True, None)
+    assert "(FRAUD); it can redeem, and appeal" in told
+    assert (account["status"], account["freeze"]["reason"]) == ("frozen", "FRAUD")
+    assert account["freeze"]["until_at"] == frozen["until_at"]
+    assert redeemed["status"] == "final"
+    assert redeemed["due_on"] > frozen["until_at"][:10]  # the clock of the payout stands still
+    assert without["params"]["reason"] == "coin.no-order"
+    assert renewed["order"] == order
+    assert (released["on"], released["until_at"]) == (False, None)
+    assert ask("query account", "query", "account", "dev3")["freeze"] is None
+    refused(2130, *freeze, "--off")
+    refused(1001, *freeze)  # neither --for nor --off
+
+
+# ------------------------------------------------------------------------- bank entries, correct
+
+
+def test_an_open_bank_entry_is_booked_as_what_it_is(home: Path) -> None:
+    """economy C17."""
+    Path("bank.xml").write_text(camt(OPENING, [1250, -300], "2026-01-05"))
+    ask("coin reserve attest", "coin", "reserve", "attest", "bank.xml", *BOARD)
+    shown = ask("coin reserve show", "coin", "reserve", "show", "--wijk", "w1")
+    interest, charge = (
+        next(one["entry"] for one in shown["unmatched"] if one["amount_cents"] == cents)
+        for cents in (1250, 300)
+    )
+    said = run("coin", "bank-entry", charge, "--kind", "charge", *BOARD[:-1], "--no-input")
+    refused(2114, "coin", "bank-entry", charge, "--kind", "interest", *BOARD)
+    refused(3007, "coin", "bank-entry", "00" * 32, "--kind", "interest", *BOARD)
+
+    income = ask("coin bank-entry", "coin", "bank-entry", interest, "--kind", "interest", *BOARD)
+    cost = ask("coin bank-entry", "coin", "bank-entry", charge, "--kind", "charge", *BOARD)
+
+    assert "Bankregel van 2026-01-05, € 3,00 af: boeken als bankkosten." in said.stderr
+    assert (income["side"], cost["side"], cost["amount_cents"]) == ("C", "D", 300)
+    after = ask("coin reserve show", "coin", "reserve", "show", "--wijk", "w1")
+    assert after["unmatched"] == []
+    assert (shown["blocked"], after["blocked"]) == ("short", None)
+    assert all(one["overdue"] and one["age_days"] > 300 for one in shown["unmatched"])
+    assert after["difference_cents"] == shown["difference_cents"] + 1250 - 300
+
+
+def test_a_payee_gives_back_and_a_payer_books_anew(home: Path) -> None:
+    """economy C18, ADR 0063: what carries a tag can be corrected, in parts."""
+    before = balances("dev1"), balances("dev2")
+    made = set_aside("6,00", "--tag", "SALE/P3/C01", "--vat", "0,50")
+    paid = ask("coin post", "coin", "post", made["hold"], "5,00", "--key", "dev2", "--yes")["tx"]
+    correct = ("coin", "correct", paid)
+    refused(2137, *correct, "1,00", "--reason", "RETURN", "--key", "dev1", "--yes")
+    refused(2135, *correct, "5,01", "--reason", "RETURN", "--key", "dev2", "--yes")
+
+    back = ask("coin correct", *correct, "2,00", "--reason", "RETURN", "--key", "dev2", "--yes")
+    anew = ask("coin correct", *correct, "--tag", "SALE/P2", "--reason", "WRONG-TAG", "--key",
+               "dev1", "--yes")  # fmt: skip
+
+    assert (back["kind"], back["leg"], back["amount_cents"]) == ("money", 1, 200)
+    assert (anew["kind"], anew["amount_cents"]) == ("tag", 300)
+    assert balances("dev1")[0] == before[0][0] - 300
+    assert balances("dev2")[0] == before[1][0] + 300
+    bought = ask("pay", "pay", "dev2", "1,00", "--tag", "SALE", "--from", "dev1", "--yes")["tx"]
+    whole = ask("coin correct", "coin", "correct", bought, "--reason", "RETURN", "--key", "dev2",
+                "--yes")  # fmt: skip
+    assert (whole["leg"], whole["amount_cents"]) == (0, 100)
+    refused(3007, "coin", "correct", "00" * 32, "--reason", "RETURN", "--key", "dev2", "--yes")
+    refused(1001, *correct, "1,00", "--tag", "SALE", "--reason", "R", "--key", "dev1", "--yes")
+    refused(1001, *correct, "--tag", "SOLD", "--reason", "R", "--key", "dev1", "--yes")
+
+
+# ---------------------------------------------------------------------------------- rules, health
+
+
+def test_a_rule_goes_to_the_boards_and_shows_before_it_holds(home: Path) -> None:
+    """economy B13, C7: mode and caps by the federation, the brand by a vote of the members."""
+    before = ask("coin rules show", "coin", "rules", "show", "--wijk", "w1")
+    line = ("coin", "rules", "propose", "total-cap", "200000,00", "--in", "1d", *BOARD)
+
+    asked = ask("coin rules propose", *line)
+    vote = {"type": "wijk.fed_endorse", "id": asked["matter"], "yes": True}
+    Path("vote.json").write_text(json.dumps(vote))
+    for step in (("build", "vote.json", *BOARD[:2]), ("sign", "vote.draft.json", *BOARD),
+                 ("send", "vote.draft.json", "--yes")):  # fmt: skip
+        told = run("tx", *step)
+        assert told.exit_code == 0, told.stderr
+    after = ask("coin rules show", "coin", "rules", "show", "--wijk", "w1")
+    brand = run("coin", "rules", "propose", "name", "Kadijk", "--wijk", "w1", "-o", "json")
+
+    assert (before["mode"], before["total_cap_cents"], before["planned"]) == ("LICENSED", None, [])
+    assert before["outstanding_cents"] >= OPENING
+    assert (before["name"], before["redeem_days"]) == ("Munt", 2)
+    assert len(before["reserves"]) == 1
+    change = {"name": asked["name"], "value": 20_000_000, "from_epoch": asked["from_epoch"]}
+    assert after["planned"] == [change | {"from_at": asked["from_at"]}]
+    assert asked["action"] == {"type": "wijk.set_param", **change}
+    assert after["total_cap_cents"] is None
+    assert (brand.exit_code, "stemmen de leden" in brand.stderr) == (0, True)
+    action = json.loads(brand.stdout)
+    assert (action["name"], action["value"]) == ("coin.name", "Kadijk")
+    refused(1001, "coin", "rules", "propose", "mode", "FREE", *BOARD)
+    refused(1001, "coin", "rules", "propose", "redeem-days", "2,5", *BOARD)
+    refused(3007, "coin", "rules", "show", "--wijk", "nowhere")
+
+
+def test_what_the_law_asks_is_shown_and_overdue_reviews_warn(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """economy G12."""
+    rows = ask("coin rules show", "coin", "rules", "show", "--wijk", "w1")["legal"]
+    monkeypatch.setattr("wallet.reviews.now_s", lambda: 1_798_761_600)  # 2027-01-01
+
+    told = run("coin", "info", "--wijk", "w1", "--lang", "en")
+
+    assert {row["name"] for row in rows} >= {"issuer.*.mode", "redeem_days", "reserves"}
+    assert {row["review_on"] for row in rows} == {"2026-12-31"}
+    assert "have these legal rules reviewed again: issuer.*.mode" in told.stderr
+
+
+def test_health_tells_what_lies_still_and_who_waits(home: Path) -> None:
+    """economy C21, G7: shares of the coin, redemptions that wait, costs, times, refusals."""
+    shop = ask("keys add", "keys", "add", "shop", "--passphrase-file", str(home / "passphrase"))
+    kinds = [{"key": shop["public_key"], "kind": "BUSINESS", "limit": 10**13}]
+    Path("shop.json").write_text(json.dumps({"accounts": kinds}))
+    two = ("--key", "registrar-w1-a", "--key", "registrar-w1-b", "--yes")
+    told = run("member", "attach", "shop.json", *two)
+    assert told.exit_code == 0, told.stderr
+    ask("pay", "pay", "shop", "10000,00", "--from", "dev9", "--yes")
+    ask("coin redeem", "coin", "redeem", "2,00", "--to-iban", IBAN, "--from", "dev4", "--yes")
+    refused(2104, "pay", "dev1", "0,01", "--from", "dev9", "--yes")
+
+    health = ask("coin health", "coin", "health", "--wijk", "w1")
+    lines = run("coin", "health", "--wijk", "w1").stdout
+
+    outstanding = health["outstanding_cents"]
+    assert health["fullest_ppm"] == 1_000_000 * 10**6 // outstanding
+    assert 850_000 < health["unmoved_ppm"] < 1_000_000 - health["fullest_ppm"] + 1
+    assert health["payments_30_days"] >= 1
+    assert (health["waiting"]["count"] > 0, health["waiting"]["oldest_days"]) == (True, 0)
+    assert health["failures"]["WIJK-2104"] >= 1
+    assert health["finality_ms"]["p50"] > 0
+    assert "bij de vijf volste bedrijven: 10 %" in lines
+
+
+# -------------------------------------------------------------------------------------- figures
+
+
+def test_a_month_is_closed_once_and_not_too_early(home: Path) -> None:
+    """economy S2: ten days after the end of the month, by anybody."""
+    closed = ask("report close", "report", "close", "2026-01", "--key", "dev1", "--yes")
+    twice = refused(2752, "report", "close", "2026-01", "--key", "dev1", "--yes")
+    early = refused(2751, "report", "close", "9998-12", "--key", "dev1", "--yes")
+    said = run("report", "close", "2026-01", "--key", "dev1", "--no-input", "--lang", "en")
+
+    assert (closed["status"], closed["wijk"], closed["month"]) == ("final", "w1", 202601)
+    assert twice["params"]["reason"] == "stats.done"
+    assert early["params"]["from_at"] is not None
+    assert "will be frozen" in said.stderr
+    refused(1001, "report", "close", "2026-13", "--key", "dev1", "--yes")

@@ -8,6 +8,7 @@ its public API, as any client asks.
 import base64
 import json
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,6 +25,7 @@ from chain.texts import Problem
 from contracts import CONTRACTS
 from contracts.election import SetResult, VoterRoot
 from contracts.election.records import MANIFESTS
+from node.client import ask_patiently
 
 if TYPE_CHECKING:
     from node.client import Client
@@ -47,7 +49,8 @@ class Found(NamedTuple):
 
 def read_value(client: "Client", space: Keyspace[Any], *parts: bytes | str | int) -> Any:
     """Return a value of the newest state as the node shows it, or None where there is none."""
-    proof = json.loads(client.state_proof(key_text(space.key(*parts))))
+    text = ask_patiently(lambda: client.state_proof(key_text(space.key(*parts))))
+    proof = json.loads(text)
     value = proof["value"]
     return None if value is None else decode(space.kind, base64.b64decode(value, validate=True))
 
@@ -113,7 +116,7 @@ def _walk(
     What was refused wrote nothing; the log tells that it was.
     """
     for height in range(first, last + 1):
-        header_bytes, _, _, envelopes = client.raw_block(height)
+        header_bytes, _, _, envelopes = ask_patiently(partial(client.raw_block, height))
         header = decode(Header, header_bytes)
         start = header.log_size - len(envelopes)
         rows = []
@@ -121,10 +124,14 @@ def _walk(
             tx = decode_tx(raw, TABLE.union)
             about = getattr(tx.call, "election", None)
             mine = election_id in (tx.id, about)
-            if mine and client.tx(tx.id.hex())["code"] == 0:
+            if mine and _was_done(client, tx.id):
                 rows.append(Found(height, start + place, tx))
         tell(height - first + 1, last - first + 1)
         yield height, header_bytes, rows
+
+
+def _was_done(client: "Client", tx_id: bytes) -> bool:
+    return bool(ask_patiently(lambda: client.tx(tx_id.hex()))["code"] == 0)
 
 
 class _Keys:
@@ -147,7 +154,7 @@ class _Keys:
         """
         keys = self._known.get(tx.sender)
         if keys is None:
-            account = self._client.account(account_text(tx.sender))
+            account = ask_patiently(lambda: self._client.account(account_text(tx.sender)))
             keys = {int(key["index"]): bytes.fromhex(key["public_key"]) for key in account["keys"]}
             self._known[tx.sender] = keys
         indexes = [signed.key_index for signed in tx.signatures]
@@ -155,7 +162,7 @@ class _Keys:
 
 
 def _row(client: "Client", keys: _Keys, row: Found, size: int) -> Json:
-    proof = client.get("/v1/proofs/inclusion", tx=row.tx.id.hex(), size=size)
+    proof = ask_patiently(lambda: client.get("/v1/proofs/inclusion", tx=row.tx.id.hex(), size=size))
     path = [base64.b64decode(text, validate=True).hex() for text in proof["hashes"]]
     return {
         "index": row.place,
@@ -172,7 +179,7 @@ def _sign_of(client: "Client", policy: Policy, height: int) -> Json:
     era = era_at(policy, height)
     if era is None:
         raise Problem(NOT_FOUND, what=f"height {height}")
-    note = client.block(height, prove=True)["checkpoint"]
+    note = ask_patiently(lambda: client.block(height, prove=True))["checkpoint"]
     return {"note": note, "keys": {name: key.hex() for name, key in era_keys(era).items()}}
 
 

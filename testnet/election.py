@@ -35,7 +35,7 @@ from contracts.election import (
 from contracts.election.ballots import derive_manifest
 from contracts.election.call import Seconder, second_bytes
 from contracts.election.records import KEY_COMMITS, KEY_DEALS, MANIFESTS
-from node.client import Client
+from node.client import Client, ask_patiently
 from wallet import trustee
 from wallet.ballots import choose, make_ballot
 
@@ -84,9 +84,8 @@ class HeldElection(NamedTuple):
 
 def read_value(client: Client, space: Keyspace[Any], *parts: bytes | str | int) -> Any:
     """Return a value of the newest state, or None where there is none."""
-    proof = json.loads(client.state_proof(key_text(space.key(*parts))))
-    value = proof["value"]
-    return None if value is None else decode(space.kind, b64decode(value, validate=True))
+    value = _read(client, space.key(*parts))
+    return None if value is None else decode(space.kind, value)
 
 
 def make_calendar(now_s: int, unit_s: int) -> Calendar:
@@ -159,7 +158,7 @@ class Holding:
         blobs = [data[at : at + BLOB_BYTES_MAX] for at in range(0, len(data), BLOB_BYTES_MAX)]
         asked = VoterRoot(
             self.id,
-            int(self._client.status()["height"]),
+            int(ask_patiently(self._client.status)["height"]),
             self._matter.eligible,
             tuple(Blob(sha256(blob), len(blob)) for blob in blobs),
             compute_voters_root(keys),
@@ -255,5 +254,6 @@ class _RemoteState(State):
 
 
 def _read(client: Client, key: bytes) -> bytes | None:
-    value = json.loads(client.state_proof(key_text(key)))["value"]
+    text = ask_patiently(lambda: client.state_proof(key_text(key)))
+    value = json.loads(text)["value"]
     return None if value is None else b64decode(value, validate=True)

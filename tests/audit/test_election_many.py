@@ -26,6 +26,7 @@ from chain.manifest import Fixed, Manifest, fix
 from chain.policy import read_policy
 from chain.records import TX_CONTEXT, Envelope, KeySignature, carry, encode_body
 from contracts.election import Cast
+from node.client import ask_patiently
 from testnet.election import HeldElection, Holder, Holding, Matter
 from tests.federation import account, board, seed
 from tests.live import Live, live_network
@@ -91,10 +92,12 @@ def _hold(live: Live) -> tuple[HeldElection, Times]:
         )
         raw = carry(encode(Envelope(body, signatures)), blobs)
         if len(raw) > 60_000:
-            (item,) = client.batch([raw])
+            (item,) = ask_patiently(lambda: client.batch([raw]))
             assert item["problem"] is None, item
             return _wait(live, item["tx"])
-        answer = client.submit(raw, wait="final")
+        answer = ask_patiently(lambda: client.submit(raw, wait="final", wait_ms=30_000))
+        if answer["status"] == "pending":
+            return _wait(live, answer["tx"])
         assert answer["status"] == "final", (type(call).__name__, answer)
         return bytes.fromhex(answer["tx"])
 
@@ -110,10 +113,10 @@ def _hold(live: Live) -> tuple[HeldElection, Times]:
     )
     holding = Holding(client, digest, send, matter)
     start = int(time.time())
-    slow = 1 + VOTERS // 400
-    opens = start + 30 * slow
+    begins = 8 + VOTERS // 200
+    opens = start + 4 * begins
     closes = opens + 10 + int(BALLOT_S * VOTERS)
-    holding.call((start + 8 * slow, start + 18 * slow, opens - 1, opens, closes, closes + 600))
+    holding.call((start + begins, start + 2 * begins, opens - 1, opens, closes, closes + 600))
     for name in CANDIDATES:
         holding.nominate(_person(name), [_person(one) for one in TRUSTEES])
     holding.freeze([_seed_of(number) for number in range(VOTERS)])
@@ -137,15 +140,16 @@ def _post(live: Live, casts: Sequence[bytes]) -> None:
     """Cast them all, and wait until the last one is final."""
     last = ""
     for start in range(0, len(casts), POSTED):
-        items = live.client.batch(casts[start : start + POSTED])
+        some = casts[start : start + POSTED]
+        items = ask_patiently(lambda some=some: live.client.batch(some))  # type: ignore[misc]
         assert all(item["problem"] is None for item in items), items
         last = items[-1]["tx"]
     _wait(live, last)
 
 
 def _wait(live: Live, tx: str) -> bytes:
-    while live.client.tx(tx)["status"] != "final":
-        time.sleep(0.1)
+    while ask_patiently(lambda: live.client.tx(tx))["status"] != "final":
+        time.sleep(0.3)
     return bytes.fromhex(tx)
 
 

@@ -23,6 +23,7 @@ from chain.keyspaces import (
     ACCOUNTS,
     ACTIVE,
     BOARD,
+    ENDED,
     NEXT_KEY,
     REGISTRY,
     SEATS,
@@ -42,7 +43,6 @@ STEPS = (OVERLAP, KEYS, VAULT, CHECKLIST)
 OVERLAP_EPOCHS = 2  # of which one is whole: the overlap of economy E39
 SILENT_EPOCHS = 2  # economy E39: then the trustees act in place of the old board
 TERM_S = 4 * 365 * DAY_S  # economy E5: two to four years; the wijk may elect sooner
-REPLACED = "REPLACED"  # of a seat whose board was followed by another
 
 
 class HandOver(Record, frozen=True, tag="election.hand_over"):
@@ -170,9 +170,8 @@ def _move_offices(
     before = {seat.holder for seat in get_sitting(ctx.state, ctx.wijk_id, ctx.time_s)}
     number = 1
     while (seat := SEATS.get(ctx.state, ctx.wijk_id, number)) is not None:
-        if seat.status == ACTIVE:
-            ended = replace(seat, status=REPLACED, until_s=min(seat.until_s, ctx.time_s))
-            SEATS.put(ctx.state, ended, ctx.wijk_id, number)
+        ended = replace(seat, status=ENDED, until_s=min(seat.until_s, ctx.time_s))
+        SEATS.put(ctx.state, ended, ctx.wijk_id, number)
         number += 1
     for place, (_, acceptance) in enumerate(seats):
         until_s = ctx.time_s + TERM_S

@@ -15,15 +15,15 @@ from chain.books import BATCHED, COST, FUND, MEMBER, REDEMPTIONS, Redemption, ge
 from chain.books import OPEN as ASKED
 from chain.codec import decode
 from chain.contract import Clock
-from chain.dates import DAY_S, add_banking_days, from_days, to_days
-from chain.keyspaces import ACCOUNTS, BALANCES, BUSINESS, Wijk
+from chain.dates import DAY_S, add_banking_days, date_text, from_days, to_days
+from chain.keyspaces import ACCOUNTS, BALANCES, BUSINESS, SUPPLY, Wijk
 from chain.texts import code_text
 from node.api_objects import read_wijk
 from node.api_request import make_page
 from node.chainstore import STATE, ChainStore
 from node.http_server import answer_json
 from node.standing import Node
-from node.views import date_text, wijken
+from node.views import NO_SUPPLY, supply_cents, wijken
 
 FULLEST = 5  # economy C21: the share of the five fullest business accounts
 UNMOVED_DAYS = 30
@@ -84,11 +84,11 @@ async def _walk(node: Node, denom: str) -> Json:
     store, clock = node.store, node.clock()
     since = _first_height(store, clock.time_s - UNMOVED_DAYS * DAY_S)
     businesses: list[int] = []
-    holders = outstanding = unmoved = payments = rows = 0
+    holders = unmoved = payments = rows = 0
+    outstanding = supply_cents(SUPPLY.get(clock.state, denom) or NO_SUPPLY)
     for klass in (MEMBER, FUND):
         for account, cents in _balances(store, denom, klass):
             holders += 1
-            outstanding += cents
             record = ACCOUNTS.get(clock.state, account)
             if record is not None and record.kind == BUSINESS:
                 businesses.append(cents)

@@ -181,7 +181,7 @@ def test_e39_a_board_and_its_node_change_with_one_validator_down() -> None:
     assert new.key in keys_at(world, tip)
     assert old.key not in keys_at(world, tip)
     for step in ("VAULT", "CHECKLIST"):
-        do(world, HandOver(election_id, step, bytes(32)), DELFSHAVEN[0], two)  # type: ignore[arg-type]
+        do(world, HandOver(election_id, step, bytes(32)), DELFSHAVEN[0], two)
     election = ELECTIONS.get(state_of(world), election_id)
     assert election is not None
     assert election.status == "DONE"

@@ -192,8 +192,8 @@ def go_home(
 ) -> bytes | None:
     """Book money of a pool to its heir, where that can take it, else to the funder.
 
-    An heir takes free money of the same funder and coin while it is active (economy P15). Money of a
-    wijk's own fund goes home: its vote was for the lines that it was funded on (I11).
+    An heir takes free money of the same funder and coin while it is active (economy P15). Money of
+    a wijk's own fund goes home: its vote was for the lines that it was funded on (I11).
     """
     account = ACCOUNTS.get(ctx.state, policy.funder)
     voted = account is not None and account.kind == BOARD

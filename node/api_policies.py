@@ -8,6 +8,7 @@ from aiohttp import web
 from chain.address import account_text
 from chain.call_json import call_to_json
 from chain.contract import Clock
+from chain.dates import date_text
 from chain.strict_json import parse_tree
 from chain.texts import Problem
 from contracts.policies import POLICIES, Policy, get_last_date
@@ -21,7 +22,7 @@ from node.api_request import (
 )
 from node.http_server import answer_json
 from node.standing import Node
-from node.views import date_text, state_proof_text
+from node.views import state_proof_text
 
 NOT_FOUND, BAD_PARAMETER = 3007, 3009
 TURN_ROWS = 20  # between two turns of the event loop: a policy reads 200 values at most

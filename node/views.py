@@ -24,7 +24,7 @@ from chain.call_json import call_to_json
 from chain.checkpoint import key_name, to_base64, write_vkey
 from chain.codec import decode, encode
 from chain.contract import Chain, Clock
-from chain.dates import DAY_S, add_banking_days, from_days, to_days
+from chain.dates import DAY_S, add_banking_days, date_text, from_days, to_days
 from chain.execute import get_set_members
 from chain.keyspaces import (
     ACCOUNTS,
@@ -73,7 +73,7 @@ from chain.validators import (
 from node.chainstore import ENVELOPES, ChainStore, Envelopes, HistoryRow, TxPlace, u64
 
 OPEN_BANKING_DAYS = 2  # economy C6: an entry is minted, returned or booked by then
-_NO_SUPPLY = Supply(0, 0, 0, 0, 0, 0, 0, 0)
+NO_SUPPLY = Supply(0, 0, 0, 0, 0, 0, 0, 0)
 
 Json = dict[str, Any]
 
@@ -84,11 +84,6 @@ def time_text(time_ms: int) -> str:
     days, rest = divmod(seconds, DAY_S)
     clock = f"{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}.{ms:03}Z"
     return f"{date_text(from_days(days))}T{clock}"
-
-
-def date_text(date: int) -> str:
-    """Return YYYYMMDD as RFC 3339 date."""
-    return f"{date // 10_000:04}-{date // 100 % 100:02}-{date % 100:02}"
 
 
 # ------------------------------------------------------------------------------------- blocks
@@ -409,7 +404,7 @@ def coin_json(clock: Clock, height: int, slug: str, wijk: Wijk) -> Json:
     """Return `coin info` of interfaces 1.8 for one wijk."""
     state = clock.state
     denom = wijk.denom(slug)
-    supply = SUPPLY.get(state, denom) or _NO_SUPPLY
+    supply = SUPPLY.get(state, denom) or NO_SUPPLY
     issuer = ISSUERS.get(state, wijk.issuer)
     outstanding = supply_cents(supply)
     backing = supply.reserve + supply.due_from - supply.due_to
@@ -472,7 +467,7 @@ def reserve_json(
 ) -> Json:
     """Return `coin reserve show` of interfaces 1.8; `unmatched` are open entries per reserve."""
     denom = wijk.denom(slug)
-    supply = SUPPLY.get(clock.state, denom) or _NO_SUPPLY
+    supply = SUPPLY.get(clock.state, denom) or NO_SUPPLY
     return {
         "wijk": slug,
         "denom": denom,

@@ -9,6 +9,7 @@ from chain.address import account_text
 from chain.call_json import call_bytes_to_json
 from chain.codec import decode
 from chain.contract import Clock
+from chain.dates import date_text
 from chain.errors import Malformed
 from chain.keyspaces import DECISIONS, FEDERATION_WIJKEN, Decision
 from chain.plans import get_version_in_force
@@ -47,7 +48,7 @@ from node.api_request import (
 )
 from node.http_server import answer_json
 from node.standing import Node
-from node.views import date_text, time_text
+from node.views import time_text
 
 NOT_FOUND, BAD_PARAMETER = 3007, 3009
 TURN_ROWS = 50  # between two turns of the event loop

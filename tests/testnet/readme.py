@@ -1,4 +1,4 @@
-"""The five minutes of README.md as scripts: what a person is told to type is what runs here."""
+"""README.md and pages of docs/ as scripts: what a person is told to type is what runs here."""
 
 import os
 import re
@@ -24,7 +24,13 @@ def readme_blocks() -> list[str]:
     return re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
 
 
-def run_script(script: str, folder: Path) -> str:
+def page_script(name: str) -> str:
+    """Return all that a page of docs/ tells people to type, in its order."""
+    page = (CHECKOUT / "docs" / name).read_text(encoding="utf-8")
+    return "\n".join(re.findall(r"```sh\n(.*?)```", page, re.DOTALL))
+
+
+def run_script(script: str, folder: Path, seconds: float = 100) -> str:
     """Run a script in `folder` until its first failure; return what it said, or fail the test."""
     programs = folder / "programs"
     programs.mkdir(exist_ok=True)
@@ -43,7 +49,7 @@ def run_script(script: str, folder: Path) -> str:
         env=environ,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=seconds,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -1,8 +1,9 @@
-"""README.md, five minutes: the scripts of the developer and the auditor, line by line.
+"""README.md, five minutes, and docs/coin.md: what developer, auditor, treasurer type, line by line.
 
 That of the newcomer runs against the demo, in test_demo.py.
 """
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from testnet.create import is_free
 from testnet.network import Network
-from tests.testnet.readme import readme_blocks, run_script
+from tests.testnet.readme import CHECKOUT, page_script, readme_blocks, run_script
 
 SPAN = 33  # ports of four nodes
 
@@ -45,3 +46,20 @@ def test_a_developer_and_an_auditor_get_what_the_readme_says(place: Path, base: 
     assert (place / "today.ckpt").is_file()
     assert said.count("De keten klopt.") == 2
     assert not (place / "data").exists(), "nothing was written outside of the homes it names"
+
+
+def test_residents_treasurers_and_boards_get_what_the_page_of_the_coin_says(
+    place: Path, base: int
+) -> None:
+    (place / "docs").mkdir()
+    shutil.copy(CHECKOUT / "docs" / "coin-statement.xml", place / "docs")
+    script = page_script("coin.md")
+    assert "--seed 7" in script
+
+    script = script.replace("--seed 7", f"--seed 7 --base-port {base}")
+    said = run_script(script, place, seconds=400)  # thirty starts of the program
+
+    assert "€ 9.995,50" in said  # what a resident has left
+    assert "bevroren tot" in said
+    assert "w1:EUR: op de bank € 30.059,50, in omloop € 30.050,00" in said
+    assert "  geboekte kosten: € 3,00" in said

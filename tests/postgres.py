@@ -31,12 +31,25 @@ USER = "wijk"
 SETTINGS = ("fsync=off", "listen_addresses=", "max_connections=20", "shared_buffers=16MB")
 
 
+# A database costs a copy of all tables of the system; its one schema is as empty for a test.
+EMPTY = (
+    """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()""",
+    "DROP SCHEMA public CASCADE",
+    "CREATE SCHEMA public",
+)
+
+
 class Postgres:
-    """A server; `create` makes an empty database in it and returns its address."""
+    """A server; `create` makes an empty database in it and returns its address.
+
+    `empty` returns that of one database, which has nothing in it any more.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._numbers = count(1)
+        self._shared = ""
 
     def address(self, database: str) -> str:
         return f"postgresql://{USER}:not-shown@/{database}?host={self._folder}"
@@ -46,6 +59,15 @@ class Postgres:
         with psycopg.connect(self.address("postgres"), autocommit=True) as base:
             base.execute(f"CREATE DATABASE {name} {how} TEMPLATE template0".encode())
         return self.address(name)
+
+    def empty(self) -> str:
+        if not self._shared:
+            self._shared = self.create()
+        else:
+            with psycopg.connect(self._shared, autocommit=True) as base:
+                for line in EMPTY:
+                    base.execute(line)
+        return self._shared
 
 
 @contextmanager

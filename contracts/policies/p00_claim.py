@@ -1,7 +1,7 @@
 """Plain claim: the funder says who is paid, or whoever shows an enrolled token (economy P0).
 
 Money of a pool is the funder's until it is spent, so not everybody may spend it: the guards say
-for what, the token says who (ADR 0064).
+for what, the token says who (ADR 0064). Tokens count where the funder set a cap for each (P5).
 """
 
 from chain.codec import Record, Uint

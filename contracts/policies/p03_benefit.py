@@ -7,7 +7,7 @@ and neither the chain nor the shop learns whose the token is.
 from typing import Literal
 
 from chain.codec import Cents, Digest, Record, Uint
-from chain.money_text import Lang
+from chain.money_text import DUTCH, Lang
 from chain.state import State
 from contracts.policies.frame import (
     Ask,
@@ -68,14 +68,15 @@ def _values(rule: Benefit, pool: Pool, state: State, date: int, lang: Lang) -> V
         "use_cents": rule.per_use_max,
         "most_cents": rule.per_period_max,
         "period": rule.period.lower(),
-        "percent": _percent(rule.value) if rule.mode == BP else None,
+        "percent": _percent(rule.value, lang) if rule.mode == BP else None,
         "each_cents": rule.value if rule.mode != BP else None,
     }
 
 
-def _percent(points: int) -> str:
+def _percent(points: int, lang: Lang) -> str:
     whole, rest = divmod(points, 100)
-    return str(whole) if rest == 0 else f"{whole},{rest:02}".rstrip("0")
+    sign = "," if lang == DUTCH else "."
+    return str(whole) if rest == 0 else f"{whole}{sign}{rest:02}".rstrip("0")
 
 
 P3 = Shape(

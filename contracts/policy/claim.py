@@ -44,6 +44,8 @@ from contracts.policies.frame import (
     add_used,
     deny,
 )
+from contracts.policies.p00_claim import CLAIM
+from contracts.policies.p05_cap import Cap
 from contracts.policies.p09_budget import Budget, get_only_line
 from contracts.policies.p14_split import divide
 from contracts.policy.pools import add_sums, get_heir, go_home, has_lines, require_policy, shut
@@ -102,6 +104,8 @@ def claim(ctx: Context, call: Claim) -> None:
     if shape.claim is None:
         deny(shape.clause)
     token = _check_token(ctx, call)
+    if shape is CLAIM and not takes_tokens(policy):
+        token = None
     ask = Ask(
         ctx.tx_id,
         ctx.sender,
@@ -117,6 +121,14 @@ def claim(ctx: Context, call: Claim) -> None:
     payout = shape.claim(policy.shape, get_pool(call.policy, policy), ask, ctx.state)
     pay_out(ctx, call.policy, policy, ask, payout, call.tag, line)
     ctx.emit("policy.PolicyPaid", call.policy, call.payee, payout.cents, payout.own, line)
+
+
+def takes_tokens(policy: Policy) -> bool:
+    """Say whether a plain pool pays who shows a token: its funder set what each may spend (P5).
+
+    Registrars enrol tokens; without this they could empty every pool with a key of their own.
+    """
+    return any(isinstance(rule, Cap) and rule.per_token_month > 0 for rule in policy.guards)
 
 
 def _check_token(ctx: Context, call: Claim) -> TokenRecord | None:

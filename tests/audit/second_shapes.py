@@ -90,6 +90,8 @@ def claim_plain(pool: Pool, act: Act) -> Payout:
     """P0: the funder says who is paid, or whoever shows a token that is in force."""
     date = act.view.date
     want(act.sender == pool.funder if act.token is None else act.token in pool.tokens)
+    caps = [rule[6] for rule in pool.guards if rule[0] == "cap"]
+    want(act.token is None or (caps and caps[0]))  # else no token spends it
     if act.token is not None:
         known = pool.tokens[act.token]
         want(known[0] in (0, date // 100, date // 10_000))

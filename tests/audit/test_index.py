@@ -83,7 +83,7 @@ def make_url(kind: str, request: pytest.FixtureRequest, folder: Path) -> str:
     if kind == "sqlite":
         return f"sqlite:///{folder / 'index.db'}"
     server: Postgres = request.getfixturevalue("postgres")
-    return server.create()
+    return server.empty()
 
 
 def run(

@@ -56,11 +56,10 @@ P0_TABLE = Table(
             {"bakker": 3_000},
         ),
         Row(
-            "Anna betaalt de bakker € 10,00 met haar pas",
-            "Anna pays the baker €10.00 with her token",
+            "Anna vraagt € 10,00 met haar pas: de gever stelde geen grens per pas (P5)",
+            "Anna asks €10.00 with her token: the funder set no cap for tokens (P5)",
             lambda story: story.pay("bakker", 1_000, by="anna", token="pas-anna"),
-            PAID,
-            {"bakker": 4_000, "anna": 10_000},
+            "policy.token",
         ),
         Row(
             "Anna vraagt € 1,00 zonder pas",
@@ -75,9 +74,9 @@ P0_TABLE = Table(
             "policy.token",
         ),
         Row(
-            "de gever vraagt € 60,01: er is nog € 60,00",
-            "the funder asks €60.01: there is €60.00 left",
-            lambda story: story.pay("bakker", 6_001),
+            "de gever vraagt € 70,01: er is nog € 70,00",
+            "the funder asks €70.01: there is €70.00 left",
+            lambda story: story.pay("bakker", 7_001),
             "coin.low-balance",
         ),
     ),

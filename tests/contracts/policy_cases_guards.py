@@ -354,7 +354,7 @@ P9_CARRY_TABLE = Table(
 def _given_pact() -> Story:
     story = Story()
     story.put(PACT_IDS, ("delfshaven", "noord"), PACT_ID)
-    story.open(PactRule(1, PACT_ID, ("C01",), 3_000, 0, 2))
+    story.open(Cap(1, 0, 0, 0, 0, 10_000), PactRule(1, PACT_ID, ("C01",), 3_000, 0, 2))
     story.enrol("pas-bram")
     return story
 

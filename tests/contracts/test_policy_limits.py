@@ -12,6 +12,7 @@ from chain.crypto import sign
 from chain.errors import Code
 from chain.gifts import GIFTS
 from chain.records import Tag
+from chain.state import State
 from contracts.coin import Correct, FreezeCall, Leg, Transfer
 from contracts.policies.frame import CITED, DRAFTS_MAX
 from contracts.policies.p01_area import Area
@@ -25,7 +26,16 @@ from contracts.policies.p09_budget import Budget, BudgetLine
 from contracts.policies.p11_match import Match
 from contracts.policies.p12_recurring import Recurring
 from contracts.policies.p13_pact import PactRule
-from contracts.policy import Accept, Claim, Close, EnrolToken, Fund, TokenProof, token_bytes
+from contracts.policy import (
+    Accept,
+    Claim,
+    Close,
+    EnrolToken,
+    Fund,
+    TokenProof,
+    describe,
+    token_bytes,
+)
 from tests.contracts.desk import (
     Desk,
     assert_done,
@@ -373,3 +383,12 @@ def test_drafts_of_one_account_are_bounded_and_a_closed_one_keeps_no_rules(
     assert_done(close(ledger, drafts[1]))
     assert get(ledger, drafts[1]).guards == (wide,)
     assert_refused(create(ledger, wide), Code.POLICY_DRAFTS)
+
+
+def test_a_part_of_a_percent_is_written_as_each_language_does(ledger: Ledger) -> None:
+    benefit = Benefit(1, b"\x31" * 32, "BP", 1_250, 100, 100, "TOTAL")
+    policy = open_pool(ledger, shape=benefit)
+    state, found = State(ledger.state.get), get(ledger, policy)
+
+    assert "12,5 procent" in describe(state, policy, found, 20_260_101, "nl")[0]
+    assert "12.5 per cent" in describe(state, policy, found, 20_260_101, "en")[0]

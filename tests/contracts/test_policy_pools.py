@@ -57,6 +57,7 @@ from tests.contracts.offices import names, object_id, read, values
 from tests.federation import Ledger, account, board, key, seed
 
 DAY_CAP = Cap(1, 0, 5_000, 0, 0, 0)
+TOKENS = Cap(1, 0, 0, 0, 0, 5_000)  # a cap for each token: then tokens spend a plain pool
 FAR = Expiry(1, 20_261_231, None)
 NOTHING = b"\x09" * 32
 
@@ -302,7 +303,7 @@ def test_policy_claim_redeems_what_passes_the_limit_c8(ledger: Ledger) -> None:
 
 
 def test_policy_claim_with_a_token_is_for_its_holder_n41(ledger: Ledger) -> None:
-    policy = open_pool(ledger)
+    policy = open_pool(ledger, TOKENS)
     assert_done(enrol(ledger, policy, "pas", "oud", "ander"))
 
     assert_done(claim(ledger, policy, "bakker", 250, by="anna", token="pas"))
@@ -311,9 +312,20 @@ def test_policy_claim_with_a_token_is_for_its_holder_n41(ledger: Ledger) -> None
     assert_refused(outcome, Code.POLICY_CLAUSE, clause="token")
 
 
+def test_registrars_spend_no_pool_whose_funder_set_no_cap_for_tokens_p0(ledger: Ledger) -> None:
+    """They enrol tokens for who is eligible; whose money it is does not change by that."""
+    policy = open_pool(ledger, Cap(1, 0, 0, 0, 5_000, 0))
+    assert_done(enrol(ledger, policy, "eigen"))
+
+    outcome = claim(ledger, policy, "bakker", 250, by="anna", token="eigen")
+
+    assert_refused(outcome, Code.POLICY_CLAUSE, clause="token")
+    assert_done(claim(ledger, policy, "bakker", 250))
+
+
 def test_policy_claim_refuses_a_token_that_agreed_to_something_else(ledger: Ledger) -> None:
     """interfaces 4: the token signs policy, payee, cents, sender and nonce."""
-    policy = open_pool(ledger)
+    policy = open_pool(ledger, TOKENS)
     assert_done(enrol(ledger, policy, "pas"))
     for number, (sender, cents, payee, same) in enumerate(
         [
@@ -335,7 +347,7 @@ def test_policy_claim_refuses_a_token_that_agreed_to_something_else(ledger: Ledg
 
 
 def test_policy_claim_refuses_a_token_of_another_period(ledger: Ledger) -> None:
-    policy = open_pool(ledger)
+    policy = open_pool(ledger, TOKENS)
     assert_done(enrol(ledger, policy, "februari", period=202_602))
     assert_done(enrol(ledger, policy, "januari", period=202_601))
     assert_done(enrol(ledger, policy, "jaar", period=2_026))

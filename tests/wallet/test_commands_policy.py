@@ -121,7 +121,8 @@ def test_what_stands_in_words_is_asked_before_anything_is_signed(home: Path) -> 
 
 
 def test_a_token_signs_the_claim_of_somebody_else(home: Path) -> None:
-    policy = make(RULES)
+    (cap,) = RULES["guards"]
+    policy = make({**RULES, "guards": [{**cap, "per_token_month": 1_000}]})
     ask("fund", policy, "50,00", "--key", "dev1", "--yes")
     pair = ("--key", "registrar-w1-a", "--key", "registrar-w1-b", "--yes")
     enrolled = ask("enrol-token", policy, "dev3", *pair)

@@ -76,6 +76,7 @@ FEDERAL: dict[str, Number | Table | Upgrade] = {
     "hearing_s": Number(7 * DAY_S, 1, 90 * DAY_S, waiting=True),
     "redeem_days": Number(2, 1, 10),
     "seconders": Number(5, 1, 1_000),
+    "vote_min_s": Number(7 * DAY_S, 1, 30 * DAY_S, waiting=True),
     "quorum_pct": Number(10, 0, 100),
     "pact_vote_cents": Number(10**13, 0, 10**13),
     "upgrade": Upgrade(),
@@ -88,6 +89,7 @@ WIJK: dict[str, Words] = {
     "coin.plural": Words("name"),
     "coin.symbol": Words("symbol"),
     "coin.colour": Words("code"),
+    "statutes": Words("digest"),
 }
 
 # Of each issuer: `issuer.<code>.<field>` (economy C7). A cap of 10^13 cents is none.
@@ -107,7 +109,7 @@ _BYTES_HEADS = frozenset((b"\xc4", b"\xc5", b"\xc6"))
 
 def decode_value(name: str, raw: bytes) -> Value:
     """Return the value of a parameter from its canonical bytes, or raise `Malformed`."""
-    spec = FEDERAL.get(name) or _get_issuer_spec(name)
+    spec = FEDERAL.get(name) or WIJK.get(name) or _get_issuer_spec(name)
     kind: Any = str
     if isinstance(spec, Words) and spec.kind == "digest":
         kind = Digest

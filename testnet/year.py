@@ -244,6 +244,8 @@ class Year:
                 request, account, cents, _ = decode(list[Any], notice.values)
                 place = outcome.postings[-1].wijk  # of a payment across wijken, the payee's
                 self._treasuries[place].note_request(Request(request, account, cents))
+            if notice.name == "governance.ProposalMade":
+                self._pools[decode(list[Any], notice.values)[1]].hear(notice)
             if notice.name.startswith("policy."):
                 call = tx.call
                 place = call.denom.partition(":")[0] if isinstance(call, Create) else slug

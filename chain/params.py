@@ -52,6 +52,7 @@ class Table(msgspec.Struct, frozen=True):
 
 
 KIB = 1024
+BOOK_DATE_AHEAD_S = 3_600  # economy B9: winter time in the Netherlands, where nobody set another
 FEDERAL: dict[str, Number | Table | Upgrade] = {
     "max_validity_s": Number(600, 60, 3_600, fixed=True),
     "max_tx_bytes": Number(32 * KIB, 4 * KIB, 32 * KIB),
@@ -66,7 +67,7 @@ FEDERAL: dict[str, Number | Table | Upgrade] = {
     "quota_business": Number(300, 0, 1_000_000),
     "quota_role": Number(1_000, 0, 1_000_000),
     "quota_credential": Number(10, 0, 1_000),
-    "date_offset_s": Number(3_600, 0, DAY_S - 1),
+    "date_offset_s": Number(BOOK_DATE_AHEAD_S, 0, DAY_S - 1),
     "epoch_s": Number(DAY_S, 1, 30 * DAY_S, waiting=True, fixed=True),
     "enact_delay_s": Number(DAY_S, 1, 90 * DAY_S, waiting=True),
     "net_period_s": Number(DAY_S, 1, 30 * DAY_S, waiting=True),

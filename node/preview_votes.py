@@ -8,7 +8,7 @@ from typing import Any
 
 from chain.address import account_text
 from chain.contract import Clock, call_name
-from chain.dates import DAY_S, from_days
+from chain.dates import DAY_S, date_text, from_days
 from chain.errors import ChainError
 from chain.keyspaces import DECISIONS
 from chain.money_text import DUTCH, Lang, money
@@ -16,7 +16,6 @@ from contracts.board import Recall, Recuse, Reset, Resign, TripCall
 from contracts.governance import Cast, Close, Execute, Issue, Propose, Second
 from contracts.members import EraseRef, Recover, SetStatus
 from contracts.registry import PlanRecord, Put, Retire, ValuationRecord
-from node.views import date_text
 
 CLASSES = {
     "ORDINARY": ("gewoon voorstel", "ordinary proposal"),

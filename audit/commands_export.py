@@ -61,13 +61,15 @@ def export(
     folder: Path | None,
 ) -> None:
     """Verify the chain, write the files, print their names and sums; exit 8 if it is not sound."""
-    from datetime import UTC, datetime
+    import time
     from importlib.metadata import version
 
     from audit.export import ONE_ACCOUNT, Order
     from audit.export import export as write_export
     from chain.address import parse_account
+    from chain.dates import compute_book_date
     from chain.errors import Malformed
+    from chain.params import BOOK_DATE_AHEAD_S
     from chain.texts import Problem
 
     if account is not None:
@@ -77,7 +79,8 @@ def export(
             parse_account(account)
         except Malformed as error:
             raise Problem(1006, name=account, cause=str(error)) from error
-    today = int(datetime.now(UTC).strftime("%Y%m%d"))
+    # Book dates run ahead of UTC (B9): else an export late in the evening lacks its last hour.
+    today = compute_book_date(int(time.time()), BOOK_DATE_AHEAD_S)
     order = Order(
         format=kind,
         first=None if first is None else _read_date(first, "--from"),

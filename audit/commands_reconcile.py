@@ -12,6 +12,8 @@ from audit.commands import (
     open_source,
     show_progress,
 )
+from chain.dates import date_text
+from chain.money_text import money
 
 if TYPE_CHECKING:
     from audit.reconcile import Finding, Reconciled
@@ -82,7 +84,7 @@ def _make_tree(done: "Reconciled", height: int) -> dict[str, Any]:
         "statement": done.statement.hex(),
         "matched": done.matched,
         "unmatched_bank": [
-            {"entry": one.entry.hex(), "amount_cents": one.bank, "on": one.on}
+            {"entry": one.entry.hex(), "amount_cents": one.bank, "on": date_text(one.on)}
             for one in done.findings
             if one.kind == "entry" and one.chain is None and one.entry is not None
         ],
@@ -94,7 +96,7 @@ def _make_tree(done: "Reconciled", height: int) -> dict[str, Any]:
         "differences": [
             {
                 "kind": one.kind,
-                "on": one.on,
+                "on": date_text(one.on),
                 "entry": None if one.entry is None else one.entry.hex(),
                 "bank_cents": one.bank,
                 "chain_cents": one.chain,
@@ -107,7 +109,7 @@ def _make_tree(done: "Reconciled", height: int) -> dict[str, Any]:
                 "entry": item.entry.hex(),
                 "amount_cents": item.cents,
                 "side": item.side,
-                "on": item.on,
+                "on": date_text(item.on),
                 "days": item.days,
             }
             for item in done.open_items
@@ -140,17 +142,17 @@ def _make_lines(terminal: Terminal, done: "Reconciled") -> list[str]:
         )
         lines += [
             terminal.text(
-                f"  {item.on}  {item.side} {item.cents} cent, {item.days} dagen  {entry}",
-                f"  {item.on}  {item.side} {item.cents} cents, {item.days} days  {entry}",
+                f"  {on}  {item.side} {cents}, {item.days} dagen  {item.entry.hex()}",
+                f"  {on}  {item.side} {cents}, {item.days} days  {item.entry.hex()}",
             )
             for item in done.open_items
-            for entry in (item.entry.hex(),)
+            for on, cents in ((date_text(item.on), _money(terminal, item.cents)),)
         ]
     return lines
 
 
 def _say(terminal: Terminal, one: "Finding") -> str:
-    bank, chain = ("-" if cents is None else str(cents) for cents in (one.bank, one.chain))
+    bank, chain = (_money(terminal, cents) for cents in (one.bank, one.chain))
     name = "" if one.entry is None else f"  {one.entry.hex()}"
     dutch = {
         "entry": "regel",
@@ -164,6 +166,14 @@ def _say(terminal: Terminal, one: "Finding") -> str:
         "books": "boeken",
     }[one.kind]
     return terminal.text(
-        f"{one.on}  {dutch}: bank {bank}, keten {chain} cent{name}",
-        f"{one.on}  {one.kind}: bank {bank}, chain {chain} cents{name}",
+        f"{date_text(one.on)}  {dutch}: bank {bank}, keten {chain}{name}",
+        f"{date_text(one.on)}  {one.kind}: bank {bank}, chain {chain}{name}",
     )
+
+
+def _money(terminal: Terminal, cents: int | None) -> str:
+    """Return an amount for people, a dash for none; a bank may say one below zero."""
+    if cents is None:
+        return "-"
+    shown = money(abs(cents), terminal.lang)
+    return shown if cents >= 0 else f"-{shown}"

@@ -23,6 +23,7 @@ from audit.sources import Source
 from audit.verify import check_trusted
 from chain import crypto
 from chain.contract import Clock
+from chain.dates import date_text
 from chain.execute import Executed
 from chain.genesis import Genesis, load_genesis
 from chain.records import Header
@@ -200,8 +201,8 @@ def export(
                 path.replace(out / name)
     tree = {
         "format": order.format,
-        "from_on": order.first,
-        "to_on": order.last,
+        "from_on": None if order.first is None else date_text(order.first),
+        "to_on": date_text(order.last),
         "dir": str(out),
         "files": files,
         "totals": {"debit_cents": books.debits, "credit_cents": books.credits},

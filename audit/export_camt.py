@@ -8,9 +8,9 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
-from audit.export_tables import write_iso_date
 from audit.rows import ACCOUNT_CLASSES, Group, Row, pair_up
 from chain.books import FUND, MEMBER
+from chain.dates import date_text
 
 NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"
 ID_CHARS = 34  # Max34Text: an account id without its checksum; the name has all of it
@@ -100,7 +100,7 @@ def _write_entry(row: Row, other: str, number: int) -> str:
     amount = f'<Amt Ccy="{currency}">{_decimal(row.cents)}</Amt>'
     comes = row.side == "C"
     side = f"<CdtDbtInd>{'CRDT' if comes else 'DBIT'}</CdtDbtInd>"
-    day = write_iso_date(row.book_date)
+    day = date_text(row.book_date)
     reference = f"{row.height}-{row.leg}" if row.tx is None else row.tx[:32]
     role = "DbtrAcct" if comes else "CdtrAcct"
     return (
@@ -118,16 +118,16 @@ def _write_balance(code: str, cents: int, currency: str, date: int) -> str:
     return (
         f"<Bal><Tp><CdOrPrtry><Cd>{code}</Cd></CdOrPrtry></Tp>"
         f'<Amt Ccy="{currency}">{_decimal(cents)}</Amt><CdtDbtInd>CRDT</CdtDbtInd>'
-        f"<Dt><Dt>{write_iso_date(date)}</Dt></Dt></Bal>\n"
+        f"<Dt><Dt>{date_text(date)}</Dt></Dt></Bal>\n"
     )
 
 
 def _start(date: int) -> str:
-    return f"{write_iso_date(date)}T00:00:00"
+    return f"{date_text(date)}T00:00:00"
 
 
 def _end(date: int) -> str:
-    return f"{write_iso_date(date)}T23:59:59"
+    return f"{date_text(date)}T23:59:59"
 
 
 def _decimal(cents: int) -> str:

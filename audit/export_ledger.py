@@ -11,10 +11,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Protocol, TextIO
 
-from audit.export_tables import write_iso_date
 from audit.rows import GENESIS_HEIGHT, Group, Row
 from chain.books import BANK, COST, DUE_FROM, DUE_TO, FUND, HELD, INCOME, MEMBER, PENDING_OUT, POOL
-from chain.dates import from_days, to_days
+from chain.dates import date_text, from_days, to_days
 
 Place = tuple[str, str, str]  # denomination, class, account
 
@@ -143,7 +142,7 @@ class Hledger:
     def carry(self, date: int, carried: Mapping[Place, int]) -> str:
         """Write opening balances: per denomination they add up to nothing (economy I2)."""
         lines = [self._line(place, cents, "") for place, cents in carried.items()]
-        return f"\n{write_iso_date(date)} * opening balances\n" + "".join(lines)
+        return f"\n{date_text(date)} * opening balances\n" + "".join(lines)
 
     def write(self, group: Group) -> str:
         """Write a transaction with its id, and what each booking was for."""
@@ -157,7 +156,7 @@ class Hledger:
             )
             for row in group
         ]
-        return f"\n{write_iso_date(head.book_date)} * {_describe(head)}{said}\n" + "".join(lines)
+        return f"\n{date_text(head.book_date)} * {_describe(head)}{said}\n" + "".join(lines)
 
     def claim(self, date: int, balances: Mapping[Place, int]) -> str:
         """Write balance assertions, as a transaction that moves nothing."""
@@ -165,7 +164,7 @@ class Hledger:
             self._line(place, 0, f" = {_quote(place[0])} {_decimal(cents)}")
             for place, cents in balances.items()
         ]
-        return f"\n{write_iso_date(date)} * end of the month\n" + "".join(lines)
+        return f"\n{date_text(date)} * end of the month\n" + "".join(lines)
 
     def end(self) -> str:
         """Declare all accounts and commodities: `hledger check --strict` asks for them."""
@@ -209,7 +208,7 @@ class Beancount:
 
     def claim(self, date: int, balances: Mapping[Place, int]) -> str:
         """Write balance directives: they hold at the start of a day, so they name the next one."""
-        day = write_iso_date(from_days(to_days(date) + 1))
+        day = date_text(from_days(to_days(date) + 1))
         return "\n" + "".join(
             f"{day} balance {_name_account(place)}  {_decimal(cents)} {name_commodity(place[0])}\n"
             for place, cents in balances.items()
@@ -222,7 +221,7 @@ class Beancount:
     def _entry(
         self, date: int, narration: str, meta: str, rows: Sequence[tuple[Place, int, str | None]]
     ) -> str:
-        day = write_iso_date(date)
+        day = date_text(date)
         opened, lines = "", ""
         for place, cents, flow in rows:
             account = _name_account(place)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from audit.rows import Group, Row
+from chain.dates import date_text
 from chain.texts import Problem
 
 COLUMNS = (
@@ -27,16 +28,11 @@ _PARQUET = {
 }
 
 
-def write_iso_date(date: int) -> str:
-    """Return YYYYMMDD as YYYY-MM-DD."""
-    return f"{date // 10_000:04d}-{date // 100 % 100:02d}-{date % 100:02d}"
-
-
 def get_cells(row: Row) -> tuple[Any, ...]:
     """Return the values of a row in the order of `COLUMNS`; dates and times as ISO 8601 text."""
     moment = datetime.fromtimestamp(row.time_s, UTC)
     return (
-        *(row.height, row.index, row.leg, row.tx, write_iso_date(row.book_date)),
+        *(row.height, row.index, row.leg, row.tx, date_text(row.book_date)),
         f"{moment:%Y-%m-%dT%H:%M:%SZ}",
         *(row.wijk, row.denom, row.klass, row.account, row.side, row.cents),
         *(row.flow, row.use, row.product, row.policy, row.decision, row.corrects),

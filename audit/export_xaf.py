@@ -14,10 +14,9 @@ from xml.sax.saxutils import escape
 import msgspec
 
 from audit.export_ledger import CLASS_NAMES
-from audit.export_tables import write_iso_date
 from audit.rows import GENESIS_HEIGHT, Group, Row
 from chain.books import BANK, COST, DUE_FROM, DUE_TO, INCOME
-from chain.dates import from_days, to_days
+from chain.dates import date_text, from_days, to_days
 
 NAMESPACE = (
     "http://www.odb.belastingdienst.nl/Belastingdienst/BCPP/1.1/structures/XmlauditfileXAF_4.0"
@@ -153,10 +152,10 @@ class Xaf:
             file.write(
                 f'<?xml version="1.0" encoding="UTF-8"?>\n<auditfile xmlns="{NAMESPACE}">\n<header>'
                 + _leaf("fiscalYear", str(number))
-                + _leaf("startDate", write_iso_date(start))
-                + _leaf("endDate", write_iso_date(end))
+                + _leaf("startDate", date_text(start))
+                + _leaf("endDate", date_text(end))
                 + _leaf("curCode", company.currency)
-                + _leaf("dateCreated", write_iso_date(self._made_on))
+                + _leaf("dateCreated", date_text(self._made_on))
                 + _leaf("softwareDesc", name)
                 + _leaf("softwareVersion", version[:20])
                 + "</header>\n<company>"
@@ -189,7 +188,7 @@ class Xaf:
     def _transaction(self, rows: list[Row]) -> str:
         head = rows[0]
         number = f"block-{head.height}" if head.tx is None else head.tx[:ID_CHARS]
-        day = write_iso_date(head.book_date)
+        day = date_text(head.book_date)
         lines = [
             "<trLine>"
             + _leaf("nr", str(place))
@@ -253,8 +252,8 @@ def _write_periods(start: int, end: int) -> str:
         periods.append(
             "<period>"
             + _leaf("periodNumber", str(month % 100))
-            + _leaf("startDatePeriod", write_iso_date(first))
-            + _leaf("endDatePeriod", write_iso_date(last))
+            + _leaf("startDatePeriod", date_text(first))
+            + _leaf("endDatePeriod", date_text(last))
             + "</period>\n"
         )
     return "<periods>\n" + "".join(periods) + "</periods>\n"

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from audit.export_tables import COLUMNS, get_cells, write_iso_date
+from audit.export_tables import COLUMNS, get_cells
 from audit.rows import Row, make_block_rows, make_genesis_rows
 from chain.address import account_text
 from chain.books import DEBIT_CLASSES, DUE_FROM, DUE_TO, FUND, MEMBER, PENDING_OUT, POOL
@@ -20,7 +20,7 @@ from chain.call_json import call_to_json
 from chain.codec import decode
 from chain.contract import Table as Contracts
 from chain.contract import call_name
-from chain.dates import compute_book_date
+from chain.dates import compute_book_date, date_text
 from chain.genesis import Genesis
 from chain.records import Header, Outcome, Tx
 
@@ -267,7 +267,7 @@ def make_block_cells(
             block_id.hex(),
             header.parent_id.hex(),
             write_time(header.time_ms),
-            write_iso_date(book_date),
+            date_text(book_date),
             header.creator.hex(),
             len(txs),
             header.log_size,

@@ -1,8 +1,8 @@
 """The invariants of economy section 7, worked out again from postings alone.
 
 Nothing here trusts the sums that the chain keeps: balances, supply and what is owed are added up
-from the postings and then compared with the state. Corrections have no calls yet: a posting that
-cites another is held to I9.
+from the postings and then compared with the state. Holds and corrections stand in
+`audit/invariants_objects.py`.
 """
 
 from collections import Counter, defaultdict

@@ -5,6 +5,7 @@ follows from the types of the call's record, so a new call needs nothing here:
 
 - bytes of 20 are an account id in bech32m, other bytes of one length are lower-case hex;
 - bytes without a fixed length are a call inside a call, an object again;
+- a field whose catalogue name is a word of Python (`class`, `from`) has that name in JSON;
 - records and lists are objects and lists, `Bit` is true or false, nil is null;
 - the value of a parameter may be bytes or text: there bytes are `{"hex": ...}`.
 """
@@ -83,7 +84,7 @@ def _struct_json(table: Table, kind: inspect.Type, value: Any, depth: int) -> di
     assert isinstance(kind, inspect.StructType)
     tree: dict[str, Any] = {} if kind.tag is None else {"type": kind.tag}
     for field in kind.fields:
-        tree[field.name] = _json(table, field.type, getattr(value, field.name), depth + 1)
+        tree[field.encode_name] = _json(table, field.type, getattr(value, field.name), depth + 1)
     return tree
 
 
@@ -165,16 +166,18 @@ def _read(table: Table, kind: inspect.Type, tree: Any, where: str, depth: int) -
 def _read_struct(table: Table, kind: inspect.StructType, tree: Any, where: str, depth: int) -> Any:
     if not isinstance(tree, Mapping):
         raise Malformed(f"{where}: not an object")
-    known = {field.name for field in kind.fields} | ({"type"} if kind.tag is not None else set())
+    known = {field.encode_name for field in kind.fields}
+    if kind.tag is not None:
+        known.add("type")
     for name in tree:
         if name not in known:
             raise Malformed(f"{where}.{name}: no such field")
     values = []
     for field in kind.fields:
-        if field.name not in tree and not _allows_none(field.type):
-            raise Malformed(f"{where}.{field.name}: missing")
-        part = tree.get(field.name)
-        values.append(_read(table, field.type, part, f"{where}.{field.name}", depth + 1))
+        name = field.encode_name
+        if name not in tree and not _allows_none(field.type):
+            raise Malformed(f"{where}.{name}: missing")
+        values.append(_read(table, field.type, tree.get(name), f"{where}.{name}", depth + 1))
     try:
         return kind.cls(*values)
     except ValueError as error:  # what a record refuses by itself

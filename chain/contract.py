@@ -21,17 +21,23 @@ from chain.errors import Code, Malformed, Reject
 from chain.keyspaces import (
     ACCOUNTS,
     BOARD,
+    RECUSED,
     REGISTRY,
     REMOVED,
     ROLE,
+    SEATS,
     TREASURY,
+    TRIPS,
     WIJKEN,
     AccountKey,
     AccountRecord,
+    Seat,
     Wijk,
     get_param,
     get_role,
     get_sitting,
+    get_standing,
+    has_mandate,
 )
 from chain.params import FEDERATION, Value, compute_default
 from chain.records import PROTOCOL_VERSION, Notice, Outcome, Posting
@@ -39,6 +45,8 @@ from chain.state import State
 from chain.validators import quorum
 
 PERSONS_MIN = 2  # economy C3: the two-person rule
+GUARDIAN_INDEX = 65_536  # economy B5: the key index of an account's first guardian
+USUAL_CLASSES = ("ORDINARY", "STATUTES")  # of a decision, for most actions (economy E7)
 
 
 class Word(Enum):
@@ -52,6 +60,7 @@ class Word(Enum):
     BOARD23 = "board23"
     TREASURY = "treasury"
     REGISTRY = "registry"
+    GUARDIANS = "guardians"
     ANY = "any"
     EFFECT = "effect"
     FED = "fed"
@@ -65,6 +74,13 @@ class Call(msgspec.Struct, frozen=True):
     where the state decides (a renewal by `coin.freeze`), `by_state` does.
     `winds_up` calls go on in a wijk that was removed, to redeem and to settle (`wijk.remove`), or
     have a refusal of their own for it.
+
+    `caretaker` calls are those that a board without a mandate may still make (E37). For `any_key`
+    ones every key of a board account counts, whether or not its seat does. `about` gives
+    the decision or proposal that a call is about: seats that are recused there do not count (E3).
+
+    Of a call that a vote can carry out, `classes` gives the classes of decision that it may be an
+    action of, where these are not the usual two, and `budget` what it lets the fund spend in cents.
     """
 
     kind: type
@@ -74,6 +90,33 @@ class Call(msgspec.Struct, frozen=True):
     winds_up: bool = False
     narrow: Callable[[Any], tuple[Word, ...]] | None = None
     by_state: Callable[["Context", Any], tuple[Word, ...]] | None = None
+    caretaker: bool = False
+    any_key: bool = False
+    about: Callable[[Any], bytes | None] | None = None
+    classes: Callable[[Any], tuple[str, ...]] | None = None
+    budget: Callable[[Any], int] | None = None
+
+    def get_classes(self, call: Any) -> tuple[str, ...]:
+        """Return the classes of decision that `call` may be an action of; empty where of none."""
+        return USUAL_CLASSES if self.classes is None else self.classes(call)
+
+    def get_matter(self, call: Any) -> "Matter":
+        """Return what decides whose signatures of a board count for `call`."""
+        about = None if self.about is None else self.about(call)
+        if about is None and not self.caretaker:  # nearly every call
+            return PLAIN_MATTER
+        return Matter(self.caretaker, () if about is None else (about,), self.any_key)
+
+
+class Matter(msgspec.Struct, frozen=True):
+    """What a board signs: whether a caretaker may, and the objects that seats may be recused in."""
+
+    caretaker: bool = False
+    about: tuple[bytes, ...] = ()
+    any_key: bool = False
+
+
+PLAIN_MATTER = Matter()
 
 
 class Contract(msgspec.Struct, frozen=True):
@@ -91,6 +134,7 @@ class Table:
         self.contracts = tuple(contracts)
         self._calls = {call.kind: call for contract in contracts for call in contract.calls}
         self.union: Any = reduce(or_, self._calls)
+        self.names = frozenset(_tag(kind) for kind in self._calls)
 
     def spec(self, call: Any) -> Call:
         """Return the table row of a decoded call."""
@@ -262,6 +306,7 @@ class Context:
         "decision",
         "fed",
         "height",
+        "matter",
         "nonce",
         "notices",
         "postings",
@@ -287,8 +332,10 @@ class Context:
         decision: bytes | None = None,
         fed: bool = False,
         base_id: bytes | None = None,
+        matter: Matter = PLAIN_MATTER,
     ) -> None:
         self.clock = clock
+        self.matter = matter
         self.state = clock.state
         self.chain = clock.chain
         self.height = clock.height
@@ -337,6 +384,7 @@ class Context:
         decision: bytes | None = None,
         fed: bool = False,
         base_id: bytes | None = None,
+        matter: Matter = PLAIN_MATTER,
     ) -> Reject | None:
         """Run an inner call as `sender`; a refusal writes nothing and is returned (economy B6)."""
         inner = Context(
@@ -351,6 +399,7 @@ class Context:
             decision=decision,
             fed=fed,
             base_id=base_id,
+            matter=matter,
         )
         booked, told = len(self.postings), len(self.notices)
         self.state.begin()
@@ -370,7 +419,18 @@ def apply_call(ctx: Context, call: Any) -> None:
     spec = ctx.chain.table.spec(call)
     if not (spec.winds_up or ctx.fed) and ctx.wijk.status == REMOVED:
         raise Reject(Code.TX_TRIPPED, trip_reason="WIJK-REMOVED")
+    matter = spec.get_matter(call)
+    if ctx.matter.about:  # of the proposal that this call was approved in
+        about = (*ctx.matter.about, *matter.about)
+        matter = msgspec.structs.replace(matter, about=about)
+    ctx.matter = matter
     check_authority(ctx, get_words(ctx, call))
+    if not spec.never_tripped:
+        _check_trip(ctx, call_name(call))
+    if ctx.account.kind == BOARD and not spec.caretaker and ctx.decision is None and not ctx.fed:
+        mandate = has_mandate(ctx.state, ctx.wijk_id, ctx.time_s)
+        if not mandate:
+            raise Reject(Code.TX_ROLE, role=Word.BOARD.value)
     spec.handler(ctx, call)
 
 
@@ -382,20 +442,68 @@ def get_words(ctx: Context, call: Any) -> tuple[Word, ...]:
     return spec.words if spec.narrow is None else spec.narrow(call)
 
 
-def get_number_of_signatures(state: State, account: AccountRecord, word: Word, time_s: int) -> int:
+def _check_trip(ctx: Context, name: str) -> None:
+    """Refuse a call that somebody stopped in this wijk for a while (economy E42)."""
+    trip = TRIPS.get(ctx.state, ctx.account.wijk, name)
+    if trip is not None and ctx.time_s < trip.until_s:
+        raise Reject(Code.TX_TRIPPED, trip_reason=trip.reason, until_at=trip.until_s)
+
+
+def get_acting(
+    state: State, wijk: str, time_s: int, matter: Matter = PLAIN_MATTER
+) -> tuple[Seat, ...]:
+    """Return the seats that count in a matter: sitting or, where a caretaker may act, standing; but
+    for those that are recused (economy B5, E3, E37).
+    """
+    seats = (get_standing if matter.caretaker else get_sitting)(state, wijk, time_s)
+    out: list[bytes] = []
+    for name in matter.about:
+        for number in RECUSED.get(state, wijk, name) or ():
+            seat = SEATS.get(state, wijk, number)
+            if seat is not None:
+                out.append(seat.key)
+    return tuple(seat for seat in seats if seat.key not in out)
+
+
+def get_number_of_signatures(
+    state: State,
+    account: AccountRecord,
+    word: Word,
+    time_s: int,
+    matter: Matter = PLAIN_MATTER,
+) -> int:
     """Return how many signatures `word` asks of `account`, at least one (economy B5, interfaces 4).
 
-    Two thirds of a board without a sitting seat are none: nobody signed is not enough.
+    Two thirds of a board without a sitting seat are none: nobody signed is not enough. Where seats
+    are recused, fewer than the threshold may be left: then more than half of these decide.
     """
     if word is Word.HOLDER:  # nearly every transaction
         return account.threshold
     if word in (Word.ONE_KEY, Word.SEAT):
         return 1
-    if word is Word.SEAT2:
+    if word in (Word.SEAT2, Word.GUARDIANS):
         return 2
-    if word is Word.BOARD23 and account.kind == BOARD:
-        return max(1, quorum(len(get_sitting(state, account.wijk, time_s))))
+    if account.kind == BOARD and (word is Word.BOARD23 or (word is Word.BOARD and matter.about)):
+        acting = len(get_acting(state, account.wijk, time_s, matter))
+        if word is Word.BOARD23:
+            return max(1, quorum(acting))
+        recused = any(RECUSED.get(state, account.wijk, name) for name in matter.about)
+        return min(account.threshold, acting // 2 + 1) if recused else account.threshold
     return account.threshold
+
+
+def find_signer(account: AccountRecord, words: tuple[Word, ...], index: int) -> AccountKey | None:
+    """Return the key that signs with `index` for a call with these words, or None.
+
+    Guardian i, from 0, has index 65,536 + i, and signs nothing else (economy B5).
+    """
+    if words != _GUARDIAN_WORDS:
+        return account.key_at(index)
+    place = index - GUARDIAN_INDEX
+    if not 0 <= place < len(account.guardians):
+        return None
+    key = account.guardians[place]
+    return AccountKey(index, key, sha256(key), 0)
 
 
 def check_authority(ctx: Context, words: tuple[Word, ...]) -> None:
@@ -416,17 +524,22 @@ def _is_allowed(ctx: Context, word: Word) -> bool:
     if ctx.decision is not None or ctx.fed:
         return False
     account = ctx.account
-    if word is Word.HOLDER:  # nearly every transaction
+    if word is Word.HOLDER and account.kind != BOARD:  # nearly every transaction
         return len(ctx.signers) == account.threshold
-    if len(ctx.signers) != get_number_of_signatures(ctx.state, account, word, ctx.time_s):
+    need = get_number_of_signatures(ctx.state, account, word, ctx.time_s, ctx.matter)
+    if len(ctx.signers) != need:
         return False
+    if word is Word.GUARDIANS:
+        return all(signer.index >= GUARDIAN_INDEX for signer in ctx.signers)
     if word in (Word.ONE_KEY, Word.ANY):
         return True
-    if word in (Word.TREASURY, Word.REGISTRY):
-        return _is_role(ctx, word)
-    if account.kind != BOARD:
+    if word in (Word.TREASURY, Word.REGISTRY) and not _is_role(ctx, word):
         return False
-    return get_counting(ctx.state, account, word, ctx.signers, ctx.time_s) == ctx.signers
+    if account.kind != BOARD:
+        return word in (Word.TREASURY, Word.REGISTRY)
+    # A key of a board account counts while its seat does, whatever it signs (E39).
+    counting = get_counting(ctx.state, account, word, ctx.signers, ctx.time_s, ctx.matter)
+    return counting == ctx.signers
 
 
 def get_counting(
@@ -435,14 +548,15 @@ def get_counting(
     word: Word,
     signers: tuple[AccountKey, ...],
     time_s: int,
+    matter: Matter = PLAIN_MATTER,
 ) -> tuple[AccountKey, ...]:
     """Return those of `signers` that count for `word`, in their order (economy B4, B5).
 
-    One holder counts once, and where seats sign, only keys of sitting ones.
+    One holder counts once, and where seats sign, only keys of acting ones.
     """
-    if word in _SEAT_WORDS:
-        sitting = {seat.key for seat in get_sitting(state, account.wijk, time_s)}
-        signers = tuple(signer for signer in signers if signer.key in sitting)
+    if word in _SEAT_WORDS or (account.kind == BOARD and not matter.any_key):
+        acting = {seat.key for seat in get_acting(state, account.wijk, time_s, matter)}
+        signers = tuple(signer for signer in signers if signer.key in acting)
     counted: dict[bytes, AccountKey] = {}
     for signer in signers:
         counted.setdefault(signer.holder, signer)
@@ -450,6 +564,7 @@ def get_counting(
 
 
 _SEAT_WORDS = (Word.SEAT, Word.SEAT2, Word.BOARD, Word.BOARD23)
+_GUARDIAN_WORDS = (Word.GUARDIANS,)
 
 
 def _is_role(ctx: Context, word: Word) -> bool:
@@ -460,7 +575,8 @@ def _is_role(ctx: Context, word: Word) -> bool:
         return False
     if word is Word.TREASURY:
         return True
-    board = {seat.holder for seat in get_sitting(ctx.state, ctx.wijk_id, ctx.time_s)}
+    # Registrars go on while a caretaker does: they act for residents and elections (E37).
+    board = {seat.holder for seat in get_standing(ctx.state, ctx.wijk_id, ctx.time_s)}
     on_board = sum(signer.holder in board for signer in ctx.signers)
     return 0 < on_board < len(ctx.signers)
 
@@ -496,4 +612,8 @@ def require_amount(cents: int, low: int = 1, high: int = 10**13) -> None:
 
 def call_name(call: Any) -> str:
     """Return the `contract.call` name of a decoded call."""
-    return str(type(call).__struct_config__.tag)
+    return _tag(type(call))
+
+
+def _tag(kind: Any) -> str:
+    return str(kind.__struct_config__.tag)

@@ -37,6 +37,11 @@ def to_days(date: int) -> int:
     return era * 146_097 + day_of_era - 719_468
 
 
+def date_text(date: int) -> str:
+    """Return YYYYMMDD as an RFC 3339 date (interfaces 0)."""
+    return f"{date // 10_000:04}-{date // 100 % 100:02}-{date % 100:02}"
+
+
 def is_date(date: int) -> bool:
     """Say whether `date` is a day of the calendar, 1970 to 9999."""
     return 19_700_101 <= date <= 99_991_231 and from_days(to_days(date)) == date

@@ -11,7 +11,7 @@ from chain.state import Keyspace, State
 DUE: Keyspace[tuple[int, bytes]] = Keyspace("due", tuple[Uint, Digest], 2)  # queue, place from 1
 DUES: Keyspace[int] = Keyspace("dues", Uint, 1)  # how many stand in a queue
 
-HOLDS_DUE, POLICIES_DUE = "hold", "policy"
+HOLDS_DUE, POLICIES_DUE, RECOVERIES_DUE = "hold", "policy", "recovery"
 
 
 def add_due(state: State, queue: str, time_s: int, object_id: bytes) -> None:

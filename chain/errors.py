@@ -97,6 +97,11 @@ class Code(Enum):
     MEMBERS_UNSORTED = ("members.unsorted", 2325)
     MEMBERS_MODE = ("members.mode", 2326)
     MEMBERS_BAD_CODE = ("members.bad-code", 2327)
+    MEMBERS_NO_GUARDIANS = ("members.no-guardians", 2328)
+    MEMBERS_PENDING = ("members.pending", 2329)
+    MEMBERS_BALANCE = ("members.balance", 2330)
+    MEMBERS_NO_HEARING = ("members.no-hearing", 2331)
+    MEMBERS_ACTIVE = ("members.active", 2332)
 
     WIJK_EXISTS = ("wijk.exists", 2341)
     WIJK_BAD_CODE = ("wijk.bad-code", 2342)
@@ -148,6 +153,34 @@ class Code(Enum):
     POLICY_SEEN = ("policy.seen", 2412)
     POLICY_PENDING = ("policy.pending", 2413)
     POLICY_DRAFTS = ("policy.drafts", 2414)
+
+    GOVERNANCE_NOT_OPEN = ("governance.not-open", 2201)
+    GOVERNANCE_NOT_ELIGIBLE = ("governance.not-eligible", 2202)
+    GOVERNANCE_DONE = ("governance.done", 2203)
+    GOVERNANCE_SECRET = ("governance.secret", 2207)
+    GOVERNANCE_WINDOW = ("governance.window", 2208)
+    GOVERNANCE_CLASS = ("governance.class", 2209)
+    GOVERNANCE_ACTION = ("governance.action", 2210)
+    GOVERNANCE_OWN = ("governance.own", 2211)
+    GOVERNANCE_ALREADY = ("governance.already", 2212)
+    GOVERNANCE_TOO_EARLY = ("governance.too-early", 2213)
+    GOVERNANCE_TOO_LATE = ("governance.too-late", 2214)
+    GOVERNANCE_NOT_PASSED = ("governance.not-passed", 2215)
+    GOVERNANCE_DUPLICATE = ("governance.duplicate", 2240)
+
+    BOARD_DONE = ("board.done", 2361)
+    BOARD_RECENT = ("board.recent", 2362)
+    BOARD_ALL = ("board.all", 2363)
+    BOARD_NEVER = ("board.never", 2364)
+    BOARD_TOO_LONG = ("board.too-long", 2365)
+    BOARD_NOT_TRIPPED = ("board.not-tripped", 2366)
+
+    REGISTRY_NO_DECISION = ("registry.no-decision", 2701)
+    REGISTRY_BACK_DATED = ("registry.back-dated", 2702)
+    REGISTRY_SCHEMA = ("registry.schema", 2703)
+    REGISTRY_NO_ADDITIONALITY = ("registry.no-additionality", 2704)
+    REGISTRY_MANDATE = ("registry.mandate", 2705)
+    REGISTRY_IN_USE = ("registry.in-use", 2706)
 
     def __init__(self, reason: str, number: int) -> None:
         self.reason = reason

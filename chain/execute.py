@@ -13,12 +13,14 @@ from msgspec.structs import replace
 from chain import log, tree
 from chain.codec import digest
 from chain.contract import (
+    PLAIN_MATTER,
     BlockStart,
     Chain,
     Clock,
     Context,
     Ids,
     apply_call,
+    find_signer,
     get_number_of_signatures,
 )
 from chain.crypto import sha256, verify
@@ -26,6 +28,7 @@ from chain.errors import Code, Malformed, Reject, require
 from chain.keyspaces import (
     ACCOUNTS,
     ASSOCIATION,
+    BOARD,
     BUSINESS,
     DECISIONS,
     FEDERATION_WIJKEN,
@@ -195,7 +198,8 @@ class BlockRun:
         account = ACCOUNTS.get(self.state, tx.sender)
         if account is None:
             raise Reject(Code.TX_UNKNOWN_ACCOUNT)
-        keys = [account.key_at(signed.key_index) for signed in tx.signatures]
+        words = self._chain.table.spec(tx.call).words
+        keys = [find_signer(account, words, signed.key_index) for signed in tx.signatures]
         active = tuple(key.key for key in keys if key is not None)
         require(len(active) == len(keys), Code.TX_SIGNATURES, have=len(active), need=len(keys))
         return active
@@ -308,14 +312,16 @@ class BlockRun:
     def _check_signers(self, tx: Tx, account: AccountRecord) -> tuple[AccountKey, ...]:
         """Return the signing keys; refuse unless they are as many as asked, active and valid."""
         have = len(tx.signatures)
-        words, time_s = self._chain.table.spec(tx.call).words, self.clock.time_s
+        spec, time_s = self._chain.table.spec(tx.call), self.clock.time_s
+        words = spec.words
+        matter = spec.get_matter(tx.call) if account.kind == BOARD else PLAIN_MATTER
         for word in words:
-            if have == get_number_of_signatures(self.state, account, word, time_s):
+            if have == get_number_of_signatures(self.state, account, word, time_s, matter):
                 break
         else:
-            need = get_number_of_signatures(self.state, account, words[0], time_s)
+            need = get_number_of_signatures(self.state, account, words[0], time_s, matter)
             raise Reject(Code.TX_SIGNATURES, have=have, need=need)
-        signers = [account.key_at(signed.key_index) for signed in tx.signatures]
+        signers = [find_signer(account, words, signed.key_index) for signed in tx.signatures]
         active = tuple([key for key in signers if key is not None])
         if len(active) != have:
             raise Reject(Code.TX_SIGNATURES, have=len(active), need=have)

@@ -71,6 +71,7 @@ from chain.state import State
 from chain.strict_json import canonical_json, parse_tree
 from chain.text_rules import fits
 from chain.validators import VALIDATORS_MAX
+from chain.voters import set_voters
 from chain.window import Window
 
 GENESIS_BYTES_MAX = 16 * 1024 * 1024  # 10,000 accounts take about 4 MiB
@@ -426,6 +427,9 @@ def _put_accounts(state: State, doc: GenesisDoc) -> None:
         _check("VOTE" not in account.flags or kind == PERSON, f"{where}: only a person votes")
         _check(not account.flags or kind in MEMBER_KINDS, f"{where}: flags are for members")
         _put_member(state, doc, account, name, kind, where)
+    for wijk in doc.wijken:
+        voters = [one for one in doc.accounts if one.wijk == wijk.slug and "VOTE" in one.flags]
+        set_voters(state, wijk.slug, 0, len(voters))
 
 
 def _put_member(

@@ -25,6 +25,7 @@ KINDS = (*MEMBER_KINDS, BOARD, ROLE, TEAM)
 
 ACTIVE = "ACTIVE"
 SUSPENDED = "SUSPENDED"
+RESIGNED, RECALLED, ENDED = "RESIGNED", "RECALLED", "ENDED"  # of a seat
 LEFT = "LEFT"
 REMOVED = "REMOVED"  # a wijk that takes part no longer; its coin is wound up (economy E36)
 
@@ -127,13 +128,30 @@ class RoleVersion(Record, frozen=True):
 
 
 class Seat(Record, frozen=True):
-    """`seat/<wijk>/<n>`: a board seat; it sits while from_s <= block time < until_s."""
+    """`seat/<wijk>/<n>`: a board seat; it sits while from_s <= block time < until_s.
+
+    `status` is ACTIVE, RESIGNED (it sits until `until_s`), RECALLED, or ENDED once its board has
+    handed over. The seats of a new board get the numbers after the last one, so old and new ones
+    stand beside each other during the overlap (E39).
+    """
 
     key: PublicKey
     holder: Digest
     from_s: Uint
     until_s: Uint
     status: str
+
+
+class Trip(Record, frozen=True):
+    """`trip/<wijk>/<call>`: the call is refused there until `until_s` (economy E42).
+
+    `by` is who began it: SEAT, AUDITOR, BOARD or VOTE. One that ended stays, for what comes next.
+    """
+
+    reason: str
+    by: str
+    since_s: Uint
+    until_s: Uint
 
 
 class Decision(Record, frozen=True):
@@ -295,6 +313,9 @@ PARAMS: Keyspace[tuple[tuple[int, msgspec.Raw], ...]] = Keyspace(
 ROLES: Keyspace[tuple[RoleVersion, ...]] = Keyspace("role", tuple[RoleVersion, ...], 2)
 SEATS: Keyspace[Seat] = Keyspace("seat", Seat, 2)
 DECISIONS: Keyspace[Decision] = Keyspace("decision", Decision, 1)
+TRIPS: Keyspace[Trip] = Keyspace("trip", Trip, 2)  # wijk, call
+# `recused/<wijk>/<object>`: seats that take no part in a decision or proposal (economy E3).
+RECUSED: Keyspace[tuple[int, ...]] = Keyspace("recused", tuple[Uint, ...], 2)
 SPENT: Keyspace[int] = Keyspace("spent", Uint, 1)  # cents paid on a decision so far
 BALANCES: Keyspace[int] = Keyspace("bal", Uint, 3)
 SUPPLY: Keyspace[Supply] = Keyspace("supply", Supply, 1)
@@ -362,12 +383,41 @@ def get_role(state: State, wijk: str, role: str, epoch: int, time_s: int) -> Rol
     return found if found is not None and time_s < found.until else None
 
 
-def get_sitting(state: State, wijk: str, time_s: int) -> tuple[Seat, ...]:
-    """Return the sitting seats of a wijk's board, seat 1 first."""
-    seats = []
-    number = 1
-    while (seat := SEATS.get(state, wijk, number)) is not None:
-        if seat.status == ACTIVE and seat.from_s <= time_s < seat.until_s:
-            seats.append(seat)
-        number += 1
+def get_seats(state: State, wijk: str) -> tuple[Seat, ...]:
+    """Return all seats of a board, seat 1 first, whatever their status."""
+    seats: list[Seat] = []
+    while (seat := SEATS.get(state, wijk, len(seats) + 1)) is not None:
+        seats.append(seat)
     return tuple(seats)
+
+
+def get_sitting(state: State, wijk: str, time_s: int) -> tuple[Seat, ...]:
+    """Return the sitting seats of a wijk's board, seat 1 first; who resigns sits until then."""
+    return tuple(
+        seat
+        for seat in get_seats(state, wijk)
+        if seat.status in (ACTIVE, RESIGNED) and seat.from_s <= time_s < seat.until_s
+    )
+
+
+def has_mandate(state: State, wijk: str, time_s: int) -> bool:
+    """Say whether more than half of the seats of a board sit; else it is a caretaker (E37).
+
+    Seats of a board that handed over are no part of it any more.
+    """
+    seats = sum(seat.status != ENDED for seat in get_seats(state, wijk))
+    return 2 * len(get_sitting(state, wijk, time_s)) > seats
+
+
+def get_standing(state: State, wijk: str, time_s: int) -> tuple[Seat, ...]:
+    """Return the seats that act where a caretaker may: the sitting ones, and without a mandate also
+    those whose term is over and that nobody took over (economy E37).
+    """
+    if has_mandate(state, wijk, time_s):
+        return get_sitting(state, wijk, time_s)
+    return tuple(
+        seat
+        for seat in get_seats(state, wijk)
+        if seat.from_s <= time_s
+        and (seat.status == ACTIVE or (seat.status == RESIGNED and time_s < seat.until_s))
+    )

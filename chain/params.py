@@ -52,6 +52,7 @@ class Table(msgspec.Struct, frozen=True):
 
 
 KIB = 1024
+BOOK_DATE_AHEAD_S = 3_600  # economy B9: winter time in the Netherlands, where nobody set another
 FEDERAL: dict[str, Number | Table | Upgrade] = {
     "max_validity_s": Number(600, 60, 3_600, fixed=True),
     "max_tx_bytes": Number(32 * KIB, 4 * KIB, 32 * KIB),
@@ -66,7 +67,7 @@ FEDERAL: dict[str, Number | Table | Upgrade] = {
     "quota_business": Number(300, 0, 1_000_000),
     "quota_role": Number(1_000, 0, 1_000_000),
     "quota_credential": Number(10, 0, 1_000),
-    "date_offset_s": Number(3_600, 0, DAY_S - 1),
+    "date_offset_s": Number(BOOK_DATE_AHEAD_S, 0, DAY_S - 1),
     "epoch_s": Number(DAY_S, 1, 30 * DAY_S, waiting=True, fixed=True),
     "enact_delay_s": Number(DAY_S, 1, 90 * DAY_S, waiting=True),
     "net_period_s": Number(DAY_S, 1, 30 * DAY_S, waiting=True),
@@ -76,6 +77,7 @@ FEDERAL: dict[str, Number | Table | Upgrade] = {
     "hearing_s": Number(7 * DAY_S, 1, 90 * DAY_S, waiting=True),
     "redeem_days": Number(2, 1, 10),
     "seconders": Number(5, 1, 1_000),
+    "vote_min_s": Number(7 * DAY_S, 1, 30 * DAY_S, waiting=True),
     "quorum_pct": Number(10, 0, 100),
     "pact_vote_cents": Number(10**13, 0, 10**13),
     "upgrade": Upgrade(),
@@ -88,6 +90,7 @@ WIJK: dict[str, Words] = {
     "coin.plural": Words("name"),
     "coin.symbol": Words("symbol"),
     "coin.colour": Words("code"),
+    "statutes": Words("digest"),
 }
 
 # Of each issuer: `issuer.<code>.<field>` (economy C7). A cap of 10^13 cents is none.
@@ -107,7 +110,7 @@ _BYTES_HEADS = frozenset((b"\xc4", b"\xc5", b"\xc6"))
 
 def decode_value(name: str, raw: bytes) -> Value:
     """Return the value of a parameter from its canonical bytes, or raise `Malformed`."""
-    spec = FEDERAL.get(name) or _get_issuer_spec(name)
+    spec = FEDERAL.get(name) or WIJK.get(name) or _get_issuer_spec(name)
     kind: Any = str
     if isinstance(spec, Words) and spec.kind == "digest":
         kind = Digest

@@ -1,6 +1,7 @@
 """Valued work in the state (economy N2, N6, W4..W6): valuations, engagements, timesheets, totals.
 
-The calls that write the first three are not built yet; record types and keys are fixed here.
+Valuations stand in the register. The calls that write engagements and timesheets are not built yet;
+record types and keys are fixed here.
 """
 
 from typing import TypeVar
@@ -82,6 +83,7 @@ class Worked(Record, frozen=True):
 
 
 REGISTER: Keyspace[tuple[RegisterVersion, ...]] = Keyspace("reg", tuple[RegisterVersion, ...], 2)
+USES: Keyspace[int] = Keyspace("uses", Uint, 1)  # by policies, plans and engagements in force
 ENGAGEMENTS: Keyspace[Engagement] = Keyspace("engagement", Engagement, 1)
 SHEETS: Keyspace[Sheet] = Keyspace("sheet", Sheet, 1)
 WORKED: Keyspace[Worked] = Keyspace("worked", Worked, 2)
@@ -99,14 +101,33 @@ def get_registered(
     return found
 
 
-def register(state: State, kind: str, name: bytes, valid_from: int, record: Record) -> None:
-    """Add a version; it ends the one before it on the same date (registry: versions only grow)."""
+def register(
+    state: State,
+    kind: str,
+    name: bytes,
+    valid_from: int,
+    record: Record,
+    decision: bytes | None = None,
+) -> int:
+    """Add a version and return its number; it ends the one before it on the same date, unless that
+    ended earlier (registry: versions only grow). What is stored is the record without its tag.
+    """
     versions = REGISTER.get(state, kind, name) or ()
     if versions:
-        ended = msgspec.structs.replace(versions[-1], until=valid_from)
-        versions = (*versions[:-1], ended)
-    made = RegisterVersion(valid_from, 0, None, msgspec.Raw(encode(record)))
+        last = versions[-1]
+        until = min(last.until, valid_from) if last.until else valid_from
+        versions = (*versions[:-1], msgspec.structs.replace(last, until=until))
+    fields = msgspec.Raw(encode(msgspec.structs.astuple(record)))
+    made = RegisterVersion(valid_from, 0, decision, fields)
     REGISTER.put(state, (*versions, made), kind, name)
+    return len(versions) + 1
+
+
+def cite(state: State, name: bytes, times: int) -> None:
+    """Count who uses an object of the register: it is not retired while somebody does."""
+    count = (USES.get(state, name) or 0) + times
+    assert count >= 0, f"{name.hex()} is used {count} times"
+    USES.put(state, count or None, name)
 
 
 def compute_pay(cents_per_hour: int, seconds: int) -> int:

@@ -1,7 +1,18 @@
 """Built-in contracts: one contract, one file or one folder; this table is all there is."""
 
 from chain.contract import Contract
-from contracts import accounts, coin, members, policy, stats, trade, wijk
+from contracts import (
+    accounts,
+    board,
+    coin,
+    governance,
+    members,
+    policy,
+    registry,
+    stats,
+    trade,
+    wijk,
+)
 
 CONTRACTS: tuple[Contract, ...] = (
     accounts.CONTRACT,
@@ -11,4 +22,7 @@ CONTRACTS: tuple[Contract, ...] = (
     trade.CONTRACT,
     policy.CONTRACT,
     stats.CONTRACT,
+    governance.CONTRACT,
+    registry.CONTRACT,
+    board.CONTRACT,
 )

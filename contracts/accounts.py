@@ -4,12 +4,14 @@ from typing import Annotated, Any
 
 import msgspec
 
-from chain.codec import Account, Digest, PublicKey, Record, Signature, Uint, encode
+from chain.codec import Digest, PublicKey, Record, Signature, Uint
 from chain.contract import (
+    GUARDIAN_INDEX,
     PERSONS_MIN,
     Call,
     Context,
     Contract,
+    Matter,
     Word,
     call_name,
     get_counting,
@@ -33,37 +35,17 @@ from chain.keyspaces import (
     get_role,
 )
 from chain.params import DAY_S
-from chain.records import SIGNATURES_MAX, TX_BYTES_MAX
+from chain.records import SIGNATURES_MAX
+from chain.recovery import RECOVERIES, RECOVERING
 from chain.set_change import get_members
-from chain.state import Keyspace
+from chain.shared import PROPOSALS, InnerCall, Proposal, key_proof_bytes
 
 KEYS_MAX = SIGNATURES_MAX  # economy B4: active keys of one account
-KEYS_EVER_MAX = 65_536  # economy B5: from this index on, guardians sign
+KEYS_EVER_MAX = GUARDIAN_INDEX  # economy B5: from this index on, guardians sign
 GUARDIANS_MAX = 5  # economy section 4
 LIFE_S = 30 * DAY_S  # economy B6: a proposal that nobody finished in a month is dead
 
 OPEN, EXECUTED, REFUSED, CANCELLED = "OPEN", "EXECUTED", "REFUSED", "CANCELLED"
-
-InnerCall = Annotated[bytes, msgspec.Meta(max_length=TX_BYTES_MAX)]
-
-
-class Proposal(Record, frozen=True):
-    """`proposal/<id>`: a call that waits for approvals, key indexes in the order they came.
-
-    Indexes are never used again, so an approval cannot come back to life with a key. Once the
-    proposal is closed its call is empty, for the log holds it; `code` says why it was refused.
-    """
-
-    account: Account
-    call: InnerCall
-    expires: Uint
-    proposer: Uint
-    approvals: tuple[Uint, ...]
-    status: str
-    code: Uint
-
-
-PROPOSALS: Keyspace[Proposal] = Keyspace("proposal", Proposal, 1)
 
 
 class NewKey(Record, frozen=True):
@@ -97,14 +79,11 @@ class Approve(Record, frozen=True, tag="accounts.approve"):
 
 
 class Cancel(Record, frozen=True, tag="accounts.cancel"):
-    """Close a proposal: by the key that proposed it, or by the account as a whole."""
+    """Close a proposal: by the key that proposed it, or by the account as a whole; or stop a
+    recovery, by any current key.
+    """
 
     proposal: Digest
-
-
-def proof_bytes(chain_digest: bytes, account: bytes, key: bytes) -> bytes:
-    """Return what a new key signs to show that somebody has it (interfaces 4)."""
-    return encode(["wijk.key.1", chain_digest, account, key])
 
 
 def set_keys(ctx: Context, call: SetKeys) -> None:
@@ -153,7 +132,7 @@ def _check_new_keys(ctx: Context, call: SetKeys, active: set[bytes]) -> None:
     usable = all(is_valid_key(key) for key in (*names, *call.guardians))
     require(usable and len(set(call.guardians)) == len(call.guardians), Code.ACCOUNTS_NO_PROOF)
     for new in call.add:
-        message = proof_bytes(ctx.chain.digest, ctx.sender, new.key)
+        message = key_proof_bytes(ctx.chain.digest, ctx.sender, new.key)
         require(verify(new.key, message, new.proof), Code.ACCOUNTS_NO_PROOF)
     if ctx.account.kind in (BOARD, ROLE):
         require(_get_office_keys(ctx).isdisjoint(names), Code.ACCOUNTS_NO_PROOF)
@@ -200,13 +179,15 @@ def _find_own_seat(ctx: Context, account: AccountRecord, call: SetKeys) -> tuple
 def propose(ctx: Context, call: Propose) -> None:
     """economy B6. Refuses malformed, role, not-shared, nested, too-long, expired."""
     inner = ctx.chain.table.decode_inner(call.call)
-    word, need = _get_need(ctx, inner)
+    word, need = _get_need(ctx, inner, _get_matter(ctx, inner))
     nested = isinstance(inner, Propose | Approve | Cancel)  # which one key may send by themselves
     require((ctx.account.threshold if nested else need) > 1, Code.ACCOUNTS_NOT_SHARED)
     require(not nested, Code.ACCOUNTS_NESTED)
     require(call.expires <= ctx.time_s + LIFE_S, Code.ACCOUNTS_TOO_LONG)
     require(ctx.time_s < call.expires, Code.ACCOUNTS_EXPIRED, until_at=call.expires)
-    require(_get_counting(ctx, word, ctx.signers) == ctx.signers, Code.TX_ROLE, role=word.value)
+    matter = _get_matter(ctx, inner)
+    counting = _get_counting(ctx, word, ctx.signers, matter)
+    require(counting == ctx.signers, Code.TX_ROLE, role=word.value)
 
     proposal = ctx.new_id()
     own = ctx.signers[0].index
@@ -226,13 +207,14 @@ def approve(ctx: Context, call: Approve) -> None:
     require(record.status == OPEN, Code.ACCOUNTS_DONE)
     require(ctx.time_s < record.expires, Code.ACCOUNTS_EXPIRED, until_at=record.expires)
     inner = ctx.chain.table.decode_inner(record.call)
-    word, need = _get_need(ctx, inner)
+    matter = _get_matter(ctx, inner, call.proposal)
+    word, need = _get_need(ctx, inner, matter)
     (signer,) = ctx.signers
     keys = [ctx.account.key_at(index) for index in record.approvals]
-    before = _get_counting(ctx, word, tuple(key for key in keys if key is not None))
+    before = _get_counting(ctx, word, tuple(key for key in keys if key is not None), matter)
     again = any(key.holder == signer.holder for key in before)
     require(not again, Code.ACCOUNTS_ALREADY_APPROVED)
-    counting = _get_counting(ctx, word, (*before, signer))
+    counting = _get_counting(ctx, word, (*before, signer), matter)
     require(signer in counting, Code.ACCOUNTS_REVOKED_KEY)  # the seat of this key has ended
 
     approvals = (*record.approvals, signer.index)
@@ -244,7 +226,7 @@ def approve(ctx: Context, call: Approve) -> None:
     # Closed before it runs: nothing that the call does can run it again.
     closed = msgspec.structs.replace(record, call=b"", status=EXECUTED)
     PROPOSALS.put(ctx.state, closed, call.proposal)
-    refusal = ctx.run(record.call, ctx.sender, counting[:need])
+    refusal = ctx.run(record.call, ctx.sender, counting[:need], matter=matter)
     if refusal is None:
         ctx.emit("accounts.Executed", call.proposal)
         return
@@ -256,6 +238,9 @@ def approve(ctx: Context, call: Approve) -> None:
 
 def cancel(ctx: Context, call: Cancel) -> None:
     """economy section 4. Refuses unknown-id, done, not-party."""
+    if RECOVERING.get(ctx.state, call.proposal) is not None:
+        _stop_recovery(ctx, call.proposal)
+        return
     record = _get_proposal(ctx, call.proposal)
     require(record.status == OPEN, Code.ACCOUNTS_DONE)
     whole = len(ctx.signers) == ctx.account.threshold
@@ -268,6 +253,16 @@ def cancel(ctx: Context, call: Cancel) -> None:
     ctx.emit("accounts.Cancelled", call.proposal)
 
 
+def _stop_recovery(ctx: Context, recovery_id: bytes) -> None:
+    """Stop a recovery of the own account: whoever still has a key needs none."""
+    require(RECOVERING.get(ctx.state, recovery_id) == ctx.sender, Code.ACCOUNTS_NOT_PARTY)
+    pending = RECOVERIES.get(ctx.state, ctx.sender)
+    require(pending is not None and pending.id == recovery_id, Code.ACCOUNTS_DONE)
+
+    RECOVERIES.delete(ctx.state, ctx.sender)
+    ctx.emit("accounts.Cancelled", recovery_id)
+
+
 def _get_proposal(ctx: Context, proposal: bytes) -> Proposal:
     record = PROPOSALS.get(ctx.state, proposal)
     if record is None:
@@ -275,10 +270,17 @@ def _get_proposal(ctx: Context, proposal: bytes) -> Proposal:
     return record
 
 
-def _get_need(ctx: Context, inner: Any) -> tuple[Word, int]:
+def _get_matter(ctx: Context, inner: Any, proposal: bytes | None = None) -> Matter:
+    """Return whose signatures count for a call: not those of seats recused in the proposal."""
+    matter = ctx.chain.table.spec(inner).get_matter(inner)
+    about = matter.about if proposal is None else (proposal, *matter.about)
+    return msgspec.structs.replace(matter, about=about)
+
+
+def _get_need(ctx: Context, inner: Any, matter: Matter) -> tuple[Word, int]:
     """Return the word of a call that asks the fewest signatures of this account, and how many."""
     needs = [
-        (get_number_of_signatures(ctx.state, ctx.account, word, ctx.time_s), place, word)
+        (get_number_of_signatures(ctx.state, ctx.account, word, ctx.time_s, matter), place, word)
         for place, word in enumerate(get_words(ctx, inner))
     ]
     need, _, word = min(needs, key=lambda entry: entry[:2])
@@ -286,17 +288,25 @@ def _get_need(ctx: Context, inner: Any) -> tuple[Word, int]:
 
 
 def _get_counting(
-    ctx: Context, word: Word, signers: tuple[AccountKey, ...]
+    ctx: Context, word: Word, signers: tuple[AccountKey, ...], matter: Matter
 ) -> tuple[AccountKey, ...]:
-    return get_counting(ctx.state, ctx.account, word, signers, ctx.time_s)
+    return get_counting(ctx.state, ctx.account, word, signers, ctx.time_s, matter)
 
 
 CONTRACT = Contract(
     "accounts",
     calls=(
-        Call(SetKeys, (Word.HOLDER,), set_keys, never_tripped=True, winds_up=True),
-        Call(Propose, (Word.ONE_KEY,), propose, winds_up=True),
-        Call(Approve, (Word.ONE_KEY,), approve, winds_up=True),
-        Call(Cancel, (Word.ONE_KEY, Word.HOLDER), cancel, winds_up=True),
+        Call(
+            SetKeys,
+            (Word.HOLDER,),
+            set_keys,
+            never_tripped=True,
+            winds_up=True,
+            caretaker=True,
+            any_key=True,
+        ),
+        Call(Propose, (Word.ONE_KEY,), propose, winds_up=True, caretaker=True),
+        Call(Approve, (Word.ONE_KEY,), approve, winds_up=True, caretaker=True),
+        Call(Cancel, (Word.ONE_KEY, Word.HOLDER), cancel, winds_up=True, caretaker=True),
     ),
 )

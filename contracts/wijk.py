@@ -11,7 +11,16 @@ import msgspec
 
 from chain.address import account_id
 from chain.codec import Account, Bit, Digest, PublicKey, Record, Signature, Uint, decode, encode
-from chain.contract import PERSONS_MIN, Call, Context, Contract, Word, can_keep, get_account
+from chain.contract import (
+    PERSONS_MIN,
+    USUAL_CLASSES,
+    Call,
+    Context,
+    Contract,
+    Word,
+    can_keep,
+    get_account,
+)
 from chain.crypto import is_valid_key, verify
 from chain.errors import Code, Malformed, Reject, require
 from chain.issuers import check_issuer, enact_issuers, plan_issuer
@@ -62,7 +71,6 @@ from chain.params import (
     is_plain,
     is_within,
 )
-from chain.records import TX_BYTES_MAX
 from chain.sanctions import lift
 from chain.set_change import (
     PLANNED,
@@ -76,7 +84,7 @@ from chain.set_change import (
     is_recent,
     is_under_way,
 )
-from chain.state import Keyspace
+from chain.shared import FED_MATTERS, FedMatter, InnerCall, key_proof_bytes
 from chain.text_rules import CBS_YEARS, fits, is_area, is_name, is_slug, is_symbol
 from chain.validators import VALIDATORS_MAX, quorum
 
@@ -88,25 +96,6 @@ OPEN, EXECUTED, REFUSED, REJECTED = "OPEN", "EXECUTED", "REFUSED", "REJECTED"
 
 Text = Annotated[str, msgspec.Meta(max_length=64)]
 Word24 = Annotated[str, msgspec.Meta(max_length=24)]
-InnerCall = Annotated[bytes, msgspec.Meta(max_length=TX_BYTES_MAX)]
-
-
-class FedMatter(Record, frozen=True):
-    """`fed/<id>`: a call that boards vote on; `yes` and `no` are wijk ids, `board` proposed it.
-
-    Once the matter is closed its call is empty; `code` says why it was refused, or is 0.
-    """
-
-    call: InnerCall
-    board: Account
-    expires: Uint
-    yes: tuple[str, ...]
-    no: tuple[str, ...]
-    status: str
-    code: Uint
-
-
-FED_MATTERS: Keyspace[FedMatter] = Keyspace("fed", FedMatter, 1)
 
 
 class HeldKey(Record, frozen=True):
@@ -225,9 +214,14 @@ def get_role_words(call: RegisterRole) -> tuple[Word, ...]:
     return (ROLE_WORDS[call.role],)
 
 
-def key_proof_bytes(chain_digest: bytes, account: bytes, key: bytes) -> bytes:
-    """Return what the validator key of a founding signs, with the new board's account."""
-    return encode(["wijk.key.1", chain_digest, account, key])
+def get_param_classes(call: SetParam) -> tuple[str, ...]:
+    """Return the classes of decision that set a parameter: statutes need their own (E7, N28).
+
+    Parameters of the federation are set by two thirds of the wijken, not by the vote of one.
+    """
+    if call.name in FEDERAL or get_issuer_field(call.name) is not None:
+        return ()
+    return ("STATUTES",) if call.name == "statutes" else USUAL_CLASSES
 
 
 def node_proof_bytes(chain_digest: bytes, key: bytes, transport_key: bytes) -> bytes:
@@ -359,7 +353,8 @@ def set_param(ctx: Context, call: SetParam) -> None:
     elif federal:
         _check_federal(ctx, call.name, value)
     else:
-        text = isinstance(value, str) and fits(WIJK[call.name].kind, value)
+        kind = WIJK[call.name].kind
+        text = isinstance(value, bytes) if kind == "digest" else fits(kind, str(value))
         require(text, Code.TX_TEXT)
     soonest = ctx.clock.epoch + EPOCHS_AHEAD
     require(call.from_epoch >= soonest, Code.WIJK_TOO_SOON, from_epoch=soonest)
@@ -660,17 +655,23 @@ CONTRACT = Contract(
     "wijk",
     calls=(
         Call(Found, (Word.FED,), found),
-        Call(SetParam, (Word.EFFECT, Word.FED), set_param),
+        Call(SetParam, (Word.EFFECT, Word.FED), set_param, classes=get_param_classes),
         Call(
             RegisterRole,
             (Word.BOARD, Word.BOARD23, Word.EFFECT, Word.FED),
             register_role,
             narrow=get_role_words,
         ),
-        Call(Ready, (Word.ANY,), ready),
+        Call(Ready, (Word.ANY,), ready, caretaker=True),
         Call(Remove, (Word.FED,), remove),
-        Call(FedPropose, (Word.BOARD,), fed_propose, winds_up=True),
-        Call(FedEndorse, (Word.BOARD,), fed_endorse, winds_up=True),
+        Call(FedPropose, (Word.BOARD, Word.EFFECT), fed_propose, winds_up=True),
+        Call(
+            FedEndorse,
+            (Word.BOARD, Word.EFFECT),
+            fed_endorse,
+            winds_up=True,
+            about=lambda call: call.id,
+        ),
     ),
     at_start=enact_issuers,
 )

@@ -11,19 +11,19 @@ from typing import Any
 from aiohttp import web
 
 from chain.address import ACCOUNT_BYTES
-from chain.books import BATCHED, COST, FUND, MEMBER, REDEMPTIONS, Redemption, get_balance
+from chain.books import BATCHED, COST, REDEMPTIONS, Redemption, get_balance, get_class
 from chain.books import OPEN as ASKED
 from chain.codec import decode
 from chain.contract import Clock
-from chain.dates import DAY_S, add_banking_days, from_days, to_days
-from chain.keyspaces import ACCOUNTS, BALANCES, BUSINESS, Wijk
+from chain.dates import DAY_S, date_text, from_days, is_banking_day, to_days
+from chain.keyspaces import ACCOUNTS, BUSINESS, SUPPLY, AccountRecord, Wijk
 from chain.texts import code_text
 from node.api_objects import read_wijk
 from node.api_request import make_page
 from node.chainstore import STATE, ChainStore
 from node.http_server import answer_json
 from node.standing import Node
-from node.views import date_text, wijken
+from node.views import NO_SUPPLY, supply_cents, wijken
 
 FULLEST = 5  # economy C21: the share of the five fullest business accounts
 UNMOVED_DAYS = 30
@@ -84,24 +84,26 @@ async def _walk(node: Node, denom: str) -> Json:
     store, clock = node.store, node.clock()
     since = _first_height(store, clock.time_s - UNMOVED_DAYS * DAY_S)
     businesses: list[int] = []
-    holders = outstanding = unmoved = payments = rows = 0
-    for klass in (MEMBER, FUND):
-        for account, cents in _balances(store, denom, klass):
-            holders += 1
-            outstanding += cents
-            record = ACCOUNTS.get(clock.state, account)
-            if record is not None and record.kind == BUSINESS:
-                businesses.append(cents)
-            came = 0
-            for _, height, _, row in store.history(account):
-                rows += 1
-                if rows % TURN_ROWS == 0:
-                    await asyncio.sleep(0)
-                if height < since or rows > ROWS_MAX:
-                    break
-                came += row.cents if row.incoming else 0
-                payments += not row.incoming and row.kind in ("payment", "trade")
-            unmoved += max(0, cents - came)
+    holders = unmoved = payments = rows = 0
+    outstanding = supply_cents(SUPPLY.get(clock.state, denom) or NO_SUPPLY)
+    for account, record in _accounts(store, denom.partition(":")[0]):
+        cents = get_balance(clock.state, denom, get_class(record), account)
+        holders += cents > 0
+        if record.kind == BUSINESS:
+            businesses.append(cents)
+        came = 0
+        for _, height, _, row in store.history(account):
+            rows += 1
+            if rows % TURN_ROWS == 0:
+                await asyncio.sleep(0)
+            if height < since or rows > ROWS_MAX:
+                break
+            came += row.cents if row.incoming else 0
+            payments += not row.incoming and row.kind in ("payment", "trade")
+        unmoved += max(0, cents - came)
+        rows += 1  # accounts without a movement give the event loop its turns too
+        if rows % TURN_ROWS == 0:
+            await asyncio.sleep(0)
     many, whole = holders >= HOLDERS_MIN, rows <= ROWS_MAX
     fullest = sum(sorted(businesses)[-FULLEST:])
     return {
@@ -127,13 +129,15 @@ def _first_height(store: ChainStore, time_s: int) -> int:
     return low
 
 
-def _balances(store: ChainStore, denom: str, klass: str) -> Iterator[tuple[bytes, int]]:
-    """Yield the accounts that have coin of a class, over a frozen view."""
-    prefix = STATE + BALANCES.key(denom, klass, bytes(ACCOUNT_BYTES))[:-ACCOUNT_BYTES]
+def _accounts(store: ChainStore, wijk: str) -> Iterator[tuple[bytes, AccountRecord]]:
+    """Yield the accounts of a wijk, over a frozen view."""
+    prefix = STATE + ACCOUNTS.key(bytes(ACCOUNT_BYTES))[:-ACCOUNT_BYTES]
     view = store.store.snapshot()
     try:
         for key, raw in view.scan(prefix, prefix + b"\xff" * (ACCOUNT_BYTES + 1)):
-            yield key[len(prefix) :], decode(int, raw)
+            record = decode(AccountRecord, raw)
+            if record.wijk == wijk:
+                yield key[len(prefix) :], record
     finally:
         view.close()
 
@@ -167,8 +171,12 @@ async def _waiting(node: Node, clock: Clock, denom: str) -> Json:
 
 
 def _asked_day(due: int, banking_days: int) -> int:
-    """Return the newest day from which `due` lies so many banking days ahead (C15)."""
+    """Return the banking day from which `due` lies so many ahead (C15).
+
+    What was asked in a weekend counts as asked on the banking day before it.
+    """
     day = to_days(due)
-    while add_banking_days(from_days(day), banking_days) > due:
+    while banking_days:
         day -= 1
+        banking_days -= is_banking_day(from_days(day))
     return day

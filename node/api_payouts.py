@@ -9,10 +9,10 @@ from aiohttp import web
 
 from chain.books import ASKED, BATCHED, OPEN, REDEMPTIONS, Redemption
 from chain.contract import Clock
+from chain.dates import date_text
 from contracts.coin import BATCHES
 from node.api_objects import answer_objects, is_of, read_wijk
 from node.standing import Node
-from node.views import date_text
 
 TURN_ROWS = 500  # between two turns of the event loop
 

@@ -8,6 +8,7 @@ from aiohttp import web
 from chain.address import account_text
 from chain.call_json import call_to_json
 from chain.contract import Clock
+from chain.dates import date_text
 from chain.strict_json import parse_tree
 from chain.texts import Problem
 from contracts.policies import POLICIES, Policy, get_last_date
@@ -21,7 +22,7 @@ from node.api_request import (
 )
 from node.http_server import answer_json
 from node.standing import Node
-from node.views import date_text, state_proof_text
+from node.views import state_proof_text
 
 NOT_FOUND, BAD_PARAMETER = 3007, 3009
 TURN_ROWS = 20  # between two turns of the event loop: a policy reads 200 values at most
@@ -37,7 +38,7 @@ async def list_policies(node: Node, request: web.Request) -> web.StreamResponse:
     clock, wijk, state = node.clock(), read_wijk(node, request), request.query.get("state")
     if state is not None and state not in STATES:
         raise Problem(BAD_PARAMETER, name="state")
-    prove = _prover(node, request)
+    prove = make_prover(node, request)
 
     def show(policy_id: bytes, policy: Policy) -> Json | None:
         asked = is_of(policy.denom, wijk) and (state is None or policy.status == STATES[state])
@@ -55,7 +56,7 @@ async def get_policy(node: Node, request: web.Request) -> web.StreamResponse:
     policy = POLICIES.get(clock.state, policy_id)
     if policy is None:
         raise Problem(NOT_FOUND, what=policy_id.hex())
-    return answer_json(policy_json(clock, policy_id, policy, _prover(node, request)))
+    return answer_json(policy_json(clock, policy_id, policy, make_prover(node, request)))
 
 
 def policy_json(clock: Clock, policy_id: bytes, policy: Policy, prove: Prove) -> Json:
@@ -90,7 +91,7 @@ def policy_json(clock: Clock, policy_id: bytes, policy: Policy, prove: Prove) ->
     }
 
 
-def _prover(node: Node, request: web.Request) -> Prove:
+def make_prover(node: Node, request: web.Request) -> Prove:
     """Return what proves a key of the state, or gives None where nobody asked for it."""
     wanted = read_flag(request, "prove")
 

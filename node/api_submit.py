@@ -33,6 +33,7 @@ from node.http_server import Answer, answer_json, read_body, read_language, read
 from node.intake import Verdict
 from node.preview_coin import preview_coin
 from node.preview_policy import preview_policy
+from node.preview_votes import preview_votes
 from node.standing import Node
 from node.views import at_height, payment_of, receipt_text, status_of
 
@@ -364,7 +365,11 @@ def _preview(node: Node, tx: Tx, lang: str) -> str:
         if lang == "nl":
             return f"{shown} aan {count} ontvangers betalen."
         return f"Pay {shown} to {count} payees."
-    said = preview_coin(tx.call, lang) or preview_policy(node.clock(), tx.sender, tx.call, lang)
+    said = (
+        preview_coin(tx.call, lang)
+        or preview_policy(node.clock(), tx.sender, tx.call, lang)
+        or preview_votes(node.clock(), tx.call, lang)
+    )
     if said is not None:
         return said
     if isinstance(tx.call, ClosePeriod):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chain.address import account_text
-from chain.dates import DAY_S, from_days
+from chain.dates import DAY_S, date_text, from_days
 from chain.money_text import DUTCH, Lang, money
 from contracts.coin import (
     BankEntryCall,
@@ -20,7 +20,6 @@ from contracts.coin import (
     StatementCall,
     Void,
 )
-from node.views import date_text
 
 _KINDS = {
     "CHARGE": ("bankkosten", "bank charges"),

@@ -24,7 +24,7 @@ from chain.call_json import call_to_json
 from chain.checkpoint import key_name, to_base64, write_vkey
 from chain.codec import decode, encode
 from chain.contract import Chain, Clock
-from chain.dates import DAY_S, add_banking_days, from_days, to_days
+from chain.dates import DAY_S, add_banking_days, date_text, from_days, to_days
 from chain.execute import get_set_members
 from chain.keyspaces import (
     ACCOUNTS,
@@ -36,11 +36,13 @@ from chain.keyspaces import (
     MEMBERS,
     NO_LIMIT,
     RESERVES,
+    RESIGNED,
     SEATS,
     SET_NOW,
     STATEMENTS,
     SUPPLY,
     SUSPENDED,
+    TRIPS,
     VALIDATOR,
     WIJKEN,
     AccountRecord,
@@ -51,6 +53,7 @@ from chain.keyspaces import (
     Wijk,
     get_param,
     get_role,
+    has_mandate,
 )
 from chain.legal import LEGAL, is_review_overdue
 from chain.log import inclusion_path
@@ -70,7 +73,7 @@ from chain.validators import (
 from node.chainstore import ENVELOPES, ChainStore, Envelopes, HistoryRow, TxPlace, u64
 
 OPEN_BANKING_DAYS = 2  # economy C6: an entry is minted, returned or booked by then
-_NO_SUPPLY = Supply(0, 0, 0, 0, 0, 0, 0, 0)
+NO_SUPPLY = Supply(0, 0, 0, 0, 0, 0, 0, 0)
 
 Json = dict[str, Any]
 
@@ -81,11 +84,6 @@ def time_text(time_ms: int) -> str:
     days, rest = divmod(seconds, DAY_S)
     clock = f"{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}.{ms:03}Z"
     return f"{date_text(from_days(days))}T{clock}"
-
-
-def date_text(date: int) -> str:
-    """Return YYYYMMDD as RFC 3339 date."""
-    return f"{date // 10_000:04}-{date // 100 % 100:02}-{date % 100:02}"
 
 
 # ------------------------------------------------------------------------------------- blocks
@@ -371,7 +369,8 @@ def board_json(clock: Clock, slug: str) -> Json | None:
     number = 1
     while (seat := SEATS.get(state, slug, number)) is not None:
         sits = seat.from_s <= clock.time_s < seat.until_s
-        if seat.status == ACTIVE and (sits or clock.height == 0):  # terms begin with block 1
+        serves = seat.status in (ACTIVE, RESIGNED)
+        if serves and (sits or clock.height == 0):  # terms begin with block 1
             seats.append(
                 {
                     "role": f"seat-{number}",
@@ -386,6 +385,17 @@ def board_json(clock: Clock, slug: str) -> Json | None:
         "account": account_text(wijk.board),
         "threshold": account.threshold,
         "seats": seats,
+        "caretaker": clock.height > 0 and not has_mandate(state, slug, clock.time_s),
+        "trips": [
+            {
+                "call": name,
+                "reason": trip.reason,
+                "by": trip.by.lower(),
+                "until_at": time_text(trip.until_s * 1000),
+            }
+            for name in sorted(clock.chain.table.names)
+            if (trip := TRIPS.get(state, slug, name)) is not None and clock.time_s < trip.until_s
+        ],
         "mandate": None,
     }
 
@@ -394,7 +404,7 @@ def coin_json(clock: Clock, height: int, slug: str, wijk: Wijk) -> Json:
     """Return `coin info` of interfaces 1.8 for one wijk."""
     state = clock.state
     denom = wijk.denom(slug)
-    supply = SUPPLY.get(state, denom) or _NO_SUPPLY
+    supply = SUPPLY.get(state, denom) or NO_SUPPLY
     issuer = ISSUERS.get(state, wijk.issuer)
     outstanding = supply_cents(supply)
     backing = supply.reserve + supply.due_from - supply.due_to
@@ -457,7 +467,7 @@ def reserve_json(
 ) -> Json:
     """Return `coin reserve show` of interfaces 1.8; `unmatched` are open entries per reserve."""
     denom = wijk.denom(slug)
-    supply = SUPPLY.get(clock.state, denom) or _NO_SUPPLY
+    supply = SUPPLY.get(clock.state, denom) or NO_SUPPLY
     return {
         "wijk": slug,
         "denom": denom,

@@ -6,7 +6,7 @@ import click
 
 from wallet.terminal import Terminal
 
-PROFILES = ("small", "L1", "L2")
+PROFILES = ("small", "L1", "L2", "L3")
 
 
 @click.command(help="Een netwerk met een heel jaar erin // A network with a whole year in it")

@@ -92,6 +92,7 @@ class Year:
         self._plan, self._size, self._genesis = plan, size, genesis
         self._deciders = Deciders(plan, genesis, store)
         self._rng = Random(plan.seed("year"))  # noqa: S311 - the same seed gives the same year
+        self._market_date = YEAR * 10_000 + KINGS_DAY
         self._state = State(store.read_state)
         self._read = store.read_state
         self._spent: dict[bytes, int] = defaultdict(int)  # in the block being made
@@ -125,6 +126,8 @@ class Year:
     def play(self, on_day: Callable[[int], None] = lambda _date: None) -> Played:
         """Play every day; `on_day` hears the date, YYYYMMDD, of each that is over."""
         first = to_days(YEAR * 10_000 + 101)
+        # A year that is over before King's day has its great market on its last day (L3).
+        self._market_date = min(YEAR * 10_000 + KINGS_DAY, from_days(first + self._size.days - 1))
         for day in range(first, first + self._size.days):
             date, start_s = from_days(day), day * DAY_S - OFFSET_S
             events = sorted(self._plan_day(date), key=lambda event: event[0])
@@ -154,7 +157,7 @@ class Year:
                 second = OPEN_FROM * HOUR_S + self._rng.randrange(OPEN_HOURS * HOUR_S)
                 second -= second % self._size.slot_s
                 events.append((second, partial(self._pay_somebody, slug)))
-        if day == KINGS_DAY:
+        if date == self._market_date:
             for i in range(BURST_PER_S * self._size.burst_s):
                 slug = self._slugs[i % len(self._slugs)]
                 second = 13 * HOUR_S + 600 + i // BURST_PER_S
@@ -244,6 +247,8 @@ class Year:
                 request, account, cents, _ = decode(list[Any], notice.values)
                 place = outcome.postings[-1].wijk  # of a payment across wijken, the payee's
                 self._treasuries[place].note_request(Request(request, account, cents))
+            if notice.name == "governance.ProposalMade":
+                self._pools[decode(list[Any], notice.values)[1]].hear(notice)
             if notice.name.startswith("policy."):
                 call = tx.call
                 place = call.denom.partition(":")[0] if isinstance(call, Create) else slug

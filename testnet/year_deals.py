@@ -29,6 +29,7 @@ DAY_S = 24 * HOUR_S
 HOLD_CENTS, HOLD_S = 700, 2 * DAY_S
 SWAP_CENTS = 500
 SALES_KEPT = 6  # a refund is asked within days
+LATE_DAYS = range(701, 708)  # but once somebody comes half a year later
 TUESDAY, WEDNESDAY, THURSDAY = 1, 2, 3
 SWAP_DAYS = (318, 617, 916)  # Tuesdays
 OTHER_PRODUCT = "C05"  # what was bought after all
@@ -51,6 +52,7 @@ class Deals:
         self._place, self._partner = place, partner
         self._held: list[tuple[bytes, int, bytes]] = []  # hold, cents, payee
         self._sales: deque[Sale] = deque(maxlen=SALES_KEPT)
+        self._first: Sale | None = None  # the first of all, for a correction too late
         self._swap: tuple[Exchange, dict[bytes, bytes]] | None = None  # its holds, by payer
 
     def plan_day(self, date: int, weekday: int) -> list[Event]:
@@ -62,6 +64,8 @@ class Deals:
             events.append((14 * HOUR_S + 23, self._settle_holds))
         if weekday == THURSDAY:
             events.append((15 * HOUR_S + 31, self._correct))
+            if date % 10_000 in LATE_DAYS:
+                events.append((15 * HOUR_S + 91, self._correct_late))
         if date % 10_000 in SWAP_DAYS:
             events.append((16 * HOUR_S + 41, lambda: self._offer_swap(date)))
             events.append((16 * HOUR_S + 101, self._post_swap))
@@ -80,7 +84,11 @@ class Deals:
         """A payment was made; sales with a tag may be corrected (economy C18)."""
         (leg, *more) = call.legs
         if not more and leg.tag is not None and leg.tag.flow == SALE:
-            self._sales.append(Sale(tx, payer, leg.to, leg.cents, leg.tag))
+            sale = Sale(tx, payer, leg.to, leg.cents, leg.tag)
+            if self._first is None:
+                self._first = sale
+            else:
+                self._sales.append(sale)
 
     def _find(self, account: bytes) -> Resident:
         home = self._place.home
@@ -121,6 +129,15 @@ class Deals:
             other = Correct(anew.tx, 0, "TAG", anew.cents, tag, "WRONG-PRODUCT")
             orders.append(order_of(self._find(anew.payer), other))
         return orders
+
+    def _correct_late(self) -> list[Order]:
+        """A buyer changes what a payment was for, of a month whose figures are closed (C18)."""
+        sale = self._first
+        if sale is None:
+            return []
+        tag = msgspec.structs.replace(sale.tag, product=OTHER_PRODUCT)
+        late = Correct(sale.tx, 0, "TAG", sale.cents, tag, "WRONG-PRODUCT")
+        return [order_of(self._find(sale.payer), late)]
 
     def _offer_swap(self, date: int) -> list[Order]:
         """One with an account in both wijken swaps coin with another such one, at par (C12)."""

@@ -44,6 +44,8 @@ class Size(msgspec.Struct, frozen=True):
 
 SIZES = {
     "small": Size(2, 14, 2, 4 * 3_600, 2),  # for tests: a few seconds
+    # Its last day is the 25th of February: wages, and a market of fifty payments a second.
+    "L3": Size(4, 2_000, 213, 300, 600, 56),
     "L1": Size(4, 2_000, 213, 300, 600),  # 320,000 payments
     "L2": Size(12, 8_000, 8_000, 60, 600),  # 35 million: a day of it is what fits in an hour
 }

@@ -10,11 +10,14 @@ from functools import partial
 from typing import Any
 
 from chain.books import FUND, MEMBER, SALE
-from chain.codec import decode
+from chain.codec import decode, encode
 from chain.crypto import public_key
-from chain.dates import DAY_S
+from chain.dates import DAY_S, to_days
+from chain.plans import Line
 from chain.records import Notice, Tag
 from contracts.coin import Leg, Transfer
+from contracts.governance import Cast, Execute, Propose
+from contracts.governance import Close as CloseVote
 from contracts.policies.frame import VERSION
 from contracts.policies.p00_claim import Claim as PlainClaim
 from contracts.policies.p01_area import Area
@@ -30,6 +33,7 @@ from contracts.policies.p12_recurring import Recurring
 from contracts.policies.p14_split import Part
 from contracts.policies.p15_sunset import Sunset
 from contracts.policy import Accept, Claim, Close, Create, EnrolToken, Fund, Release
+from contracts.registry import PlanRecord, Put
 from testnet.year_order import HOUR_S, Event, Order, Place, order_of
 from testnet.year_plan import TRADES, YEAR, Resident, Size
 
@@ -40,6 +44,7 @@ BUDGET = ("claim", "budget", "split")
 MATCH = ("match", "expiry")
 ESCROW, TOGETHER, DUES = ("escrow",), ("collective_buy",), ("recurring",)
 
+VOTE_DAY, ENACT_DAY = 302, 304  # a day of voting, and a day of waiting before it has effect
 WRITE_DAY, MATCH_DAY = 303, 305  # the match names the pass, which is accepted by then
 ESCROW_DAYS = {401: "agreed", 901: "disputed"}
 TOGETHER_DAY, PLEDGE_DAYS, DEADLINE, SETTLE_DAY = 526, range(602, 606), 620, 623
@@ -55,6 +60,7 @@ GIVEN_CENTS = 15_000  # what the institution is given each month, and a euro for
 CLAIMS_SHARE = 20  # claims a day: one for so many payments
 PASS_TAKES = ("C01", "C03", "C11")  # food, clothes, eating out
 DUES_CENTS, PIECE_CENTS, CHEAP_CENTS, WORK_CENTS, LINE_CENTS = 250, 900, 700, 3_000, 1_500
+LINES: tuple[Any, ...] = (("FEEST", 4_000, "QUARTER"), ("GROEN", LINE_CENTS, "MONTH"))
 
 
 class Pools:
@@ -68,6 +74,7 @@ class Pools:
         self._gifts: list[tuple[bytes, int]] = []  # payments to the target, not matched yet
         self._pledged = [0, 0]  # pieces, buyers
         self._work_cents = 0  # set aside for the builder
+        self._decision = b""  # the budget vote
 
     @property
     def funder(self) -> Resident:
@@ -87,12 +94,17 @@ class Pools:
     def plan_day(self, date: int, weekday: int) -> list[Event]:
         """Return what happens on a day from March on."""
         day, of_month = date % 10_000, date % 100
+        at = 9 * HOUR_S + 7
+        if day == VOTE_DAY:
+            return [(at, partial(self._propose_budget, date)), (at + HOUR_S, self._vote)]
         if day < WRITE_DAY:
             return []
-        at = 9 * HOUR_S + 7
         events: list[Event] = [(at + 60, self._accept)]
         if day == WRITE_DAY:
+            events.append((at - HOUR_S, self._close_vote))
             events.append((at, self._write))
+        if day == ENACT_DAY:
+            events.append((at, self._execute_vote))
         if day == MATCH_DAY:
             events.append((at, self._write_match))
         if day in ESCROW_DAYS:
@@ -130,7 +142,9 @@ class Pools:
 
     def hear(self, notice: Notice) -> None:
         """Note the ids of policies, and what was pledged."""
-        if notice.name == "policy.PolicyCreated":
+        if notice.name == "governance.ProposalMade":
+            self._decision = decode(list[Any], notice.values)[0]
+        elif notice.name == "policy.PolicyCreated":
             policy, _, *clauses = decode(list[Any], notice.values)
             self._ids[tuple(clauses)] = policy
             self._drafts.append(policy)
@@ -144,6 +158,33 @@ class Pools:
         (leg, *more) = call.legs
         if not more and MATCH in self._ids and leg.to == self._club.account:
             self._gifts.append((tx, leg.cents))
+
+    # ------------------------------------------------------------------------ the budget vote
+
+    def _propose_budget(self, date: int) -> list[Order]:
+        """The board puts its lines to the vote: without it the fund pays nothing (I11)."""
+        lines = tuple(Line(*line) for line in LINES)
+        text = self._place.plan.seed(f"budget {self._place.slug}")
+        begins = date - VOTE_DAY + ENACT_DAY
+        call = Put("PLAN", None, PlanRecord(None, text, lines, ()), begins, None)
+        closes = (to_days(date) + 1) * DAY_S
+        propose = Propose("BUDGET", (encode(call),), text, 0, closes, 0)
+        return [self._place.as_board(propose)]
+
+    def _vote(self) -> list[Order]:
+        """One in eight votes, which is more than the quorum; all but one in five for it."""
+        people = self._place.home["PERSON"]
+        voters = people[: len(people) // 8 + 1]
+        return [
+            order_of(one, Cast(self._decision, "NO" if i % 5 == 4 else "YES"))  # noqa: PLR2004
+            for i, one in enumerate(voters)
+        ]
+
+    def _close_vote(self) -> list[Order]:
+        return [order_of(self._club, CloseVote(self._decision))]
+
+    def _execute_vote(self) -> list[Order]:
+        return [order_of(self._club, Execute(self._decision))]
 
     # ------------------------------------------------------------------------ writing
 
@@ -166,10 +207,7 @@ class Pools:
         voucher = self._create(
             plain, Category(VERSION, (), ("C02",)), Cap(VERSION, 1_000, 0, 90_000, 0, 1_200)
         )
-        lines = (
-            BudgetLine("FEEST", 4_000, "QUARTER"),
-            BudgetLine("GROEN", LINE_CENTS, "MONTH"),
-        )
+        lines = tuple(BudgetLine(*line) for line in LINES)
         makers = (home["ASSOCIATION"][0], home["BUSINESS"][0], home["INSTITUTION"][0])
         parts = tuple(Part(one.account, 3 - i) for i, one in enumerate(makers))
         budget = self._create(plain, Budget(VERSION, lines, 1), split=parts)

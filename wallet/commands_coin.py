@@ -9,12 +9,12 @@ from typing import Any
 
 import click
 
+from chain.dates import date_text
 from wallet.commands_hold import hold, holds, post, void
 from wallet.commands_payout import payout
 from wallet.commands_rules import rules
 from wallet.commands_treasury import bank_entry, correct, freeze
 from wallet.terminal import Terminal
-from wallet.times import date_text
 
 _FILE = click.Path(path_type=Path)
 _KEY = "teken met deze sleutel, vaker mag // sign with this key, may be repeated"

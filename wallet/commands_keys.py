@@ -387,13 +387,13 @@ def _unlock(terminal: Terminal, key_file: "KeyFile") -> bytes:
 
 def _proof(terminal: Terminal, key_file: "KeyFile", who: str) -> str:
     from chain.crypto import sign
-    from contracts.accounts import proof_bytes
+    from chain.shared import key_proof_bytes
     from wallet.people import resolve_who
     from wallet.trust import trusted_policy
 
     account = resolve_who(terminal, who).account
     digest = bytes.fromhex(trusted_policy(terminal).chain_digest)
-    return sign(_unlock(terminal, key_file), proof_bytes(digest, account, key_file.key)).hex()
+    return sign(_unlock(terminal, key_file), key_proof_bytes(digest, account, key_file.key)).hex()
 
 
 def _item(key_file: "KeyFile") -> dict[str, Any]:

@@ -116,6 +116,7 @@ def create(terminal: Terminal, file: Path, names: tuple[str, ...]) -> None:
     from wallet.commands_tx import read_call
     from wallet.finish import finish
     from wallet.order import find_account, named_keys, send_call
+    from wallet.people import with_names
     from wallet.times import now_s
 
     call = read_call(terminal, file, "policy.create")
@@ -126,7 +127,8 @@ def create(terminal: Terminal, file: Path, names: tuple[str, ...]) -> None:
     nl, en = (
         "\n".join(describe(empty, bytes(_ID_BYTES), draft, today, lang)) for lang in ("nl", "en")
     )
-    result = send_call(terminal, call, names, "policy-create", (nl, en), account=account)
+    said = (with_names(terminal, nl), with_names(terminal, en))
+    result = send_call(terminal, call, names, "policy-create", said, account=account)
     made = result.tx["tx"]
     done = terminal.text(f"Potje gemaakt: {made}", f"Policy made: {made}")
     finish(terminal, result, {"policy": made}, [done], f"wijk policy accept {made}")
@@ -180,9 +182,14 @@ def claim(terminal: Terminal, /, policy_id: str, amount: str | None, to: str, **
     for line in _sentences(terminal, item):
         terminal.say(line, line)
     shown, who = terminal.money(order.call.cents), label(party)
-    terminal.say(f"{shown} uit dit potje aan {who}.", f"{shown} from this policy to {who}.")
+    if order.call.cents:
+        said = f"{shown} uit dit potje aan {who}.", f"{shown} from this policy to {who}."
+        done = terminal.text(f"Betaald: {shown} aan {who}.", f"Paid: {shown} to {who}.")
+    else:
+        said = f"Melden dat {who} heeft geleverd.", f"Report that {who} has delivered."
+        done = terminal.text("Levering gemeld.", "Delivery reported.")
+    terminal.say(*said)
     result = confirm_and_send(terminal, order, "policy-claim")
-    done = terminal.text(f"Betaald: {shown} aan {who}.", f"Paid: {shown} to {who}.")
     finish(terminal, result, {"policy": policy_id}, [done], f"wijk policy show {policy_id}")
 
 
@@ -195,7 +202,7 @@ def explain(
     """`POST /v1/txs:check`: the node runs the claim and keeps nothing; exit 0 or 5."""
     from chain.address import account_text
     from wallet.order import sign_order
-    from wallet.people import label, resolve_who
+    from wallet.people import resolve_who, with_names
 
     party = resolve_who(terminal, to)
     order = _claim_order(terminal, policy_id, amount, party.account, rest)
@@ -214,7 +221,7 @@ def explain(
         "problem": problem,
     }
     said = terminal.text("Dit mag. Er is niets verstuurd.", "Allowed. Nothing was sent.")
-    lines = [tree["preview"].replace(tree["to"], label(party))]
+    lines = [with_names(terminal, tree["preview"])]
     terminal.show(tree, [*lines, said] if found["allowed"] else lines)
     if not found["allowed"]:
         terminal.fail(
@@ -405,11 +412,9 @@ def _period(text: str | None) -> int:
 
 def _sentences(terminal: Terminal, item: dict[str, Any]) -> list[str]:
     """Return the sentences of a policy with the names this person knows for accounts."""
-    from wallet.people import shown_name
+    from wallet.people import with_names
 
-    said = [str(sentence) for sentence in item["sentences"][terminal.lang]]
-    name = shown_name(terminal, item["funder"])
-    return said if name is None else [one.replace(item["funder"], name) for one in said]
+    return [with_names(terminal, str(sentence)) for sentence in item["sentences"][terminal.lang]]
 
 
 def _word(terminal: Terminal, state: str) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from chain.dates import date_text
 from wallet.commands_hold import tag_option, vat_option
 from wallet.terminal import Terminal
 
@@ -137,7 +138,6 @@ def bank_entry(
     from wallet.amounts import parse_id
     from wallet.finish import finish
     from wallet.order import send_call
-    from wallet.times import date_text
     from wallet.trust import trusted_policy
     from wallet.verify import find_value
 

@@ -15,7 +15,7 @@ from bank.reference import is_iban
 from chain.address import account_text
 from chain.books import OPEN, Redemption
 from chain.crypto import sha256
-from chain.dates import add_banking_days
+from chain.dates import add_banking_days, date_text
 from chain.errors import Malformed
 from chain.strict_json import canonical_json, parse_json
 from chain.texts import Problem
@@ -24,7 +24,7 @@ from wallet.files import read_private, replace, write_new
 from wallet.memo import open_memo
 from wallet.people import shown_name
 from wallet.redemption import payout_commitment
-from wallet.times import date_text, now_s, time_text
+from wallet.times import now_s, time_text
 from wallet.verify import prove_value
 
 if TYPE_CHECKING:

@@ -1,5 +1,6 @@
 """Whom a command means: WHO, and which of the own keys acts (interfaces 1.2)."""
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from chain.address import account_text, parse_account
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from wallet.terminal import Terminal
 
 KEYS_LISTED_MAX = 8
+
+_ACCOUNT = re.compile(r"wijk1[a-z0-9]{38}")
 
 
 def resolve_who(terminal: "Terminal", who: str) -> Party:
@@ -68,6 +71,11 @@ def shown_account(terminal: "Terminal", account: bytes) -> str:
     """Return how to speak of an account: the name it is known by here, else its id."""
     text = account_text(account)
     return shown_name(terminal, text) or text
+
+
+def with_names(terminal: "Terminal", text: str) -> str:
+    """Return a sentence of a node with the names that accounts are known by here."""
+    return _ACCOUNT.sub(lambda found: shown_name(terminal, found[0]) or found[0], text)
 
 
 def label(party: Party) -> str:

@@ -7,12 +7,13 @@ from chain.address import account_text
 from chain.books import Redemption
 from chain.codec import decode
 from chain.crypto import blake2b
+from chain.dates import date_text
 from chain.errors import Malformed
 from chain.keyspaces import AccountRecord, RoleVersion
 from chain.proof import verify_state_proof
 from chain.strict_json import canonical_json
 from chain.texts import Problem
-from wallet.times import date_text, now_s
+from wallet.times import now_s
 from wallet.verify import prove_value
 
 _Versions: Any = tuple[RoleVersion, ...]

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
-from chain.dates import DAY_S, from_days
+from chain.dates import DAY_S, date_text, from_days
 from chain.legal import LEGAL, is_review_overdue
-from wallet.times import date_text, now_s
+from wallet.times import now_s
 
 if TYPE_CHECKING:
     from wallet.terminal import Terminal

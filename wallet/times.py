@@ -34,11 +34,6 @@ def read_time_s(text: str) -> int:
         raise Malformed("a time of a node that is none") from error
 
 
-def date_text(date: int) -> str:
-    """Return YYYYMMDD as RFC 3339 date."""
-    return f"{date // 10_000:04}-{date // 100 % 100:02}-{date % 100:02}"
-
-
 def check_date(text: str) -> str:
     """Return a date `2026-01-31` that exists, or raise `Problem` 1001."""
     try:

@@ -23,7 +23,7 @@ from contracts.coin.holds import (
     void,
 )
 from contracts.coin.issue import Mint, SetMinter, mint, set_minter
-from contracts.coin.payment import LEGS_MAX, Leg, Transfer, transfer
+from contracts.coin.payment import LEGS_MAX, Leg, Transfer, get_basis, transfer
 from contracts.coin.redemption import (
     BATCH_REQUESTS_MAX,
     BATCHES,
@@ -72,18 +72,25 @@ CONTRACT = Contract(
     "coin",
     calls=(
         Call(SetMinter, (Word.BOARD,), set_minter),
-        Call(StatementCall, (Word.TREASURY,), statement, winds_up=True),
-        Call(BankEntryCall, (Word.TREASURY,), bank_entry, winds_up=True),
+        Call(StatementCall, (Word.TREASURY,), statement, winds_up=True, caretaker=True),
+        Call(BankEntryCall, (Word.TREASURY,), bank_entry, winds_up=True, caretaker=True),
         Call(Mint, (Word.TREASURY,), mint),
-        Call(Transfer, (Word.HOLDER,), transfer),
+        Call(Transfer, (Word.HOLDER,), transfer, about=get_basis),
         Call(HoldCall, (Word.HOLDER,), hold),
-        Call(Post, (Word.HOLDER,), post),
-        Call(Void, (Word.HOLDER,), void),
-        Call(RedeemRequest, (Word.HOLDER,), redeem_request, never_tripped=True, winds_up=True),
+        Call(Post, (Word.HOLDER,), post, caretaker=True),
+        Call(Void, (Word.HOLDER,), void, caretaker=True),
+        Call(
+            RedeemRequest,
+            (Word.HOLDER,),
+            redeem_request,
+            never_tripped=True,
+            winds_up=True,
+            caretaker=True,
+        ),
         Call(Correct, (Word.HOLDER,), correct),
         Call(FreezeCall, (Word.SEAT2, Word.BOARD), freeze, by_state=get_freeze_words),
-        Call(PayoutBatch, (Word.TREASURY,), payout_batch, winds_up=True),
-        Call(RedeemPaid, (Word.TREASURY,), redeem_paid, winds_up=True),
+        Call(PayoutBatch, (Word.TREASURY,), payout_batch, winds_up=True, caretaker=True),
+        Call(RedeemPaid, (Word.TREASURY,), redeem_paid, winds_up=True, caretaker=True),
     ),
     at_start=sweep,
 )

@@ -42,6 +42,11 @@ class Transfer(Record, frozen=True, tag="coin.transfer"):
     basis: Digest | None
 
 
+def get_basis(call: Transfer) -> bytes | None:
+    """Return the decision that a payment of a fund rests on: recused seats do not sign it (E3)."""
+    return call.basis
+
+
 def transfer(ctx: Context, call: Transfer) -> None:
     """economy C9. Refuses low-balance, wallet-limit, frozen, other-wijk, not-contracted,
     no-basis, self.

@@ -36,10 +36,10 @@ CONTRACT = Contract(
     "policy",
     calls=(
         Call(Create, (Word.HOLDER,), create),
-        Call(Accept, (Word.BOARD,), accept),
+        Call(Accept, (Word.BOARD, Word.EFFECT), accept, caretaker=True),
         Call(Fund, (Word.HOLDER,), fund),
-        Call(Claim, (Word.HOLDER,), claim),
-        Call(Release, (Word.HOLDER,), release, winds_up=True),
+        Call(Claim, (Word.HOLDER,), claim, caretaker=True),
+        Call(Release, (Word.HOLDER,), release, winds_up=True, caretaker=True),
         Call(EnrolToken, (Word.REGISTRY,), enrol_token),
         Call(Close, (Word.HOLDER,), close, winds_up=True),
     ),

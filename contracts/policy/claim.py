@@ -27,7 +27,7 @@ from chain.codec import Account, Cents, Digest, PublicKey, Record, Signature, Ui
 from chain.contract import Context, get_account, require_amount
 from chain.crypto import verify
 from chain.errors import Code, Reject, require
-from chain.keyspaces import BOARD, WIJKEN
+from chain.keyspaces import BOARD, SPENT, WIJKEN
 from chain.records import Tag
 from chain.stats import POOL_BUYER, Buyer, count_payment
 from chain.text_rules import is_code
@@ -48,7 +48,7 @@ from contracts.policies.p00_claim import CLAIM
 from contracts.policies.p05_cap import Cap
 from contracts.policies.p09_budget import Budget, get_only_line
 from contracts.policies.p14_split import divide
-from contracts.policy.pools import add_sums, get_heir, go_home, has_lines, require_policy, shut
+from contracts.policy.pools import add_sums, get_heir, go_home, require_basis, require_policy, shut
 
 DATED = ("expiry", "sunset")  # guards that stop new claims, and not what is set aside already
 
@@ -167,16 +167,20 @@ def pay_out(
     if payer is not None:
         check_balance(ctx, payer, payout.own)
     excesses = [check_room(ctx, payee, cents) for payee, cents in payees]
+    basis = None
     if payer is not None:
         check_not_frozen(ctx, payer.id, payer.account)
         # Lines judge what leaves a pool, or the payer where no pool is: never a part beside it.
-        judged = payout.free + payout.pending == 0 and has_lines(policy)
+        judged = payout.free + payout.pending == 0
         require(payer.account.kind != BOARD or judged, Code.COIN_NO_BASIS)
+        basis = require_basis(ctx, payer.account, policy, payout.own)
     if payment.cents and ask.sender == policy.funder:
         check_not_frozen(ctx, ask.sender, ctx.account)  # it is its money until it is spent (C19)
     for payee, _ in payees:
         check_contracted(payee)
 
+    if basis is not None:
+        SPENT.put(ctx.state, basis[1], basis[0])
     _remember(ctx, policy_id, policy, payout, payment)
     amounts = (payout.free, *(payout.parts or (payout.pending,)))
     sources: list[tuple[Place, int]] = [((POOL, policy_id), cents) for cents in amounts]

@@ -27,8 +27,10 @@ from chain.codec import Cents, Digest, Record, Uint
 from chain.contract import Context, require_amount
 from chain.errors import Code, Reject, require
 from chain.gifts import watch
-from chain.keyspaces import ACCOUNTS, BOARD
+from chain.keyspaces import ACCOUNTS, BOARD, SPENT, AccountRecord
+from chain.plans import find_voted_line
 from chain.state import Keyspace, State
+from chain.work import cite
 from contracts.policies import (
     POLICIES,
     Policy,
@@ -39,11 +41,11 @@ from contracts.policies import (
 )
 from contracts.policies.frame import ACTIVE, CLOSED, DRAFT, DRAFTS_MAX, Ask, Guard
 from contracts.policies.p00_claim import Claim as Plain
+from contracts.policies.p09_budget import Budget
 
 DRAFTS: Keyspace[int] = Keyspace("drafts", Uint, 1)  # policies of a funder that no board accepted
 
 PLAIN = Plain(1)
-BUDGET = "budget"  # the clause that a policy of a wijk's own fund cannot do without
 
 
 class Fund(Record, frozen=True, tag="policy.fund"):
@@ -94,9 +96,10 @@ def fund(ctx: Context, call: Fund) -> None:
         require(call.qty is None, Code.POLICY_AMOUNT, amount_cents=call.cents)
         writes = ()
     check_not_frozen(ctx, payer.id, payer.account)
-    # A wijk's own fund is spent on a decision or on budget lines, also through a pool (I11, E35).
-    require(payer.account.kind != BOARD or has_lines(policy), Code.COIN_NO_BASIS)
+    basis = require_basis(ctx, payer.account, policy, call.cents)
 
+    if basis is not None:
+        SPENT.put(ctx.state, basis[1], basis[0])
     for space, value, parts in writes:
         space.put(ctx.state, value, *parts)
     book(
@@ -161,6 +164,8 @@ def shut(ctx: Running, policy_id: bytes, policy: Policy) -> None:
     target = get_target(policy)
     if target is not None and policy.status == ACTIVE:
         watch(ctx.state, policy.denom, target, -1)
+    if policy.theme is not None and policy.status == ACTIVE:
+        cite(ctx.state, policy.theme, -1)
     closed = msgspec.structs.replace(policy, status=CLOSED)
     if policy.status == DRAFT:  # the log holds its rules; nobody ever paid by them
         count_draft(ctx, policy.funder, -1)
@@ -187,9 +192,12 @@ def go_home(
 ) -> bytes | None:
     """Book money of a pool to its heir, where that can take it, else to the funder.
 
-    An heir takes free money of the same funder and coin while it is active (economy P15).
+    An heir takes free money of the same funder and coin while it is active (economy P15). Money of
+    a wijk's own fund goes home: its vote was for the lines that it was funded on (I11).
     """
-    heir = None if heir_id is None else POLICIES.get(ctx.state, heir_id)
+    account = ACCOUNTS.get(ctx.state, policy.funder)
+    voted = account is not None and account.kind == BOARD
+    heir = None if heir_id is None or voted else POLICIES.get(ctx.state, heir_id)
     if (
         heir is None
         or heir_id is None
@@ -222,9 +230,35 @@ def add_sums(ctx: Running, policy_id: bytes, **deltas: int) -> None:
         add_to_pooled(ctx.state, policy.funder, kept)
 
 
-def has_lines(policy: Policy) -> bool:
-    """Say whether a policy has budget lines, which a wijk's own fund may be spent on (I11)."""
-    return any(get_guard(guard).clause == BUDGET for guard in policy.guards)
+def require_basis(
+    ctx: Context, payer: AccountRecord, policy: Policy, cents: int
+) -> tuple[bytes, int] | None:
+    """Return the budget vote that a wijk's own fund pays on and what is spent on it then, in cents;
+    None for any other payer, or refuse with no-basis (I11, E35).
+
+    A fund pays through a policy on budget lines alone, and each of them is one that the wijk voted:
+    the same code and period, no more cents, all by one decision that has room left.
+    """
+    if payer.kind != BOARD:
+        return None
+    rule = next((rule for rule in policy.guards if isinstance(rule, Budget)), None)
+    if rule is None:
+        raise Reject(Code.COIN_NO_BASIS)
+    votes: dict[bytes, int] = {}
+    for line in rule.lines:
+        found = find_voted_line(ctx.state, payer.wijk, line.line, ctx.clock.book_date)
+        if found is None:
+            raise Reject(Code.COIN_NO_BASIS)
+        voted, decision_id, decision = found
+        fits = voted.period == line.period and line.cents <= voted.cents
+        require(fits, Code.COIN_NO_BASIS)
+        votes[decision_id] = decision.cents
+    require(len(votes) == 1, Code.COIN_NO_BASIS)
+    ((decision_id, total),) = votes.items()
+    spent = SPENT.get(ctx.state, decision_id) or 0
+    room = max(0, total - spent)
+    require(cents <= room, Code.COIN_NO_BASIS, remaining_cents=room)
+    return decision_id, spent + cents
 
 
 def _guards(policy: Policy) -> list[tuple[Any, Guard]]:

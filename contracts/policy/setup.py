@@ -13,8 +13,9 @@ from chain.codec import Digest, Record
 from chain.contract import Context, get_account
 from chain.errors import Code, Reject, require
 from chain.gifts import can_watch, watch
-from chain.keyspaces import SEATS, get_sitting
+from chain.keyspaces import has_mandate
 from chain.text_rules import is_code
+from chain.work import REGISTER, THEME, cite
 from contracts.policies import (
     POLICIES,
     Guards,
@@ -62,6 +63,8 @@ def create(ctx: Context, call: Create) -> None:
         get_account(ctx, account)
     heirs = [script.end(rule)[1] for rule, script in guards if script.end is not None]
     _check_heirs(ctx, heirs)
+    if call.theme is not None and not REGISTER.get(ctx.state, THEME, call.theme):
+        raise Reject(Code.TX_UNKNOWN_ID, id=call.theme.hex())
     require(is_code(call.vat_treatment) and is_code(call.payer_role), Code.TX_TEXT)
 
     clauses = [script.clause for _, script in guards] + (["split"] if parts else [])
@@ -121,7 +124,9 @@ def _check_params(ctx: Context, call: Create, guards: Sequence[tuple[object, Gua
     parts = call.split or ()
     home = all(get_account(ctx, part.account).wijk == ctx.wijk_id for part in parts)
     once = len({part.account for part in parts}) == len(parts)
-    require(home and once, Code.POLICY_PARAMS, clause="split")
+    # Payments name the first of a split as payee: another one could never be paid.
+    fits = not parts or shape.payee is None or parts[0].account == shape.payee(call.shape)
+    require(home and once and fits, Code.POLICY_PARAMS, clause="split")
 
 
 def accept(ctx: Context, call: Accept) -> None:
@@ -130,7 +135,9 @@ def accept(ctx: Context, call: Accept) -> None:
     if policy.denom != ctx.denom:
         raise Reject(Code.TX_ROLE, role="board")
     require(policy.status == DRAFT, Code.POLICY_DONE)
-    require(_has_mandate(ctx), Code.POLICY_MANDATE)
+    voted = ctx.decision is not None
+    mandate = voted or has_mandate(ctx.state, ctx.wijk_id, ctx.time_s)  # E37
+    require(mandate, Code.POLICY_MANDATE)
     target = get_target(policy)
     fits = target is None or can_watch(ctx.state, policy.denom, target)
     require(fits, Code.POLICY_PARAMS, clause="match")
@@ -141,15 +148,9 @@ def accept(ctx: Context, call: Accept) -> None:
     count_draft(ctx, policy.funder, -1)
     if target is not None:
         watch(ctx.state, policy.denom, target, 1)
+    if policy.theme is not None:
+        cite(ctx.state, policy.theme, 1)
     last = get_last_date(policy)
     if last is not None:
         note_end(ctx.clock, call.policy, last)
     ctx.emit("policy.PolicyAccepted", call.policy, policy.funder, policy.denom)
-
-
-def _has_mandate(ctx: Context) -> bool:
-    """Say whether more than half of the seats sit: a caretaker board makes no policy (E37)."""
-    seats = 0
-    while SEATS.get(ctx.state, ctx.wijk_id, seats + 1) is not None:
-        seats += 1
-    return 2 * len(get_sitting(ctx.state, ctx.wijk_id, ctx.time_s)) > seats

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -368,3 +369,15 @@ def test_a_status_without_a_height_is_nonsense(run: Run) -> None:
 
     with closing(Client([run.node.url])) as client, pytest.raises(Malformed):
         NodeSource(client, run.node.url).read_height()
+
+
+def test_an_export_late_in_the_evening_has_the_book_date_of_that_hour(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """economy B9: book dates run an hour ahead of UTC."""
+    late = datetime(2026, 11, 30, 23, 30, tzinfo=UTC).timestamp()
+    monkeypatch.setattr("time.time", lambda: late)
+
+    made = run("export", "--format", "csv", "--out", str(tmp_path / "books"))
+
+    assert made["to_on"] == "2026-12-01"

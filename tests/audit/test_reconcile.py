@@ -1,6 +1,7 @@
 """The bank's files of a year against the chain: equal to the cent, planted faults found (X7)."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -219,6 +220,7 @@ def test_the_command_says_what_differs_and_ends_with_8(tmp_path: Path) -> None:
     bad = CliRunner().invoke(wijk, [*line.split(), str(altered), "--lang", "en"])
     assert bad.exit_code == 8
     assert "2 differences" in bad.stdout
+    assert re.search(r"\n  \d{4}-\d\d-\d\d  entry: bank €[\d.,]+, chain -", bad.stdout)
     assert "WIJK-5005" in bad.stderr
     altered.write_bytes(b"<!DOCTYPE x><Document/>")
     assert CliRunner().invoke(wijk, [*line.split(), str(altered)]).exit_code == 2

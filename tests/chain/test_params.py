@@ -25,7 +25,7 @@ from chain.state import State
 PURPOSES = ("test", "demo", "live")
 WAITING = {
     "epoch_s", "enact_delay_s", "net_period_s", "recovery_delay_s", "complaint_s", "objection_s",
-    "hearing_s", "upgrade_blocks",
+    "hearing_s", "upgrade_blocks", "vote_min_s",
 }  # fmt: skip
 
 

@@ -13,10 +13,11 @@ from chain.errors import Malformed
 from chain.file_signature import file_bytes
 from chain.genesis import possession_bytes
 from chain.records import TX_CONTEXT, decode_tx, encode_body
+from chain.shared import key_proof_bytes
 from consensus.messages import Prepare, Proposal, RoundChange
 from contracts import CONTRACTS
-from contracts.accounts import Approve, proof_bytes
-from contracts.wijk import key_proof_bytes, node_proof_bytes
+from contracts.accounts import Approve
+from contracts.wijk import node_proof_bytes
 from node.request_signature import signature_base
 
 digests = st.binary(min_size=32, max_size=32)
@@ -46,7 +47,7 @@ SIGNED: dict[str, st.SearchStrategy[bytes]] = {
         RoundChange, digests, uints, rounds, st.none() | rounds, st.none() | digests
     ).map(encode),
     "possession": st.builds(possession_bytes, chain_ids, digests, digests),
-    "new key": st.builds(proof_bytes, digests, accounts, digests),
+    "new key": st.builds(key_proof_bytes, digests, accounts, digests),
     "node": st.builds(node_proof_bytes, digests, digests, digests),
     "file": st.builds(file_bytes, digests),
     "request": st.builds(
@@ -83,9 +84,8 @@ def test_m6_first_bytes_tell_records_from_texts() -> None:
 
 def test_proofs_of_new_keys_are_one_kind() -> None:
     """interfaces 4: an account names its key by the same array, whoever makes the account."""
-    assert proof_bytes(bytes(32), bytes(20), b"k" * 32) == key_proof_bytes(
-        bytes(32), bytes(20), b"k" * 32
-    )
+    expected = encode(["wijk.key.1", bytes(32), bytes(20), b"k" * 32])
+    assert key_proof_bytes(bytes(32), bytes(20), b"k" * 32) == expected
 
 
 @pytest.mark.parametrize("kind", [kind for kind in SIGNED if kind != "transaction"])

@@ -33,24 +33,32 @@ from chain.keyspaces import (
     SetMember,
     Wijk,
 )
+from chain.recovery import RECOVERIES, RECOVERING, Recovery
 from chain.set_change import PLANNED, READY, RECENT, NodeReady, SetChange
+from chain.shared import FED_MATTERS, PROPOSALS, FedMatter, Proposal
 from chain.state import Keyspace
 from contracts import accounts, coin, members, wijk
 from contracts.accounts import (
-    PROPOSALS,
     Approve,
     Cancel,
     NewKey,
-    Proposal,
     Propose,
     SetKeys,
 )
 from contracts.coin import SetMinter
-from contracts.members import Admit, Attach, NewAccount, Place, SetLimits
+from contracts.members import (
+    Admit,
+    Attach,
+    EraseRef,
+    NewAccount,
+    Place,
+    Recover,
+    SetLimits,
+    SetStatus,
+)
+from contracts.members.leaving import ERASED, HEARINGS, Erased, Hearing
 from contracts.wijk import (
-    FED_MATTERS,
     FedEndorse,
-    FedMatter,
     FedPropose,
     Found,
     HeldKey,
@@ -121,6 +129,9 @@ CALLS: tuple[Any, ...] = (
         (Place("WK059903", 2014, None), Place("BU05990310", 2014, UNTIL_S)),
     ),
     SetLimits(ACCOUNT, (), 10**13, 0, 0, 0, 0, 0, None, None, ()),
+    Recover(ACCOUNT, KEYS[0], PROOF),
+    SetStatus(ACCOUNT, "SUSPENDED", "BEDRAG"),
+    EraseRef(ACCOUNT, OBJECT),
 )
 
 STATES: tuple[tuple[Keyspace[Any], tuple[bytes | str | int, ...], Any], ...] = (
@@ -184,6 +195,10 @@ STATES: tuple[tuple[Keyspace[Any], tuple[bytes | str | int, ...], Any], ...] = (
         ),
     ),
     (MEMBERS, (KEYS[0][:20],), Member(0, None, (), 0, 0, 0, 0, 0, 0, None, None, ())),
+    (RECOVERIES, (ACCOUNT,), Recovery(OBJECT, KEYS[0], UNTIL_S)),
+    (RECOVERING, (OBJECT,), ACCOUNT),
+    (HEARINGS, (ACCOUNT,), Hearing("SUSPENDED", UNTIL_S)),
+    (ERASED, (OBJECT,), Erased(ACCOUNT, KEYS[1], UNTIL_S)),
 )  # fmt: skip
 
 

@@ -18,8 +18,9 @@ from chain.keyspaces import (
     Decision,
 )
 from chain.records import Outcome
+from chain.shared import key_proof_bytes
 from chain.state import Keyspace, State
-from contracts.accounts import NewKey, SetKeys, proof_bytes
+from contracts.accounts import NewKey, SetKeys
 from contracts.wijk import FedEndorse, FedPropose
 from tests.federation import Ledger, holder, key, seed
 
@@ -50,7 +51,7 @@ def to_epoch(ledger: Ledger, wanted: int) -> None:
 
 def new_key(ledger: Ledger, account_id: bytes, name: str, whose: str | None = None) -> NewKey:
     """Return a key with its proof; `whose` holds it, the key itself where none is named."""
-    proof = sign(seed(name), proof_bytes(ledger.chain.digest, account_id, key(name)))
+    proof = sign(seed(name), key_proof_bytes(ledger.chain.digest, account_id, key(name)))
     return NewKey(key(name), holder(whose or name), proof)
 
 

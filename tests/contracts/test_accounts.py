@@ -12,18 +12,17 @@ from chain.errors import Code, Reject
 from chain.execute import apply_effect
 from chain.keyspaces import ACCOUNTS, ACTIVE, MEMBERS, NEXT_KEY, SEATS, AccountKey, Seat
 from chain.records import Outcome
+from chain.shared import PROPOSALS, Proposal
 from chain.state import State
 from contracts.accounts import (
     CANCELLED,
     EXECUTED,
     LIFE_S,
     OPEN,
-    PROPOSALS,
     REFUSED,
     Approve,
     Cancel,
     NewKey,
-    Proposal,
     Propose,
     SetKeys,
 )

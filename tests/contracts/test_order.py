@@ -22,6 +22,7 @@ from chain.keyspaces import (
     WIJKEN,
 )
 from chain.params import FEDERATION
+from chain.shared import key_proof_bytes
 from contracts.accounts import KEYS_EVER_MAX, LIFE_S, Approve, Cancel, Propose, SetKeys
 from contracts.coin import SetMinter
 from contracts.members import Admit, Attach, NewAccount, Place, SetLimits
@@ -34,7 +35,6 @@ from contracts.wijk import (
     NodeKeys,
     RegisterRole,
     SetParam,
-    key_proof_bytes,
     node_proof_bytes,
 )
 from tests.contracts.desk import assert_done, assert_refused, change, put

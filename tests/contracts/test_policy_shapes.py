@@ -34,6 +34,7 @@ from contracts.policies.p13_pact import PactRule
 from contracts.policies.p14_split import Part, divide
 from contracts.policies.p15_sunset import Sunset
 from contracts.policy import ENDS_MAX, Accept, Close, Create, EnrolToken, Fund, Release
+from tests.contracts.assembly import plan, vote_through
 from tests.contracts.desk import (
     Desk,
     assert_done,
@@ -455,18 +456,62 @@ def test_a_purchase_of_a_thousand_pledges_ends_in_one_transaction_p8() -> None:
 
 
 def test_policy_fund_of_the_wijk_fund_goes_through_budget_lines_i11(ledger: Ledger) -> None:
-    Desk(ledger, WIJK).issue("grant", 5_000, board(WIJK))
+    Desk(ledger, WIJK).issue("grant", 15_000, board(WIJK))
+    vote_through(ledger, plan(("HUUR", 1_000, "MONTH")), klass="BUDGET")
     lines = Budget(1, (BudgetLine("HUUR", 1_000, "MONTH"),), 0)
-    call = Create(f"{WIJK}:EUR", PLAIN, (lines,), None, "EXEMPT", "FUNDER", None)
-    policy = object_id(ledger.by_board(WIJK, call))
-    assert_done(ledger.by_board(WIJK, Accept(policy)))
+    policy = _policy_of_the_fund(ledger, lines)
 
     funded = assert_done(ledger.by_board(WIJK, Fund(policy, 5_000, None)))
     assert booked(funded)[0][1:4] == (("7", board(WIJK)), ("4", policy), 5_000)
     assert_done(ledger.by_board(WIJK, Close(policy)))
 
-    assert balance_of(ledger, board(WIJK), WIJK, "7") == 5_000
+    assert balance_of(ledger, board(WIJK), WIJK, "7") == 15_000
     assert broken(ledger) == []
+
+
+def test_policy_fund_of_the_wijk_fund_takes_no_more_than_was_voted_i11(ledger: Ledger) -> None:
+    """A year of the lines, over all policies together, and what came back counts as spent."""
+    Desk(ledger, WIJK).issue("grant", 15_000, board(WIJK))
+    vote_through(ledger, plan(("HUUR", 1_000, "MONTH")), klass="BUDGET")
+    lines = Budget(1, (BudgetLine("HUUR", 600, "MONTH"),), 0)
+    one, other = _policy_of_the_fund(ledger, lines), _policy_of_the_fund(ledger, lines)
+
+    assert_done(ledger.by_board(WIJK, Fund(one, 7_000, None)))
+    assert_done(ledger.by_board(WIJK, Close(one)))
+    outcome = ledger.by_board(WIJK, Fund(other, 5_001, None))
+    assert_refused(outcome, Code.COIN_NO_BASIS, remaining_cents=5_000)
+    assert_done(ledger.by_board(WIJK, Fund(other, 5_000, None)))
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (("HUUR", 1_001, "MONTH"),),
+        (("HUUR", 1_000, "YEAR"),),
+        (("FEEST", 1, "MONTH"),),
+        (("HUUR", 1_000, "MONTH"), ("FEEST", 1, "MONTH")),
+    ],
+)
+def test_policy_fund_refuses_lines_that_nobody_voted_e35(
+    ledger: Ledger, lines: tuple[Any, ...]
+) -> None:
+    """A board cannot write budget lines by itself: more, for another period, or of other names."""
+    Desk(ledger, WIJK).issue("grant", 15_000, board(WIJK))
+    rule = Budget(1, tuple(BudgetLine(*line) for line in lines), 0)
+    policy = _policy_of_the_fund(ledger, rule)
+    assert_refused(ledger.by_board(WIJK, Fund(policy, 1, None)), Code.COIN_NO_BASIS)
+
+    vote_through(ledger, plan(("HUUR", 1_000, "MONTH")), klass="BUDGET")
+
+    assert_refused(ledger.by_board(WIJK, Fund(policy, 1, None)), Code.COIN_NO_BASIS)
+
+
+def _policy_of_the_fund(ledger: Ledger, *guards: Any) -> bytes:
+    """Return an accepted policy of the wijk's own fund."""
+    call = Create(f"{WIJK}:EUR", PLAIN, guards, None, "EXEMPT", "FUNDER", None)
+    policy = object_id(ledger.by_board(WIJK, call))
+    assert_done(ledger.by_board(WIJK, Accept(policy)))
+    return policy
 
 
 def test_policy_claim_from_the_wijk_fund_itself_needs_budget_lines_i11(ledger: Ledger) -> None:
@@ -791,3 +836,21 @@ def test_steps_are_kept_as_records_of_their_own_kind(ledger: Ledger) -> None:
     assert (read(ledger, STEPS, policy, 0).count, read(ledger, STEPS, policy, 0).buyers) == (1, 1)
     assert_done(pledge(ledger, policy, "anna", 1))
     assert (read(ledger, STEPS, policy, 0).count, read(ledger, STEPS, policy, 0).buyers) == (2, 1)
+
+
+def test_money_of_the_wijk_fund_goes_home_and_to_no_heir_i11(ledger: Ledger) -> None:
+    """A vote is for lines: through an heir without them a board would spend it on anything."""
+    Desk(ledger, WIJK).issue("grant", 15_000, board(WIJK))
+    vote_through(ledger, plan(("HUUR", 1_000, "MONTH")), klass="BUDGET")
+    today = ledger.run().clock.book_date
+    heir = _policy_of_the_fund(ledger)
+    lines = Budget(1, (BudgetLine("HUUR", 1_000, "MONTH"),), 0)
+    policy = _policy_of_the_fund(ledger, lines, Sunset(1, today, "SUCCESSOR", heir))
+    assert_done(ledger.by_board(WIJK, Fund(policy, 5_000, None)))
+    ledger.time_s += DAY_S
+    ledger.apply(ledger.run())
+
+    assert get(ledger, policy).status == "CLOSED"
+    assert sums(ledger, heir) == (0, 0, 0, 0, 0)
+    assert balance_of(ledger, board(WIJK), WIJK, "7") == 15_000
+    assert broken(ledger) == []

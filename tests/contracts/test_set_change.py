@@ -32,12 +32,12 @@ from chain.set_change import (
     choose_name,
     find_fault,
 )
+from chain.shared import FED_MATTERS
 from contracts.coin import Leg, PayoutBatch, RedeemRequest, Transfer
 from contracts.members import Attach, NewAccount
 from contracts.trade import Pay
 from contracts.wijk import (
     EPOCHS_AHEAD,
-    FED_MATTERS,
     FedEndorse,
     FedPropose,
     NodeKeys,

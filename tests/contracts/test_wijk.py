@@ -34,6 +34,7 @@ from chain.keyspaces import (
 from chain.params import FEDERATION
 from chain.records import Outcome
 from chain.sanctions import LIFTED, SUSPENDED_KEYS, Suspended, get_suspended
+from chain.shared import FED_MATTERS, key_proof_bytes
 from chain.state import State
 from contracts.accounts import Propose
 from contracts.coin import Leg, RedeemRequest, SetMinter, Transfer
@@ -42,7 +43,6 @@ from contracts.trade import Pay
 from contracts.wijk import (
     EXECUTED,
     FED_LIFE_S,
-    FED_MATTERS,
     OPEN,
     REFUSED,
     REJECTED,
@@ -53,7 +53,6 @@ from contracts.wijk import (
     NodeKeys,
     RegisterRole,
     SetParam,
-    key_proof_bytes,
     node_proof_bytes,
 )
 from tests.contracts.desk import assert_done, assert_refused, balance, change, put

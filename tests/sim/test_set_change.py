@@ -13,6 +13,7 @@ from chain.crypto import sign as sign_for_real
 from chain.errors import Code
 from chain.execute import get_leaders
 from chain.keyspaces import NO_END_S, get_planned_upgrade
+from chain.shared import key_proof_bytes
 from chain.state import State
 from chain.validators import signer_keys
 from consensus.events import Silence
@@ -27,7 +28,6 @@ from contracts.wijk import (
     RegisterRole,
     Remove,
     SetParam,
-    key_proof_bytes,
     node_proof_bytes,
     ready_proof_bytes,
 )

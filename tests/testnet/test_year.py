@@ -133,6 +133,22 @@ def test_kings_day_has_fifty_payments_a_second(year: MadeYear) -> None:
     assert {compute_book_date(time_s, 3_600) for time_s in busy} == {YEAR * 10_000 + 426}
 
 
+def test_a_short_year_ends_with_the_market() -> None:
+    """economy L3: the profile of that name ends on a day on which wages are paid too."""
+    made = play(replace(SIZES["small"], days=SIZES["L3"].days))
+    busy, paid = Counter[int](), set[int]()
+    for raw in made.raws():
+        header = decode(Header, raw.header)
+        date = compute_book_date(header.time_ms // 1000, 3_600)
+        if len(raw.envelopes) > 40:
+            busy[date] += 1
+        for outcome in made.store.outcomes(header.height):
+            if any(p.tag is not None and p.tag.flow == "WORK" for p in outcome.postings):
+                paid.add(date)
+    assert busy == {YEAR * 10_000 + 225: SIZES["small"].burst_s}
+    assert paid == {YEAR * 10_000 + 225}
+
+
 def test_the_statements_of_the_bank_follow_each_other(year: MadeYear) -> None:
     """economy C5: the strict parser takes every month, and each begins where the last ended."""
     assert len(year.files) == 24

@@ -12,7 +12,7 @@ import msgspec
 from chain.address import account_id
 from chain.books import get_class, get_issuer, get_wallet
 from chain.codec import Account, Bit, Cents, PublicKey, Record, Uint
-from chain.contract import Call, Context, Contract, Word, get_account
+from chain.contract import Context, get_account
 from chain.crypto import is_valid_key, sha256
 from chain.errors import Code, Reject, require
 from chain.keyspaces import (
@@ -26,8 +26,9 @@ from chain.keyspaces import (
     Member,
 )
 from chain.text_rules import CBS_YEARS, get_gemeente, is_area, is_nace, is_product
+from chain.voters import VOTE, has_vote, note_right
 
-STAND, VOTE = "STAND", "VOTE"
+STAND = "STAND"
 FLAGS = (VOTE, STAND)  # the listed order: a list of flags keeps it
 ATTACH_MAX = 100  # economy section 4: a batch large enough to hide who came when (G4)
 PLACES_MAX = 5
@@ -94,8 +95,10 @@ def admit(ctx: Context, call: Admit) -> None:
     _check_flags(call.flags, call.kind)
     _check_limit(ctx, call.limit)
 
-    _make_account(ctx, account, call.key, call.kind)
-    MEMBERS.put(ctx.state, _member(1, call.area, call.flags, call.limit), account)
+    record = _make_account(ctx, account, call.key, call.kind)
+    member = _member(1, call.area, call.flags, call.limit)
+    MEMBERS.put(ctx.state, member, account)
+    note_right(ctx.state, ctx.wijk_id, account, ctx.height, False, has_vote(record, member))
     ctx.emit(
         "members.MemberAdmitted", account, call.kind, call.area, call.year, call.limit, *call.flags
     )
@@ -149,6 +152,8 @@ def set_limits(ctx: Context, call: SetLimits) -> None:
         tuple((place.code, place.year, place.until) for place in call.places),
     )
     MEMBERS.put(ctx.state, changed, call.account)
+    before, after = has_vote(account, member), has_vote(account, changed)
+    note_right(ctx.state, ctx.wijk_id, call.account, ctx.height, before, after)
     ctx.emit(
         "members.LimitsSet",
         call.account,
@@ -216,20 +221,12 @@ def _check_codes(ctx: Context, call: SetLimits) -> None:
         require(known, Code.MEMBERS_BAD_CODE)
 
 
-def _make_account(ctx: Context, account: bytes, key: bytes, kind: str) -> None:
+def _make_account(ctx: Context, account: bytes, key: bytes, kind: str) -> AccountRecord:
     first = AccountKey(0, key, sha256(key), ctx.height)
-    ACCOUNTS.put(ctx.state, AccountRecord(kind, ctx.wijk_id, ACTIVE, 1, (first,), ()), account)
+    record = AccountRecord(kind, ctx.wijk_id, ACTIVE, 1, (first,), ())
+    ACCOUNTS.put(ctx.state, record, account)
+    return record
 
 
 def _member(membership: int, area: str | None, flags: tuple[str, ...], limit: int) -> Member:
     return Member(membership, area, flags, limit, 0, 0, 0, 0, 0, None, None, ())
-
-
-CONTRACT = Contract(
-    "members",
-    calls=(
-        Call(Admit, (Word.REGISTRY,), admit),
-        Call(Attach, (Word.REGISTRY,), attach),
-        Call(SetLimits, (Word.REGISTRY,), set_limits),
-    ),
-)

@@ -47,7 +47,11 @@ def count_rankings(drawn: Drawn) -> list[int]:
     ]
     profile = ProfileWithTies(ranks, candidates=list(range(1, drawn.options + 1)))
     elected: list[Any] = stv_meek(
-        profile, num_seats=drawn.seats, tie_break_key=lambda option: tie_break(drawn.beacon, option)
+        profile,
+        num_seats=drawn.seats,
+        tol=1e-7,  # of a vote
+        max_iter=100,  # its 2,000 are used up wherever a winner cannot keep a quota
+        tie_break_key=lambda option: tie_break(drawn.beacon, option),
     )
     return sorted(int(option) for option in elected)
 

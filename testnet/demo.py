@@ -142,7 +142,7 @@ class Scenario:
         polled = day.play(
             holder(f"{board}-a", f"{board}-a", f"{board}-b"),
             holder(f"{registrars}-a", f"{registrars}-a", f"{registrars}-b"),
-            percentile(self.played.finality_ms, 950),
+            percentile(self.played.finality_ms, 950) + 1000 * self._pause_s,
         )
         self.played.votes, self.played.elections = polled.votes, polled.elections
 

@@ -40,6 +40,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "member": ("wallet.commands_member", "Leden en grenzen // Members and limits"),
     "coin": ("wallet.commands_coin", "Munt, dekking en uitgifte // Coin, reserve and issue"),
     "report": ("wallet.commands_report", "Cijfers van een wijk // Figures of a wijk"),
+    "vote": ("wallet.commands_vote", "Voorstellen en stemmingen // Proposals and votes"),
+    "value": ("wallet.commands_value", "Wat werk waard is // What work is worth"),
     "policy": ("wallet.commands_policy", "Potjes met regels // Earmarked money with rules"),
     "query": ("wallet.commands_query", "Kijk in de keten // Look into the chain"),
     "audit": ("audit.commands", "Controleer de keten zelf // Check the chain yourself"),
@@ -58,7 +60,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 # group -> commands of another package that hang in it: where, module, name in the module.
 ATTACHED: dict[str, tuple[tuple[tuple[str, ...], str, str], ...]] = {
-    "board": ((("join-request",), "node.commands_join", "join_request"),),
+    "board": (
+        (("join-request",), "node.commands_join", "join_request"),
+        (("resign",), "wallet.commands_seat", "resign"),
+        (("recall",), "wallet.commands_seat", "recall"),
+        (("recuse",), "wallet.commands_seat", "recuse"),
+        (("trip",), "wallet.commands_seat", "trip"),
+        (("reset",), "wallet.commands_seat", "reset"),
+    ),
     "node": (
         (("verify",), "audit.commands_node", "verify"),
         (("backup", "verify"), "audit.commands_node", "backup_verify"),

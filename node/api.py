@@ -23,6 +23,7 @@ from node.api_policies import get_policy, list_policies
 from node.api_read import ReadRoutes
 from node.api_request import Rates, check_names
 from node.api_submit import BATCH_BYTES_MAX, Submission
+from node.api_votes import get_tally, get_vote, list_values, list_votes
 from node.config import ConfigInvalid
 from node.disk import StorageError
 from node.http_server import Answer, answer_errors, read_network
@@ -119,6 +120,18 @@ def make_routes(node: Node, rates: Rates, readers: Readers, streams: Streams) ->
     async def get_holds(request: web.Request) -> web.StreamResponse:
         return await list_holds(node, readers, request)
 
+    async def get_votes(request: web.Request) -> web.StreamResponse:
+        return await list_votes(node, request)
+
+    async def get_one_vote(request: web.Request) -> web.StreamResponse:
+        return await get_vote(node, request)
+
+    async def get_vote_tally(request: web.Request) -> web.StreamResponse:
+        return await get_tally(node, request)
+
+    async def get_values(request: web.Request) -> web.StreamResponse:
+        return await list_values(node, request)
+
     async def get_redemptions(request: web.Request) -> web.StreamResponse:
         return await list_redemptions(node, request)
 
@@ -159,6 +172,10 @@ def make_routes(node: Node, rates: Rates, readers: Readers, streams: Streams) ->
         get("/v1/policies/{id}", get_one_policy, "at", "prove"),
         get("/v1/health", get_health, "wijk"),
         get("/v1/redemptions", get_redemptions, "wijk", *page),
+        get("/v1/votes", get_votes, "wijk", "state", *page),
+        get("/v1/votes/{wijk}/{n}", get_one_vote, "at", "prove"),
+        get("/v1/votes/{wijk}/{n}/tally", get_vote_tally),
+        get("/v1/values", get_values, "wijk", "tag", *page),
         get("/v1/search", read.search, "q"),
         get("/log/checkpoint", log.checkpoint),
         get("/log/tile/{tile:.+}", log.tile),

@@ -38,7 +38,7 @@ async def list_policies(node: Node, request: web.Request) -> web.StreamResponse:
     clock, wijk, state = node.clock(), read_wijk(node, request), request.query.get("state")
     if state is not None and state not in STATES:
         raise Problem(BAD_PARAMETER, name="state")
-    prove = _prover(node, request)
+    prove = make_prover(node, request)
 
     def show(policy_id: bytes, policy: Policy) -> Json | None:
         asked = is_of(policy.denom, wijk) and (state is None or policy.status == STATES[state])
@@ -56,7 +56,7 @@ async def get_policy(node: Node, request: web.Request) -> web.StreamResponse:
     policy = POLICIES.get(clock.state, policy_id)
     if policy is None:
         raise Problem(NOT_FOUND, what=policy_id.hex())
-    return answer_json(policy_json(clock, policy_id, policy, _prover(node, request)))
+    return answer_json(policy_json(clock, policy_id, policy, make_prover(node, request)))
 
 
 def policy_json(clock: Clock, policy_id: bytes, policy: Policy, prove: Prove) -> Json:
@@ -91,7 +91,7 @@ def policy_json(clock: Clock, policy_id: bytes, policy: Policy, prove: Prove) ->
     }
 
 
-def _prover(node: Node, request: web.Request) -> Prove:
+def make_prover(node: Node, request: web.Request) -> Prove:
     """Return what proves a key of the state, or gives None where nobody asked for it."""
     wanted = read_flag(request, "prove")
 

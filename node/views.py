@@ -36,11 +36,13 @@ from chain.keyspaces import (
     MEMBERS,
     NO_LIMIT,
     RESERVES,
+    RESIGNED,
     SEATS,
     SET_NOW,
     STATEMENTS,
     SUPPLY,
     SUSPENDED,
+    TRIPS,
     VALIDATOR,
     WIJKEN,
     AccountRecord,
@@ -51,6 +53,7 @@ from chain.keyspaces import (
     Wijk,
     get_param,
     get_role,
+    has_mandate,
 )
 from chain.legal import LEGAL, is_review_overdue
 from chain.log import inclusion_path
@@ -366,7 +369,8 @@ def board_json(clock: Clock, slug: str) -> Json | None:
     number = 1
     while (seat := SEATS.get(state, slug, number)) is not None:
         sits = seat.from_s <= clock.time_s < seat.until_s
-        if seat.status == ACTIVE and (sits or clock.height == 0):  # terms begin with block 1
+        serves = seat.status in (ACTIVE, RESIGNED)
+        if serves and (sits or clock.height == 0):  # terms begin with block 1
             seats.append(
                 {
                     "role": f"seat-{number}",
@@ -381,6 +385,17 @@ def board_json(clock: Clock, slug: str) -> Json | None:
         "account": account_text(wijk.board),
         "threshold": account.threshold,
         "seats": seats,
+        "caretaker": clock.height > 0 and not has_mandate(state, slug, clock.time_s),
+        "trips": [
+            {
+                "call": name,
+                "reason": trip.reason,
+                "by": trip.by.lower(),
+                "until_at": time_text(trip.until_s * 1000),
+            }
+            for name in sorted(clock.chain.table.names)
+            if (trip := TRIPS.get(state, slug, name)) is not None and clock.time_s < trip.until_s
+        ],
         "mandate": None,
     }
 

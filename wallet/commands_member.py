@@ -46,6 +46,26 @@ def limits(terminal: Terminal, file: Path, names: tuple[str, ...]) -> None:
     _send(terminal, file, "members.set_limits", names)
 
 
+@member.command(help="Schors, laat gaan of neem terug // Suspend, let go or take back")
+@click.argument("who")
+@click.argument("word", metavar="S", type=click.Choice(["active", "suspended", "left"]))
+@click.option("--reason", required=True, metavar="C", help="reden // reason")
+@click.option("--key", "names", metavar="KEY", multiple=True, help=_KEY)
+@click.pass_obj
+def status(terminal: Terminal, who: str, word: str, reason: str, names: tuple[str, ...]) -> None:
+    """`members.set_status`: the first time opens a hearing; a member leaves by itself."""
+    from contracts.members import SetStatus
+    from wallet.finish import finish
+    from wallet.order import send_call
+    from wallet.people import resolve_who
+
+    party = resolve_who(terminal, who)
+    call = SetStatus(party.account, word.upper(), reason)  # type: ignore[arg-type]
+    said = f"{who}: {word} ({reason}).", f"{who}: {word} ({reason})."
+    result = send_call(terminal, call, names, "member-status", said)
+    finish(terminal, result, {}, [terminal.text(*said)])
+
+
 def _send(terminal: Terminal, file: Path, name: str, names: tuple[str, ...]) -> None:
     from chain.call_json import call_to_json
     from wallet.commands_tx import read_call

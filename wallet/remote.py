@@ -144,6 +144,22 @@ class Remote:
         """Return one policy with its sums and sentences."""
         return self._get(f"/v1/policies/{policy_id}", prove=prove)
 
+    def votes(self, **asked: str) -> Tree:
+        """Return a PAGE of votes, of a `wijk` and in a `state` where they are named."""
+        return self._get("/v1/votes", **asked)
+
+    def vote(self, vote_id: str) -> Tree:
+        """Return one vote by its number, such as `delfshaven/7`."""
+        return self._get(f"/v1/votes/{vote_id}")
+
+    def tally(self, vote_id: str) -> Tree:
+        """Return how a vote stands."""
+        return self._get(f"/v1/votes/{vote_id}/tally")
+
+    def values(self, wijk: str | None) -> list[Tree]:
+        """Return what work is worth by vote."""
+        return self._all("/v1/values", **({} if wijk is None else {"wijk": wijk}))
+
     def state_proof(self, key: str) -> Tree:
         """Return a state proof (5.5) of a key in text form, in the newest block."""
         return self._get("/v1/proofs/state", key=key)

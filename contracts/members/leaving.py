@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from chain.books import HELD, get_balance, get_class
+from chain.books import get_class, get_wallet
 from chain.codec import Account, Digest, Record, Uint
 from chain.contract import Context, Word, check_authority, get_account
 from chain.errors import Code, Reject, require
@@ -72,8 +72,7 @@ def set_status(ctx: Context, call: SetStatus) -> None:
         raise Reject(Code.TX_UNKNOWN_ACCOUNT)
     require(is_code(call.reason), Code.TX_TEXT)
     if call.status == LEFT:
-        left = get_balance(ctx.state, ctx.denom, get_class(account), call.account)
-        left += get_balance(ctx.state, ctx.denom, HELD, call.account)
+        left = get_wallet(ctx.state, ctx.denom, get_class(account), call.account)
         require(left == 0, Code.MEMBERS_BALANCE, balance_cents=left)
     if not own and call.status != ACTIVE and not _was_heard(ctx, call):
         return

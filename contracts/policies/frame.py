@@ -248,7 +248,8 @@ class Shape(msgspec.Struct, frozen=True):
     one has no such call. `fund` says what is remembered of a funding that is set aside, and may
     refuse it; without one money is free. `pledged`: anybody funds, not the funder alone.
 
-    `accounts` are those that its values name, `target` one whose payments are noted (P11).
+    `accounts` are those that its values name, `payee` the one that its payments go to where that is
+    fixed, `target` one whose payments are noted (P11).
     `forbids` are the clauses that the law does not allow beside it, because coin that people own is
     paid with it (economy P0, G10). `lined`: its payments can name a line of a budget; where they
     cannot, the budget has one line and they fall on that (P9).
@@ -265,6 +266,7 @@ class Shape(msgspec.Struct, frozen=True):
     release: Callable[[Any, Pool, Ask, State], Payout] | None = None
     fund: Callable[[Any, Pool, Ask, State], tuple[Write, ...]] | None = None
     accounts: Callable[[Any], tuple[bytes, ...]] | None = None
+    payee: Callable[[Any], bytes] | None = None
     target: Callable[[Any], bytes] | None = None
     forbids: tuple[str, ...] = ()
     pledged: bool = False

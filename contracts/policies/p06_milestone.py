@@ -101,6 +101,10 @@ def _accounts(rule: Milestone) -> tuple[bytes, ...]:
     return (rule.payee, *(step.verifier for step in rule.steps))
 
 
+def _payee(rule: Milestone) -> bytes:
+    return rule.payee
+
+
 def _values(rule: Milestone, pool: Pool, state: State, date: int, lang: Lang) -> Values:
     """The first step that is still to come."""
     for number, step in enumerate(rule.steps, start=1):
@@ -126,5 +130,6 @@ P6 = Shape(
     _values,
     release=release,
     accounts=_accounts,
+    payee=_payee,
     lined=False,
 )

@@ -144,6 +144,10 @@ def _accounts(rule: EscrowRule) -> tuple[bytes, ...]:
     return (rule.payer, rule.payee, *rule.arbiters)
 
 
+def _payee(rule: EscrowRule) -> bytes:
+    return rule.payee
+
+
 def _values(rule: EscrowRule, pool: Pool, state: State, date: int, lang: Lang) -> Values:
     escrow = _get(pool, state)
     if escrow is None:
@@ -170,5 +174,6 @@ P7 = Shape(
     release=release,
     fund=fund,
     accounts=_accounts,
+    payee=_payee,
     lined=False,
 )

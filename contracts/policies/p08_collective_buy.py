@@ -72,11 +72,12 @@ def fits(rule: CollectiveBuy, draft: Draft) -> bool:
 
 
 def fund(rule: CollectiveBuy, pool: Pool, ask: Ask, state: State) -> tuple[Write, ...]:
-    """Pledge pieces at the first price. Refuses amount, and the clause where it is late or full."""
+    """Pledge pieces at the first price. Refuses amount, self, and what is late or full."""
     qty = ask.qty or 0
     price = qty * rule.tiers[0].unit_cents
     right = 1 <= qty <= QTY_MAX and ask.cents == price
     require(right, Code.POLICY_AMOUNT, amount_cents=min(price, CENTS_MAX))
+    require(ask.sender != rule.supplier, Code.COIN_SELF)
     if ask.date > rule.deadline:
         deny("collective_buy", last_on=rule.deadline)
     so_far = _get_so_far(pool, state)

@@ -192,9 +192,12 @@ def go_home(
 ) -> bytes | None:
     """Book money of a pool to its heir, where that can take it, else to the funder.
 
-    An heir takes free money of the same funder and coin while it is active (economy P15).
+    An heir takes free money of the same funder and coin while it is active (economy P15). Money of
+    a wijk's own fund goes home: its vote was for the lines that it was funded on (I11).
     """
-    heir = None if heir_id is None else POLICIES.get(ctx.state, heir_id)
+    account = ACCOUNTS.get(ctx.state, policy.funder)
+    voted = account is not None and account.kind == BOARD
+    heir = None if heir_id is None or voted else POLICIES.get(ctx.state, heir_id)
     if (
         heir is None
         or heir_id is None

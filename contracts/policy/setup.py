@@ -124,7 +124,9 @@ def _check_params(ctx: Context, call: Create, guards: Sequence[tuple[object, Gua
     parts = call.split or ()
     home = all(get_account(ctx, part.account).wijk == ctx.wijk_id for part in parts)
     once = len({part.account for part in parts}) == len(parts)
-    require(home and once, Code.POLICY_PARAMS, clause="split")
+    # Payments name the first of a split as payee: another one could never be paid.
+    fits = not parts or shape.payee is None or parts[0].account == shape.payee(call.shape)
+    require(home and once and fits, Code.POLICY_PARAMS, clause="split")
 
 
 def accept(ctx: Context, call: Accept) -> None:

@@ -203,6 +203,7 @@ class Pools:
         moves[pool.denom, "4", pool.id] -= cents
         heir = None if heir_id is None else self.pools.get(heir_id)
         takes = heir is not None and heir.status == "ACTIVE" and heir.shape[0] not in SET_ASIDE
+        takes = takes and self._view.place(pool.funder)[1] != "7"  # a vote was for its lines
         if heir is not None and takes and heir.shape[0] != "recurring":
             heir.funded += cents
             heir.free += cents

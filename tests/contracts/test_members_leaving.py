@@ -18,7 +18,9 @@ from contracts.accounts import Approve, Cancel, Propose
 from contracts.coin import HoldCall, Leg, RedeemRequest, Transfer
 from contracts.members import Admit, Recover, SetLimits, SetStatus
 from contracts.members.leaving import ERASED, HEARD_S, EraseRef
+from contracts.policy import Close
 from tests.contracts.desk import assert_done, assert_refused, balance, change
+from tests.contracts.fund_desk import open_pool
 from tests.contracts.offices import get_account, names, new_key, object_id, read, set_keys, values
 from tests.federation import Ledger, account, board, key, registrar, seed
 
@@ -332,3 +334,16 @@ def test_members_erase_ref_refuses_role_and_unknown_accounts(ledger: Ledger) -> 
     for name in (account("bram"), account("nobody"), board(WIJK)):
         outcome = ledger.by_registrar(WIJK, EraseRef(name, bytes(32)))
         assert_refused(outcome, Code.TX_UNKNOWN_ACCOUNT)
+
+
+def test_members_set_status_refuses_balance_of_what_is_in_pools(ledger: Ledger) -> None:
+    """It is the member's own until it is spent, and would come back to nobody."""
+    policy = open_pool(ledger, cents=600, by="anna")
+    assert_done(ledger.by_person("anna", RedeemRequest(400, bytes(32))))
+
+    outcome = ledger.by_person("anna", SetStatus(ANNA, "LEFT", "WEG"))
+
+    assert_refused(outcome, Code.MEMBERS_BALANCE, balance_cents=600)
+    assert_done(ledger.by_person("anna", Close(policy)))
+    assert_done(ledger.by_person("anna", RedeemRequest(600, bytes(32))))
+    assert_done(ledger.by_person("anna", SetStatus(ANNA, "LEFT", "WEG")))

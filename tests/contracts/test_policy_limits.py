@@ -26,6 +26,7 @@ from contracts.policies.p09_budget import Budget, BudgetLine
 from contracts.policies.p11_match import Match
 from contracts.policies.p12_recurring import Recurring
 from contracts.policies.p13_pact import PactRule
+from contracts.policies.p14_split import Part
 from contracts.policy import (
     Accept,
     Claim,
@@ -392,3 +393,28 @@ def test_a_part_of_a_percent_is_written_as_each_language_does(ledger: Ledger) ->
 
     assert "12,5 procent" in describe(state, policy, found, 20_260_101, "nl")[0]
     assert "12.5 per cent" in describe(state, policy, found, 20_260_101, "en")[0]
+
+
+def test_a_supplier_is_no_buyer_of_its_own_purchase_p8(ledger: Ledger) -> None:
+    """It would meet the number of buyers with its own coin, and pay itself."""
+    policy = open_pool(ledger, shape=PURCHASE, cents=0)
+    pay(ledger, "anna", BAKKER, 1_000)
+
+    assert_refused(ledger.by_person("bakker", Fund(policy, 1_000, 1)), Code.COIN_SELF)
+    assert_done(ledger.by_person("anna", Fund(policy, 1_000, 1)))
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [ESCROW, Milestone(1, ANNA, (MilestoneStep(b"\x32" * 32, "LE", 5, 400, VERA, 20_260_131),))],
+)
+def test_policy_create_refuses_a_split_that_does_not_begin_with_the_payee_p14(
+    ledger: Ledger, shape: Any
+) -> None:
+    """A payment to the payee of the shape would be refused for ever: money set aside, and stuck."""
+    wrong = (Part(BAKKER, 1), Part(ANNA, 1))
+
+    outcome = create(ledger, shape=shape, split=wrong)
+
+    assert_refused(outcome, Code.POLICY_PARAMS, clause="split")
+    assert_done(create(ledger, shape=shape, split=wrong[::-1]))

@@ -506,9 +506,9 @@ def test_policy_fund_refuses_lines_that_nobody_voted_e35(
     assert_refused(ledger.by_board(WIJK, Fund(policy, 1, None)), Code.COIN_NO_BASIS)
 
 
-def _policy_of_the_fund(ledger: Ledger, lines: Budget) -> bytes:
+def _policy_of_the_fund(ledger: Ledger, *guards: Any) -> bytes:
     """Return an accepted policy of the wijk's own fund."""
-    call = Create(f"{WIJK}:EUR", PLAIN, (lines,), None, "EXEMPT", "FUNDER", None)
+    call = Create(f"{WIJK}:EUR", PLAIN, guards, None, "EXEMPT", "FUNDER", None)
     policy = object_id(ledger.by_board(WIJK, call))
     assert_done(ledger.by_board(WIJK, Accept(policy)))
     return policy
@@ -836,3 +836,21 @@ def test_steps_are_kept_as_records_of_their_own_kind(ledger: Ledger) -> None:
     assert (read(ledger, STEPS, policy, 0).count, read(ledger, STEPS, policy, 0).buyers) == (1, 1)
     assert_done(pledge(ledger, policy, "anna", 1))
     assert (read(ledger, STEPS, policy, 0).count, read(ledger, STEPS, policy, 0).buyers) == (2, 1)
+
+
+def test_money_of_the_wijk_fund_goes_home_and_to_no_heir_i11(ledger: Ledger) -> None:
+    """A vote is for lines: through an heir without them a board would spend it on anything."""
+    Desk(ledger, WIJK).issue("grant", 15_000, board(WIJK))
+    vote_through(ledger, plan(("HUUR", 1_000, "MONTH")), klass="BUDGET")
+    today = ledger.run().clock.book_date
+    heir = _policy_of_the_fund(ledger)
+    lines = Budget(1, (BudgetLine("HUUR", 1_000, "MONTH"),), 0)
+    policy = _policy_of_the_fund(ledger, lines, Sunset(1, today, "SUCCESSOR", heir))
+    assert_done(ledger.by_board(WIJK, Fund(policy, 5_000, None)))
+    ledger.time_s += DAY_S
+    ledger.apply(ledger.run())
+
+    assert get(ledger, policy).status == "CLOSED"
+    assert sums(ledger, heir) == (0, 0, 0, 0, 0)
+    assert balance_of(ledger, board(WIJK), WIJK, "7") == 15_000
+    assert broken(ledger) == []

@@ -182,7 +182,9 @@ def _fits_seats(manifest: Manifest) -> bool:
     names = [area.area for area in manifest.areas]
     kept = [area.seats for area in manifest.areas]
     rising = all(left < right for left, right in pairwise(names))
-    return rising and bool(names) and min(kept) >= 1 and sum(kept) <= manifest.seats <= SEATS_MAX
+    everybody = manifest.seats == len(manifest.options)  # then no seat is short of one kept
+    room = everybody or sum(kept) <= manifest.seats
+    return rising and bool(names) and min(kept) >= 1 and room and 1 <= manifest.seats <= SEATS_MAX
 
 
 def _fits_trustees(manifest: Manifest) -> bool:

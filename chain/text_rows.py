@@ -1386,6 +1386,9 @@ WORDS = {
     "other-key": ("deze woorden horen bij een andere sleutel", "these words belong to another key"),
     "slot": ("dit bestand heeft geen wachtzin", "this file has no passphrase"),
     "empty": ("een lege wachtzin kan niet", "an empty passphrase cannot be used"),
+    "option": ("deze optie staat niet op het stembiljet", "this option is not on the ballot"),
+    "choices": ("zoveel keuzes mag niet", "that many choices are not allowed"),
+    "blank": ("een blanco stem heeft geen keuzes", "a blank vote has no choices"),
     "draft": ("het concept klopt niet", "the draft is not right"),
     "drafts-differ": (
         "dit zijn concepten van verschillende opdrachten",

@@ -81,6 +81,13 @@ class Mempool:
         for pending in self._pending.values():
             yield pending.tx
 
+    def first(self, most: int, height: int, time_s: int, heights: int) -> Iterator[Tx]:
+        """Yield the `most` that came first, and who else is overdue by `heights` (B6)."""
+        looked_at = max(most, 2 * OVERDUE_TXS_MAX)  # peers look at theirs, in an order of their own
+        for place, pending in enumerate(islice(self._pending.values(), looked_at)):
+            if place < most or pending.is_overdue(height, time_s, heights):
+                yield pending.tx
+
     def check_room(self, tx: Tx) -> None:
         """Raise `MempoolFull` where `tx` would pass a cap."""
         size = len(tx.raw)

@@ -29,7 +29,7 @@ from consensus.messages import Status
 from consensus.timers import IN_TOUCH_MS
 from node.chainstore import ChainStore
 from node.config import Config
-from node.full_block import Executions, FullBlock
+from node.full_block import FullBlock
 from node.guard_file import LostGuard
 from node.home import Home
 from node.links import PeerLinks
@@ -127,7 +127,6 @@ class Node:
         self.meters = meters
         self.signers = Signers(runtime.store)
         self.finality = Finality(self.meters)
-        self._executions = Executions()
         self.fail: Callable[[BaseException], None] = _raise
         self.stream_clients: Callable[[], int] = lambda: 0
         self._down_since: dict[Peer, int] = {}
@@ -324,7 +323,7 @@ class Node:
 
     def full_block(self) -> FullBlock | None:
         """Return how long a full block would take here; None while nothing large was seen (T14)."""
-        return self._executions.estimate(self.clock().number)
+        return self.runtime.candidates.executions.estimate(self.clock().number)
 
     def totals(self) -> tuple[int, int, bool]:
         """Return the chain's supply and reserve in cents, and whether every coin is backed."""
@@ -363,8 +362,6 @@ class Node:
     def _on_applied(self, applied: Applied) -> None:
         self._applied_mono = self.timers.mono_ms()
         self.signers.add(applied.certificate)
-        if not self.behind_blocks():  # what is caught up has its signatures checked on the way
-            self._executions.add(len(applied.tx_ids), applied.bytes, applied.execute_ms)
         self.finality.on_block(applied.tx_ids, self._applied_mono)
         backlog = self.runtime.intake.backlog()
         self._pace.on_block(len(applied.tx_ids), backlog, self._applied_mono)

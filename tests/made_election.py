@@ -55,8 +55,10 @@ class Ceremony:
         return tuple(commit.commitments for commit in self.commits)
 
 
-def hold_ceremony(trustees: int = 5, threshold: int = 3, attempt: int = 1) -> Ceremony:
-    context = CeremonyContext(CHAIN, ELECTION, attempt)
+def hold_ceremony(
+    trustees: int = 5, threshold: int = 3, attempt: int = 1, election: bytes = ELECTION
+) -> Ceremony:
+    context = CeremonyContext(CHAIN, election, attempt)
     seeds = [seed_of(f"trustee {number}") for number in range(1, trustees + 1)]
     commits = [
         trustee.make_commit(seed, context, number, threshold, counted(f"commit {number}"))
@@ -78,7 +80,7 @@ def make_manifest(ceremony: Ceremony, options: int = 7, **changed: Any) -> Manif
     """Return a manifest of a board election: 7 options, 0 to 5 of them, no blank vote."""
     fields: Mapping[str, Any] = {
         "chain": CHAIN,
-        "election": ELECTION,
+        "election": ceremony.context.election,
         "kind": "BOARD",
         "method": "APPROVAL",
         "options": tuple(

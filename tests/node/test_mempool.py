@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from chain.records import Tx
 from consensus.messages import short_ids
@@ -108,3 +109,22 @@ def test_b6_overdue_is_what_waits_for_so_many_blocks_or_half_its_life() -> None:
     assert overdue(0, 500) == []
     assert overdue(0, 501) == [1, 2]  # half of the life of the third ends a second later
     assert overdue(0, 502) == [1, 2, 3]
+
+
+@given(
+    most=st.integers(1, 12),
+    heights=st.integers(1, 6),
+    since=st.lists(st.integers(1, 8), min_size=1, max_size=20).map(sorted),
+)
+def test_b6_a_small_block_takes_the_first_and_leaves_out_nobody_who_waits_for_long(
+    most: int, heights: int, since: list[int]
+) -> None:
+    """consensus T14, B6: at height 9, in order of arrival."""
+    pool = Mempool(100, 100_000)
+    for number, height in enumerate(since):
+        pool.add(replace(make(number, expires=10_000), since_height=height))
+
+    taken = [int.from_bytes(tx.id, "big") for tx in pool.first(most, 9, 0, heights)]
+
+    long = [number for number, height in enumerate(since) if 9 - height >= heights]
+    assert taken == sorted({*range(min(most, len(since))), *long})

@@ -135,6 +135,30 @@ def test_a_request_for_decided_transactions_reads_few_blocks_and_each_once(
     assert len(reads) == len(set(reads)) == intake.DECIDED_BLOCKS_MAX
 
 
+def test_t14_a_slow_machine_proposes_what_it_can_execute_in_time_and_nobody_complains() -> None:
+    """consensus T14, B6, ADR 0088: 25 ms a payment are 10 in a quarter of a second."""
+    world = make_world(4)
+    payer, payee = people()[:2]
+    node = world.nodes[0]
+    assert node.runtime is not None
+    seen = node.runtime.candidates.executions
+    for other in world.nodes:
+        assert other.runtime is not None
+        other.runtime.candidates.executions = seen  # all of them are as slow
+    seen.add(100, 24_000, 2_500)
+    for number in range(60):
+        world.submit(node, world.make_payment(payer, payee, 1 + number))
+
+    world.run(world.now + 20 * SECOND)
+
+    store = node.runtime.store
+    blocks = [store.block(height) for height in range(1, store.tip.height + 1)]
+    sizes = [len(block.envelopes) for block in blocks if block is not None and block.envelopes]
+    assert sum(sizes) == 60
+    assert max(sizes) <= 15  # a quarter of what waited
+    assert {block.certificate.round for block in blocks if block is not None} == {0}
+
+
 def test_signatures_of_a_certified_block_are_checked_together_and_not_again() -> None:
     """consensus S3: what sync executes was checked at once, by the keys that it asks for."""
     world = make_world(4)

@@ -278,6 +278,29 @@ def test_a_ballot_in_another_form_is_refused() -> None:
     assert refused(fixed, longer) is Code.ELECTION_SIZE
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_whatever_is_changed_is_refused_and_nothing_else_is_raised(data: st.DataObject) -> None:
+    """A ballot comes from outside: an assertion or a library's error would stop every node."""
+    fixed = fixed_of("yes-no")
+    whole = bytes.fromhex(GOLDEN["elections"]["yes-no"]["ballots"][0]["ballot"])
+    voter = public_key(voter_seeds(8)[0])
+    at = data.draw(st.integers(0, len(whole) - 1))
+    end = data.draw(st.sampled_from([at + 1, min(at + 32, len(whole))]))
+    put = data.draw(
+        st.one_of(
+            st.binary(max_size=40),
+            st.sampled_from([bytes(32), b"\xff" * 32, IDENTITY, SMALL_ORDER, scalar_of(1)]),
+        )
+    )
+    forged = whole[:at] + put + whole[end:]
+    if forged == whole:
+        check_ballot(fixed, voter, forged)
+    else:
+        with pytest.raises(Reject):
+            check_ballot(fixed, voter, forged)
+
+
 def test_two_ballots_of_one_choice_differ_everywhere() -> None:
     fixed = fixed_of("approval")
     first, second = (

@@ -20,7 +20,7 @@
 
 SHELL := /bin/sh
 .NOTPARALLEL:
-.PHONY: run test check fmt sim soak powercut flood growth drills bench year curves stories cov lock clean remake unpack-hledger unpack-postgresql
+.PHONY: run test check fmt sim soak powercut flood growth drills bench year curves election stories cov lock clean remake unpack-hledger unpack-postgresql
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
@@ -77,6 +77,9 @@ year: .venv/.runtime
 
 curves: .venv/.dev
 	@exec $(BIN)/python -m tests.curves $(ARGS)
+
+election: .venv/.dev
+	WIJK_ELECTION_VOTERS=4000 $(BIN)/python -m pytest -s -p no:randomly tests/audit/test_election_many.py $(ARGS)
 
 stories: .venv/.dev
 	WIJK_STORIES=rewrite $(BIN)/python -m pytest -p no:randomly tests/stories

@@ -40,6 +40,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "member": ("wallet.commands_member", "Leden en grenzen // Members and limits"),
     "coin": ("wallet.commands_coin", "Munt, dekking en uitgifte // Coin, reserve and issue"),
     "report": ("wallet.commands_report", "Cijfers van een wijk // Figures of a wijk"),
+    "election": ("wallet.commands_election", "Verkiezingen // Elections"),
     "vote": ("wallet.commands_vote", "Voorstellen en stemmingen // Proposals and votes"),
     "value": ("wallet.commands_value", "Wat werk waard is // What work is worth"),
     "policy": ("wallet.commands_policy", "Potjes met regels // Earmarked money with rules"),
@@ -77,6 +78,7 @@ ATTACHED: dict[str, tuple[tuple[tuple[str, ...], str, str], ...]] = {
         (("reconcile",), "audit.commands_reconcile", "reconcile"),
         (("witness",), "audit.commands_witness", "witness"),
     ),
+    "election": ((("verify",), "audit.commands_election", "verify"),),
     "testnet": ((("year",), "testnet.commands_year", "year"),),
 }
 

@@ -8,9 +8,8 @@ import msgspec
 
 from chain import light
 from chain.codec import decode, digest
-from chain.crypto import sha256
 from chain.errors import Malformed
-from chain.records import BlockBody, Header
+from chain.records import BlockBody, Header, compute_tx_id
 from chain.validators import CommitCertificate, ValidatorSet, Verify, check_commit_certificate
 
 
@@ -47,7 +46,7 @@ def decode_block(raw: RawBlock) -> Block:
     certificate = decode(CommitCertificate, raw.certificate)
     if header.body_hash != digest(body):
         raise Malformed("the body is not that of the header")
-    if body.tx_ids != tuple(sha256(envelope) for envelope in raw.envelopes):
+    if body.tx_ids != tuple(compute_tx_id(envelope) for envelope in raw.envelopes):
         raise Malformed("the transactions are not those of the body")
     return Block(header, body, certificate, raw.envelopes, raw.outcomes, raw.start)
 

@@ -3,8 +3,8 @@
 `query tx`, `wijk tx build` and the explorer show a call; a person writes one in a file. The shape
 follows from the types of the call's record, so a new call needs nothing here:
 
-- bytes of 20 are an account id in bech32m, other bytes of one length are lower-case hex;
-- bytes without a fixed length are a call inside a call, an object again;
+- bytes of 20 are an account id in bech32m, others with a least length are lower-case hex;
+- bytes without one are a call inside a call, an object again;
 - a field whose catalogue name is a word of Python (`class`, `from`) has that name in JSON;
 - records and lists are objects and lists, `Bit` is true or false, nil is null;
 - the value of a parameter may be bytes or text: there bytes are `{"hex": ...}`.
@@ -97,7 +97,7 @@ def _union_json(table: Table, kind: inspect.UnionType, value: Any, depth: int) -
 
 
 def _bytes_json(table: Table, kind: inspect.BytesType, value: bytes, depth: int) -> Any:
-    if kind.min_length is None or kind.min_length != kind.max_length:
+    if kind.min_length is None:
         inner = table.decode(value)
         call: type = type(inner)
         return _struct_json(table, _tagged(call)[1], inner, depth + 1)
@@ -200,13 +200,14 @@ def _read_union(table: Table, kind: inspect.UnionType, tree: Any, where: str, de
 
 
 def _read_bytes(table: Table, kind: inspect.BytesType, tree: Any, where: str, depth: int) -> bytes:
-    if kind.min_length is None or kind.min_length != kind.max_length:
+    if kind.min_length is None:
         return encode(_read_call(table, tree, where, depth + 1))
     if not isinstance(tree, str):
         raise Malformed(f"{where}: not a text")
     if kind.min_length == ACCOUNT_BYTES:
         return parse_account(tree)
-    return _hex(tree, where, kind.min_length)
+    fixed = kind.min_length == kind.max_length
+    return _hex(tree, where, kind.min_length if fixed else None)
 
 
 def _read_int(kind: inspect.IntType, tree: Any, where: str) -> int:

@@ -66,7 +66,7 @@ class KeyDeal(Record, frozen=True, tag="wijk.key_deal.1"):
     """DEAL: one sealed box for each trustee, its own included, in their order."""
 
     boxes: Annotated[
-        tuple[Annotated[bytes, msgspec.Meta(max_length=256)], ...],
+        tuple[Annotated[bytes, msgspec.Meta(min_length=SEAL_BYTES, max_length=256)], ...],
         msgspec.Meta(max_length=TRUSTEES_MAX),
     ]
 

@@ -40,7 +40,7 @@ from chain.keyspaces import (
     has_mandate,
 )
 from chain.params import FEDERATION, Value, compute_default
-from chain.records import PROTOCOL_VERSION, Notice, Outcome, Posting
+from chain.records import PROTOCOL_VERSION, Notice, Outcome, Posting, get_blobs
 from chain.state import State
 from chain.validators import quorum
 
@@ -73,7 +73,8 @@ class Call(msgspec.Struct, frozen=True):
     it is (the role of `wijk.register_role`), `narrow` gives those of `words` that this one asks;
     where the state decides (a renewal by `coin.freeze`), `by_state` does.
     `winds_up` calls go on in a wijk that was removed, to redeem and to settle (`wijk.remove`), or
-    have a refusal of their own for it.
+    have a refusal of their own for it. What a credential may send (economy E14) is `by_credential`;
+    of calls with `per_block` a block holds no more than that (E20).
 
     `caretaker` calls are those that a board without a mandate may still make (E37). For `any_key`
     ones every key of a board account counts, whether or not its seat does. `about` gives
@@ -89,6 +90,8 @@ class Call(msgspec.Struct, frozen=True):
     never_tripped: bool = False
     winds_up: bool = False
     narrow: Callable[[Any], tuple[Word, ...]] | None = None
+    by_credential: bool = False
+    per_block: int | None = None
     by_state: Callable[["Context", Any], tuple[Word, ...]] | None = None
     caretaker: bool = False
     any_key: bool = False
@@ -251,6 +254,11 @@ class BlockStart:
         """Report what becomes of the object."""
         self._told.append(Notice(name, encode(values)))
 
+    @property
+    def has_told(self) -> bool:
+        """Whether anything was reported since the last object."""
+        return bool(self._told)
+
     def note(self, object_id: bytes) -> None:
         """Make what was booked and told since the last object the outcome of this one."""
         moved = tuple(self.postings[self._booked :])
@@ -295,12 +303,14 @@ class Context:
     `decision` is set when an effect of that decision runs, `fed` when the federation endorsed
     it (economy B5); `base_id` is the id of the first object it makes. `nonce` is that of the
     transaction, zeros where none runs: what a benefit token signs holds it (interfaces 4).
+    `blobs` travel beside its call (economy B10); a call inside a call has none.
     """
 
     __slots__ = (
         "_base_id",
         "_ids",
         "account",
+        "blobs",
         "chain",
         "clock",
         "decision",
@@ -332,6 +342,8 @@ class Context:
         decision: bytes | None = None,
         fed: bool = False,
         base_id: bytes | None = None,
+        account: AccountRecord | None = None,
+        blobs: tuple[bytes, ...] = (),
         matter: Matter = PLAIN_MATTER,
     ) -> None:
         self.clock = clock
@@ -350,7 +362,9 @@ class Context:
         self.fed = fed
         self._ids = ids
         self._base_id = tx_id if base_id is None else base_id
-        account = ACCOUNTS.get(clock.state, sender)
+        self.blobs = blobs
+        if account is None:
+            account = ACCOUNTS.get(clock.state, sender)
         assert account is not None, "inclusion checked that the sender exists"
         wijk = WIJKEN.get(clock.state, account.wijk)
         assert wijk is not None, "an account belongs to a wijk that exists"
@@ -417,6 +431,8 @@ class Context:
 def apply_call(ctx: Context, call: Any) -> None:
     """Check the authority of `call` and run it; raise `Reject` if it is refused."""
     spec = ctx.chain.table.spec(call)
+    if len(ctx.blobs) != len(get_blobs(call)):  # a call inside a call: nothing travels beside it
+        raise Reject(Code.TX_MALFORMED, cause="blob")
     if not (spec.winds_up or ctx.fed) and ctx.wijk.status == REMOVED:
         raise Reject(Code.TX_TRIPPED, trip_reason="WIJK-REMOVED")
     matter = spec.get_matter(call)

@@ -12,6 +12,7 @@ DUE: Keyspace[tuple[int, bytes]] = Keyspace("due", tuple[Uint, Digest], 2)  # qu
 DUES: Keyspace[int] = Keyspace("dues", Uint, 1)  # how many stand in a queue
 
 HOLDS_DUE, POLICIES_DUE, RECOVERIES_DUE = "hold", "policy", "recovery"
+ELECTIONS_DUE = "election"
 
 
 def add_due(state: State, queue: str, time_s: int, object_id: bytes) -> None:

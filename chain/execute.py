@@ -24,6 +24,7 @@ from chain.contract import (
     get_number_of_signatures,
 )
 from chain.crypto import verify
+from chain.elections import CREDENTIAL, count_use, find_credential
 from chain.errors import Code, Malformed, Reject, require
 from chain.keyspaces import (
     ACCOUNTS,
@@ -47,7 +48,7 @@ from chain.keyspaces import (
     get_version,
 )
 from chain.leaders import Leaders, Verdict, advance, get_order
-from chain.records import BlockBody, Header, Outcome, Tx
+from chain.records import BlockBody, Header, Outcome, Tx, split_carried
 from chain.sanctions import (
     apply_evidence,
     check_amount,
@@ -193,9 +194,7 @@ class BlockRun:
 
     def get_keys(self, tx: Tx) -> tuple[bytes, ...]:
         """Return the keys that the signatures of `tx` are to be checked with, or raise `Reject`."""
-        account = ACCOUNTS.get(self.state, tx.sender)
-        if account is None:
-            raise Reject(Code.TX_UNKNOWN_ACCOUNT)
+        account = self._find_sender(tx)
         words = self._chain.table.spec(tx.call).words
         keys = [find_signer(account, words, signed.key_index) for signed in tx.signatures]
         active = tuple(key.key for key in keys if key is not None)
@@ -276,6 +275,8 @@ class BlockRun:
             postings=[],
             notices=[],
             nonce=tx.nonce,
+            account=account,
+            blobs=tx.blobs,
         )
         self.state.begin()
         try:
@@ -288,7 +289,7 @@ class BlockRun:
         return Outcome(tx.id, 0, (), tuple(ctx.postings), tuple(ctx.notices))
 
     def _check_inclusion(self, tx: Tx, time_s: int) -> AccountRecord:
-        if len(tx.raw) > self._tx_bytes_max:
+        if get_envelope_size(tx) > self._tx_bytes_max:
             raise Reject(Code.TX_MALFORMED)
         if tx.chain_digest != self._chain.digest:
             raise Reject(Code.TX_CHAIN)
@@ -302,7 +303,13 @@ class BlockRun:
             used = self._base.window.find(tx.sender, tx.nonce, time_s)
         if used is not None:
             raise Reject(Code.TX_REPLAYED, committed_as=used.hex())
+        return self._find_sender(tx)
+
+    def _find_sender(self, tx: Tx) -> AccountRecord:
+        """Return the account of the sender, or the credential that it is (economy E14)."""
         account = ACCOUNTS.get(self.state, tx.sender)
+        if self._chain.table.spec(tx.call).by_credential:
+            account = find_credential(self.state, tx.call, tx.sender) or account
         if account is None:
             raise Reject(Code.TX_UNKNOWN_ACCOUNT)
         return account
@@ -332,12 +339,21 @@ class BlockRun:
         quota = self.clock.number(_QUOTA_OF_KIND.get(account.kind, "quota_role"))
         if quota == 0:
             return
+        refusal = Reject(Code.TX_QUOTA, retry_after_s=self.clock.number("max_validity_s"))
+        if account.kind == CREDENTIAL:
+            if count_use(self.state, tx.call, account, quota):
+                return
+            self._take_free_call(tx, refusal)
+            return
         window = self._base.window
         sender = tx.sender  # a Counter would run its own code for each that it does not have
         used = window.count(sender) - self._stale.get(sender, 0) + self._counts.get(sender, 0)
         if used < quota:
             return
-        refusal = Reject(Code.TX_QUOTA, retry_after_s=self.clock.number("max_validity_s"))
+        self._take_free_call(tx, refusal)
+
+    def _take_free_call(self, tx: Tx, refusal: Reject) -> None:
+        """Take one of the few a day that a full quota never blocks, or raise `refusal`."""
         if not self._chain.table.spec(tx.call).never_tripped:
             raise refusal
         date, count = FREE_CALLS.get(self.state, tx.sender) or (0, 0)
@@ -354,7 +370,33 @@ _QUOTA_OF_KIND = {
     INSTITUTION: "quota_business",
     ASSOCIATION: "quota_business",
     TEAM: "quota_business",
+    CREDENTIAL: "quota_credential",
 }
+
+
+def get_envelope_size(tx: Tx) -> int:
+    """Return the bytes of a transaction without what travels beside its call (economy B10)."""
+    return len(split_carried(tx.raw)[0]) if tx.blobs else len(tx.raw)
+
+
+class Places:
+    """Counts the calls of a block of which a block holds only so many (economy E20)."""
+
+    def __init__(self, chain: Chain, txs: Iterable[Tx] = ()) -> None:
+        self._table = chain.table
+        self._taken: dict[type, int] = {}
+        for tx in txs:
+            self.take(tx)
+
+    def has_room(self, tx: Tx) -> bool:
+        """Say whether the block may hold `tx` too."""
+        most = self._table.spec(tx.call).per_block
+        return most is None or self._taken.get(type(tx.call), 0) < most
+
+    def take(self, tx: Tx) -> None:
+        """Count `tx` as one of the block."""
+        if self._table.spec(tx.call).per_block is not None:
+            self._taken[type(tx.call)] = self._taken.get(type(tx.call), 0) + 1
 
 
 Finish = Callable[[BlockRun], Executed]  # whoever asks what the roots cost has its own
@@ -409,18 +451,22 @@ def propose(
     preamble = replace(preamble, evidence=chosen_evidence)
     run = BlockRun(base, chain, time_ms, check, preamble=preamble, verify=verify)
     limits = get_limits(run)
+    places = Places(chain)
     chosen: list[Tx] = []
     refused: list[tuple[Tx, Reject]] = []
     size = 0
     for tx in pending:
         if len(chosen) == limits.txs or size + len(tx.raw) > limits.bytes:
             break
+        if not places.has_room(tx):
+            continue  # it waits for a later block
         try:
             run.include(tx)
         except Reject as refusal:
             refused.append((tx, refusal))
         else:
             chosen.append(tx)
+            places.take(tx)
             size += len(tx.raw)
     return Choice(chosen_evidence, tuple(chosen), tuple(refused), finish(run))
 
@@ -443,7 +489,11 @@ def apply_block(
     limits = get_limits(run)
     if len(txs) > limits.txs or sum(len(tx.raw) for tx in txs) > limits.bytes:
         raise Malformed("block above its caps")
+    places = Places(chain)
     for tx in txs:
+        if not places.has_room(tx):
+            raise Malformed("block with too many calls of one kind")
+        places.take(tx)
         try:
             run.include(tx)
         except Reject as refusal:

@@ -19,7 +19,10 @@ KEY_TEXT_BYTES_MAX = 1024  # the longest key takes less than a fifth
 PARTS_MAX = 5
 # Keyspaces whose second part is a number.
 NUMBERED = frozenset(
-    {"seat", "statement", "vote", "voters", "elect", "acc", "table", "paid", "step", "measure"}
+    {
+        *("seat", "statement", "vote", "voters", "elect", "acc", "table", "paid", "step"),
+        *("measure", "candidate", "keycommit", "keydeal", "share", "acceptance"),
+    }
 )
 
 _BIN_8 = 0xC4  # how the canonical msgpack of up to 255 bytes begins

@@ -3,6 +3,7 @@
 Wire form is field order: append, never reorder. Certificates stand in `chain/validators.py`.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -17,6 +18,15 @@ TX_BYTES_MAX = 32 * 1024  # consensus B7; a chain parameter may be lower, never 
 SIGNATURES_MAX = 16  # economy B4: at most 16 active keys
 BLOCK_TXS_MAX = 4_000  # consensus B7
 TX_CONTEXT = b"wijkchain/tx"  # consensus M6: no checkpoint and no record starts like this
+
+# Bytes that travel beside a call (economy B10, ADR 0084). Three keep a transaction below what one
+# frame of transactions holds, and are a roll of 6,144 credentials.
+BLOB_BYTES_MAX = 64 * 1024
+BLOBS_MAX = 3
+CARRIED_MARK = 0xC1  # msgpack never uses this byte, so no envelope starts with it
+_MARK = bytes([CARRIED_MARK])
+_MARK_BYTES = 5  # the mark, and the length of the envelope as 4 bytes big-endian
+CARRIED_BYTES_MAX = _MARK_BYTES + TX_BYTES_MAX + BLOBS_MAX * BLOB_BYTES_MAX
 
 
 class KeySignature(Record, frozen=True):
@@ -43,8 +53,18 @@ class TxBody(Record, frozen=True):
     call: msgspec.Raw
 
 
+class Blob(Record, frozen=True):
+    """What a call says about bytes that travel beside it: their SHA-256 and size (economy B10)."""
+
+    digest: Digest
+    size: Annotated[int, msgspec.Meta(ge=1, le=BLOB_BYTES_MAX)]
+
+
 class Tx(msgspec.Struct, frozen=True, gc=False):
-    """A decoded transaction. `raw` are the bytes as they came; nobody encodes them again."""
+    """A decoded transaction. `raw` are the bytes as they came; nobody encodes them again.
+
+    `blobs` are the bytes beside its call, in the order the call names them.
+    """
 
     id: bytes
     raw: bytes
@@ -55,33 +75,86 @@ class Tx(msgspec.Struct, frozen=True, gc=False):
     expires: int
     call: Any
     signatures: tuple[KeySignature, ...]
+    blobs: tuple[bytes, ...] = ()
+
+
+def split_carried(raw: bytes) -> tuple[bytes, bytes]:
+    """Return the envelope and the blobs behind it, of a transaction as it travels and is stored.
+
+    Raise `Malformed` where a mark stands before nothing.
+    """
+    if raw[:1] != _MARK:
+        return raw, b""
+    end = _MARK_BYTES + int.from_bytes(raw[1:_MARK_BYTES], "big")
+    if not _MARK_BYTES < end < len(raw):
+        raise Malformed("a transaction that carries nothing beside its call, or no call")
+    return raw[_MARK_BYTES:end], raw[end:]
+
+
+def carry(envelope: bytes, blobs: Sequence[bytes]) -> bytes:
+    """Return a transaction as it travels: its envelope, and the bytes beside the call behind it."""
+    if not blobs:
+        return envelope
+    return _MARK + len(envelope).to_bytes(4, "big") + envelope + b"".join(blobs)
+
+
+def compute_tx_id(raw: bytes) -> bytes:
+    """Return the id of a transaction as it travels: SHA-256 of its envelope (economy B1).
+
+    Blobs are not in it: the call names them by digest. Raises `Malformed` as `split_carried`.
+    """
+    return sha256(split_carried(raw)[0])
 
 
 def decode_tx(raw: bytes, calls: Any) -> Tx:
     """Return the transaction in `raw`, whose call is one of the union type `calls`.
 
-    Raise `Malformed` for anything but the canonical bytes of a known call (interfaces 4).
+    Raise `Malformed` for anything but the canonical bytes of a known call (interfaces 4), with
+    exactly the blobs that it names: a validator votes for no block whose blobs it lacks (B10).
+    Whoever asks for `msgspec.Raw` reads no calls, and looks at no blobs either.
     """
-    if len(raw) > TX_BYTES_MAX:
-        raise Malformed(f"transaction of {len(raw)} bytes; at most {TX_BYTES_MAX}")
-    envelope = decode(Envelope, raw)
+    wrapped, beside = split_carried(raw)
+    if len(wrapped) > TX_BYTES_MAX:
+        raise Malformed(f"transaction of {len(wrapped)} bytes; at most {TX_BYTES_MAX}")
+    envelope = decode(Envelope, wrapped)
     body = decode(TxBody, envelope.body)
     last = -1
     for signature in envelope.signatures:
         if signature.key_index <= last:
             raise Malformed("key indexes of the signatures do not ascend")
         last = signature.key_index
+    call = decode(calls, bytes(body.call))
     return Tx(
-        id=sha256(raw),
+        id=sha256(wrapped),
         raw=raw,
         signed=TX_CONTEXT + envelope.body,
         chain_digest=body.chain_digest,
         sender=body.sender,
         nonce=body.nonce,
         expires=body.expires,
-        call=decode(calls, bytes(body.call)),
+        call=call,
         signatures=envelope.signatures,
+        blobs=() if calls is msgspec.Raw else _cut_blobs(get_blobs(call), beside),
     )
+
+
+def get_blobs(call: Any) -> tuple[Blob, ...]:
+    """Return what a call says travels beside it; nearly every call carries nothing."""
+    named = getattr(call, "get_blobs", None)
+    return () if named is None else named()
+
+
+def _cut_blobs(named: tuple[Blob, ...], beside: bytes) -> tuple[bytes, ...]:
+    if len(beside) != sum(blob.size for blob in named):
+        raise Malformed("not the bytes beside the call that it names")
+    blobs: list[bytes] = []
+    at = 0
+    for blob in named:
+        blobs.append(beside[at : at + blob.size])
+        at += blob.size
+        if sha256(blobs[-1]) != blob.digest:
+            raise Malformed("bytes beside the call have another digest")
+    return tuple(blobs)
 
 
 def encode_body(chain_digest: bytes, sender: bytes, nonce: bytes, expires: int, call: Any) -> bytes:

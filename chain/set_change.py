@@ -121,6 +121,12 @@ def is_recent(state: State, height: int, block_id: bytes) -> bool:
     return RECENT.get(state, _digits(height)) == (height, block_id)
 
 
+def get_recent_id(state: State, height: int) -> bytes | None:
+    """Return the id of one of the last hundred blocks, or None."""
+    found = RECENT.get(state, _digits(height))
+    return found[1] if found is not None and found[0] == height else None
+
+
 def move_sets(state: State, epoch: int) -> None:
     """Start a block: each set comes one nearer, and a change that is due enters Set(h+2) (V1)."""
     for which, follows in ((SET_LAST, SET_NOW), (SET_NOW, SET_NEXT)):

@@ -5,6 +5,7 @@ from contracts import (
     accounts,
     board,
     coin,
+    election,
     governance,
     members,
     policy,
@@ -25,4 +26,5 @@ CONTRACTS: tuple[Contract, ...] = (
     governance.CONTRACT,
     registry.CONTRACT,
     board.CONTRACT,
+    election.CONTRACT,
 )

@@ -8,10 +8,23 @@ from typing import Annotated
 
 import msgspec
 
-from chain.codec import Digest, Record, Uint
+from chain.codec import Digest, PublicKey, Record, Signature, Uint
 from chain.contract import Call, Context, Contract, Word, check_authority, get_acting
+from chain.crypto import is_valid_key, verify
+from chain.elections import (
+    ACCEPTED,
+    ELECTIONS,
+    KIND_BOARD,
+    RESULT,
+    Acceptance,
+    get_acceptances,
+    get_elected,
+    get_objections_end,
+    note_acceptance,
+)
 from chain.errors import Code, Reject, require
 from chain.keyspaces import (
+    ACCOUNTS,
     ACTIVE,
     AUDITOR,
     BOARD,
@@ -28,7 +41,7 @@ from chain.keyspaces import (
 )
 from chain.params import DAY_S, FEDERATION
 from chain.seats import LAST_RECALLS, RECALLS, RecallRecord
-from chain.shared import FED_MATTERS, PROPOSALS
+from chain.shared import FED_MATTERS, PROPOSALS, key_proof_bytes
 from chain.state import Keyspace
 from chain.text_rules import is_code
 from chain.voters import count_voters, has_vote
@@ -66,6 +79,15 @@ Number = Annotated[int, msgspec.Meta(ge=1, le=2**31)]
 
 # `tripped/<holder>`: when a person, or an auditor's account, last began a trip.
 TRIPPED_BY: Keyspace[int] = Keyspace("tripped", Uint, 1)
+
+
+class AcceptSeat(Record, frozen=True, tag="board.accept_seat"):
+    """E39: take the seat one was elected to, with a new key and the proof that one has it."""
+
+    election: Digest
+    seat: Number
+    key: PublicKey
+    proof: Signature
 
 
 class Resign(Record, frozen=True, tag="board.resign"):
@@ -261,6 +283,34 @@ def _require_seat(ctx: Context, number: int) -> Seat:
     return seat
 
 
+def accept_seat(ctx: Context, call: AcceptSeat) -> None:
+    """economy E39. Refuses unknown-id, not-elected, no-proof, objection-open.
+
+    The key acts from the handover on. Its holder is the person who was elected: that of the first
+    key of its account.
+    """
+    election = ELECTIONS.get(ctx.state, call.election)
+    if election is None or election.wijk != ctx.wijk_id:
+        raise Reject(Code.TX_UNKNOWN_ID)
+    elected = get_elected(ctx.state, call.election)
+    stands = election.status in (RESULT, ACCEPTED) and election.kind == KIND_BOARD
+    own = stands and call.seat <= len(elected) and elected[call.seat - 1] == ctx.sender
+    require(own, Code.BOARD_NOT_ELECTED)
+    board = ACCOUNTS.get(ctx.state, ctx.wijk.board)
+    assert board is not None, "a wijk has a board account"
+    others = (row for seat, row in get_acceptances(ctx.state, call.election) if seat != call.seat)
+    used = {key.key for key in (*board.keys, *ctx.account.keys)} | {row.key for row in others}
+    signed = key_proof_bytes(ctx.chain.digest, call.election, call.key)
+    proven = call.key not in used and is_valid_key(call.key)
+    require(proven and verify(call.key, signed, call.proof), Code.BOARD_NO_PROOF)
+    until = get_objections_end(election, ctx.clock.number("objection_s"))
+    require(ctx.time_s >= until, Code.BOARD_OBJECTION_OPEN, until_at=until)
+
+    acceptance = Acceptance(ctx.sender, call.key, ctx.account.keys[0].holder)
+    accepted, enough = note_acceptance(ctx.state, call.election, call.seat, acceptance)
+    ctx.emit("board.SeatAccepted", call.election, call.seat, call.key, accepted, int(enough))
+
+
 def _get_object(call: Recuse) -> bytes:
     return call.object
 
@@ -268,6 +318,7 @@ def _get_object(call: Recuse) -> bytes:
 CONTRACT = Contract(
     "board",
     calls=(
+        Call(AcceptSeat, (Word.HOLDER,), accept_seat),
         Call(Resign, (Word.SEAT,), resign, caretaker=True),
         Call(Recall, (Word.HOLDER,), recall, never_tripped=True),
         Call(Recuse, (Word.SEAT, Word.BOARD), recuse, caretaker=True, about=_get_object),

@@ -14,6 +14,7 @@ import msgspec
 from aiohttp import web
 
 from node.api_auth import Readers
+from node.api_elections import get_election, get_manifest, list_ballots, list_elections
 from node.api_health import Health
 from node.api_holds import list_holds
 from node.api_issues import list_issues
@@ -113,6 +114,18 @@ def make_routes(node: Node, rates: Rates, readers: Readers, streams: Streams) ->
     async def get_one_policy(request: web.Request) -> web.StreamResponse:
         return await get_policy(node, request)
 
+    async def get_elections(request: web.Request) -> web.StreamResponse:
+        return await list_elections(node, request)
+
+    async def get_one_election(request: web.Request) -> web.StreamResponse:
+        return await get_election(node, request)
+
+    async def get_ballots(request: web.Request) -> web.StreamResponse:
+        return await list_ballots(node, request)
+
+    async def get_election_manifest(request: web.Request) -> web.StreamResponse:
+        return await get_manifest(node, request)
+
     health = Health()
 
     async def get_health(request: web.Request) -> web.StreamResponse:
@@ -174,6 +187,10 @@ def make_routes(node: Node, rates: Rates, readers: Readers, streams: Streams) ->
         get("/v1/issuance", read.issuance, "wijk", *page),
         get("/v1/policies", get_policies, "wijk", "state", "at", "prove", *page),
         get("/v1/policies/{id}", get_one_policy, "at", "prove"),
+        get("/v1/elections", get_elections, "wijk", "state", *page),
+        get("/v1/elections/{wijk}/{n}", get_one_election),
+        get("/v1/elections/{wijk}/{n}/ballots", get_ballots, *page),
+        get("/v1/elections/{wijk}/{n}/manifest", get_election_manifest),
         get("/v1/health", get_health, "wijk"),
         get("/v1/redemptions", get_redemptions, "wijk", *page),
         get("/v1/votes", get_votes, "wijk", "state", *page),

@@ -40,13 +40,15 @@ async def answer_objects(
     scope: str,
     turn_rows: int,
     show: Callable[[bytes, Any], dict[str, Any] | None],
+    parts: tuple[bytes, ...] = (),
 ) -> web.StreamResponse:
     """Return a PAGE of what `show` makes of the objects of `space`; it leaves out what is None.
 
-    The event loop gets a turn after `turn_rows` of them.
+    The event loop gets a turn after `turn_rows` of them. Where a key has more parts than the id,
+    `parts` are those before it.
     """
     after, limit = read_cursor(request, scope), read_limit(request)
-    prefix = STATE + space.key(bytes(ID_BYTES))[:-ID_BYTES]
+    prefix = STATE + space.key(*parts, bytes(ID_BYTES))[:-ID_BYTES]
     start = prefix if after is None else prefix + after + b"\x00"
     items: list[dict[str, Any]] = []
     height = node.store.tip.height

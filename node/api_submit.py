@@ -22,7 +22,16 @@ from chain.contract import call_name
 from chain.crypto import sha256
 from chain.errors import Malformed, Reject
 from chain.money_text import money
-from chain.records import TX_BYTES_MAX, Envelope, Outcome, Tx, TxBody, decode_tx
+from chain.records import (
+    CARRIED_BYTES_MAX,
+    Envelope,
+    Outcome,
+    Tx,
+    TxBody,
+    compute_tx_id,
+    decode_tx,
+    split_carried,
+)
 from chain.strict_json import parse_json
 from chain.texts import Problem, problem
 from contracts.stats import ClosePeriod
@@ -32,12 +41,13 @@ from node.chainstore import TxPlace
 from node.http_server import Answer, answer_json, read_body, read_language, read_network
 from node.intake import Verdict
 from node.preview_coin import preview_coin
+from node.preview_election import preview_election
 from node.preview_policy import preview_policy
 from node.preview_votes import preview_votes
 from node.standing import Node
 from node.views import at_height, payment_of, receipt_text, status_of
 
-BODY_BYTES_MAX = 64 * 1024  # interfaces 2.1
+BODY_BYTES_MAX = 64 * 1024  # interfaces 2.1; larger blobs come by the batch (ADR 0084)
 BATCH_BYTES_MAX = 1024 * 1024
 BATCH_TXS_MAX = 1_000
 SEALED_BYTES_MAX = 2 * 1024  # interfaces 2.2: a memo for the payee
@@ -49,7 +59,7 @@ MSGPACK = "application/msgpack"
 ACCEPTED = 202
 
 Envelopes = Annotated[
-    tuple[Annotated[bytes, msgspec.Meta(max_length=TX_BYTES_MAX)], ...],
+    tuple[Annotated[bytes, msgspec.Meta(max_length=CARRIED_BYTES_MAX)], ...],
     msgspec.Meta(min_length=1, max_length=BATCH_TXS_MAX),
 ]
 
@@ -78,7 +88,7 @@ class Submission:
             raise Problem(3009, name="wait")
         wait_ms = read_number(request, "wait_ms", 0, WAIT_MS_MAX)
         raw, sealed = _read_posted(request, await read_body(request, BODY_BYTES_MAX))
-        tx_id = sha256(raw)
+        tx_id = _tx_id(raw)
         mono_ms = self._node.timers.mono_ms()
         runtime = self._node.runtime
         known = runtime.intake.is_pending(tx_id) or self._node.store.place(tx_id) is not None
@@ -198,12 +208,12 @@ class Submission:
             nonlocal waiting
             for index, raw in enumerate(envelopes):
                 if closed is not None:
-                    tx_id = sha256(raw)
+                    tx_id = _tx_id(raw)
                     if not pending_or_known(tx_id) and node.store.place(tx_id) is None:
                         waiting -= 1
                         continue
                 else:
-                    node.finality.start(sha256(raw), mono_ms)
+                    node.finality.start(_tx_id(raw), mono_ms)
                 node.runtime.submit(raw, functools.partial(collect, index))
 
         node.meters.stages("decode", hand_over)
@@ -239,13 +249,13 @@ class Submission:
         try:
             tx = decode_tx(raw, node.chain.table.union)
         except Malformed as error:
-            raise Problem(2001, tx=sha256(raw).hex(), cause=str(error)) from None
+            raise Problem(2001, tx=_tx_id(raw).hex(), cause=str(error)) from None
         self._readers.require(request, (tx.sender,), body)  # an outcome tells balances
         try:
             outcome = node.runtime.intake.try_out(raw)
         except Reject as refusal:
             outcome = Outcome(
-                sha256(raw), refusal.code.number, tuple(refusal.params.items()), (), ()
+                _tx_id(raw), refusal.code.number, tuple(refusal.params.items()), (), ()
             )
         why = None
         if outcome.code:
@@ -322,14 +332,22 @@ def _item(
         return {"tx": verdict.tx_id.hex(), "status": status, "problem": None}
     error = closed if verdict is None else refusal_of(verdict)
     assert error is not None, "what was not handed on was closed"
-    tx_id = sha256(raw).hex() if verdict is None else verdict.tx_id.hex()
+    tx_id = _tx_id(raw).hex() if verdict is None else verdict.tx_id.hex()
     why = problem(error.number, error.params, lang, instance=path, tx=tx_id)
     return {"tx": tx_id, "status": "rejected", "problem": why}
 
 
+def _tx_id(raw: bytes) -> bytes:
+    """Return the id of what was posted; of what is no transaction, the digest of all of it."""
+    try:
+        return compute_tx_id(raw)
+    except Malformed:
+        return sha256(raw)
+
+
 def _sender(raw: bytes) -> bytes | None:
     try:
-        return decode(TxBody, decode(Envelope, raw).body).sender
+        return decode(TxBody, decode(Envelope, split_carried(raw)[0]).body).sender
     except Malformed:
         return None
 
@@ -369,6 +387,7 @@ def _preview(node: Node, tx: Tx, lang: str) -> str:
         preview_coin(tx.call, lang)
         or preview_policy(node.clock(), tx.sender, tx.call, lang)
         or preview_votes(node.clock(), tx.call, lang)
+        or preview_election(node.clock(), tx.call, lang)
     )
     if said is not None:
         return said

@@ -15,6 +15,7 @@ from chain.execute import (
     Base,
     BlockRun,
     Executed,
+    Places,
     Preamble,
     check_results,
     execute_block,
@@ -248,6 +249,8 @@ class Candidates:
             limits = get_limits(trial)
             if len(candidate.txs) >= limits.txs or size + len(tx.raw) > limits.bytes:
                 return False
+            if not Places(self._chain, candidate.txs).has_room(tx):
+                continue
             try:
                 trial.check(tx, time_s)
             except Reject:

@@ -18,7 +18,7 @@ from chain.genesis import Genesis
 from chain.keyspaces import SET_NOW, VALIDATOR_SETS, SetMember, get_param
 from chain.params import FEDERATION, compute_default
 from chain.records import (
-    TX_BYTES_MAX,
+    CARRIED_BYTES_MAX,
     BlockBody,
     Header,
     Outcome,
@@ -45,7 +45,7 @@ TREE_TOP = 4
 HISTORY_CLASSES = ("2", "7")  # own coin of an account, of a wijk's fund
 
 Members = tuple[SetMember, ...]
-Envelopes = tuple[Annotated[bytes, msgspec.Meta(max_length=TX_BYTES_MAX)], ...]
+Envelopes = tuple[Annotated[bytes, msgspec.Meta(max_length=CARRIED_BYTES_MAX)], ...]
 Outcomes = tuple[Outcome, ...]
 
 Change = tuple[bytes, bytes | None]

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 from chain.codec import decode, encode
-from chain.crypto import sha256
 from chain.errors import Malformed
+from chain.records import compute_tx_id
 from chain.texts import Problem, parse_code
 from node.request_signature import content_digest, signature_base, signature_params
 
@@ -253,7 +253,7 @@ class Client:
 
         An answer has `timeout_s` to come, by default well past `wait_ms`.
         """
-        tx = sha256(envelope).hex()
+        tx = compute_tx_id(envelope).hex()
         body, kind = envelope, "application/msgpack"
         if sealed is not None:
             posted = {"envelope": _base64(envelope), "sealed": _base64(sealed)}

@@ -16,7 +16,7 @@ from chain.contract import Chain
 from chain.crypto import sha256
 from chain.errors import Code, Malformed, Reject
 from chain.execute import BlockRun
-from chain.records import BLOCK_TXS_MAX, TX_BYTES_MAX, Outcome, Tx, decode_tx
+from chain.records import BLOCK_TXS_MAX, CARRIED_BYTES_MAX, Outcome, Tx, compute_tx_id, decode_tx
 from node.chainstore import ChainStore, TxPlace
 from node.mempool import MEMPOOL_BYTES_MAX, MEMPOOL_TXS_MAX, Mempool, MempoolFull, Pending
 from node.messages import (
@@ -175,7 +175,7 @@ class Intake:
         """
         now_s = self._now_s()
         for raw in envelopes:
-            tx_id = sha256(raw)
+            tx_id = compute_tx_id(raw)
             if self.is_pending(tx_id) or tx_id in self._for_block or tx_id in self._open:
                 continue
             tx = decode_tx(raw, self._chain.table.union)
@@ -244,7 +244,7 @@ class Intake:
             Size("mempool", len(pool), MEMPOOL_TXS_MAX),
             Size("mempool bytes", pool.bytes, MEMPOOL_BYTES_MAX),
             Size("checks waiting", len(self._queue), 2 * QUEUE_TXS_MAX),
-            Size("bytes waiting", self._queue_bytes, 2 * QUEUE_BYTES_MAX + TX_BYTES_MAX),
+            Size("bytes waiting", self._queue_bytes, 2 * QUEUE_BYTES_MAX + CARRIED_BYTES_MAX),
             Size("jobs", self._jobs, JOBS_MAX),
             Size("ids asked for", len(self._requested), REQUESTED_MAX),
             Size("ids to ask for", sum(map(len, self._to_ask.values())), 2 * REQUESTED_MAX),
@@ -452,6 +452,10 @@ class Intake:
         try:
             if job.peer is None:
                 outcome = self._trial.try_out(tx, now_s)
+                if outcome.code and self._trial.clock.time_s < now_s:
+                    # The last block may be minutes ago, and what waits for a time waits no longer.
+                    self._trial = self._make_trial()
+                    outcome = self._trial.try_out(tx, now_s)
                 if outcome.code:
                     return self._refuse(tx.id, outcome.code, outcome.params)
             else:

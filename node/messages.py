@@ -15,7 +15,7 @@ import msgspec
 
 from chain.codec import Bit, Digest, Nonce, PublicKey, Record, Uint
 from chain.evidence import EVIDENCE_BYTES_MAX, Testimony
-from chain.records import BLOCK_TXS_MAX, TX_BYTES_MAX
+from chain.records import BLOCK_TXS_MAX, CARRIED_BYTES_MAX
 
 WIRE_VERSION = 1  # consensus V8: a new wire format needs a new number
 
@@ -37,7 +37,7 @@ SAID_MAX = 512  # messages of a page: at most 330 bytes each, so a chunk holds t
 RANGE_BLOCKS_MAX = 512  # an empty block of one validator is some 600 bytes: a chunk holds fewer
 
 TxId = Digest
-EnvelopeBytes = Annotated[bytes, msgspec.Meta(min_length=1, max_length=TX_BYTES_MAX)]
+EnvelopeBytes = Annotated[bytes, msgspec.Meta(min_length=1, max_length=CARRIED_BYTES_MAX)]
 Envelopes = Annotated[tuple[EnvelopeBytes, ...], msgspec.Meta(max_length=IDS_MAX)]
 
 

@@ -12,7 +12,7 @@ from chain.dates import DAY_S, date_text, from_days
 from chain.errors import ChainError
 from chain.keyspaces import DECISIONS
 from chain.money_text import DUTCH, Lang, money
-from contracts.board import Recall, Recuse, Reset, Resign, TripCall
+from contracts.board import AcceptSeat, Recall, Recuse, Reset, Resign, TripCall
 from contracts.governance import Cast, Close, Execute, Issue, Propose, Second
 from contracts.members import EraseRef, Recover, SetStatus
 from contracts.registry import PlanRecord, Put, Retire, ValuationRecord
@@ -147,6 +147,13 @@ def _retire(_clock: Clock, call: Retire, _lang: Lang) -> _Pair:
     return f"Beëindigen op {day}: {dutch}.", f"End on {day}: {english}."
 
 
+def _accept_seat(_clock: Clock, call: AcceptSeat, _lang: Lang) -> _Pair:
+    return (
+        f"Zetel {call.seat} aannemen, met een nieuwe sleutel van u.",
+        f"Accept seat {call.seat}, with a new key of yours.",
+    )
+
+
 def _resign(clock: Clock, call: Resign, _lang: Lang) -> _Pair:
     day = _day(call.from_epoch * clock.epoch_s)
     return f"Zetel {call.seat} opgeven vanaf {day}.", f"Give up seat {call.seat} from {day}."
@@ -216,6 +223,7 @@ _SENTENCES: dict[type, Callable[[Clock, Any, Lang], _Pair]] = {
     Issue: _issue,
     Put: _put,
     Retire: _retire,
+    AcceptSeat: _accept_seat,
     Resign: _resign,
     Recall: _recall,
     Recuse: _recuse,

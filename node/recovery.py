@@ -13,11 +13,10 @@ from typing import NamedTuple, TypeVar
 
 from chain import log, tree
 from chain.codec import decode, digest
-from chain.crypto import sha256
 from chain.errors import Malformed
 from chain.genesis import Genesis
 from chain.log import Frontier, tx_leaf_hash
-from chain.records import BlockBody, Header, block_id
+from chain.records import BlockBody, Header, block_id, compute_tx_id
 from node.chainstore import GENESIS, STATE, TIP, ChainStore, Tip, create_chain
 from node.disk import DISK, Disk, StorageError, StoreDamaged, failing
 from node.guard_file import GuardFile, LostGuard
@@ -142,7 +141,9 @@ def _prove_links(chain: ChainStore, genesis: Genesis, above: int) -> None:
         _expect(header.height == height, f"height of block {height}")
         _expect(block_id(header) == expected, f"link to block {height}")
         _expect(digest(body) == header.body_hash, f"body of block {height}")
-        _expect(body.tx_ids == tuple(map(sha256, envelopes)), f"transactions of block {height}")
+        _expect(
+            body.tx_ids == tuple(map(compute_tx_id, envelopes)), f"transactions of block {height}"
+        )
         certificate = chain.certificate(height)
         _expect(certificate is not None and certificate.block_id == expected, "certificate")
         if height == tip.height:

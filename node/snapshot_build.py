@@ -10,11 +10,10 @@ import msgspec
 
 from chain import log, tree
 from chain.codec import decode, digest, encode
-from chain.crypto import sha256
 from chain.errors import Malformed
 from chain.genesis import Genesis
 from chain.keyspaces import SET_LAST, SET_NOW, VALIDATOR_SETS
-from chain.records import BlockBody, Header, block_id, decode_tx
+from chain.records import BlockBody, Header, block_id, compute_tx_id, decode_tx
 from node.chainstore import (
     BODY,
     CERTIFICATE,
@@ -101,7 +100,7 @@ class Builder:
                 ((block_id(header), header.height) == (expected, height), "link"),
                 ((certificate.block_id, certificate.height) == (expected, height), "certificate"),
                 (digest(body) == header.body_hash, "body"),
-                (body.tx_ids == tuple(map(sha256, envelopes)), "transactions"),
+                (body.tx_ids == tuple(map(compute_tx_id, envelopes)), "transactions"),
                 ((body.last_commit is None) == (height == 1), "last commit"),
             )
             for holds, what in fits:

@@ -59,7 +59,7 @@ from chain.legal import LEGAL, is_review_overdue
 from chain.log import inclusion_path
 from chain.params import FEDERAL
 from chain.proof import Receipt, write_receipt, write_state_proof
-from chain.records import BlockBody, Header, Tx, decode_tx
+from chain.records import BlockBody, Header, Tx, decode_tx, split_carried
 from chain.sanctions import get_suspended_keys
 from chain.state import State
 from chain.texts import problem
@@ -161,7 +161,9 @@ def receipt_text(
     path = inclusion_path(place.log_index, tip.log_size, store.read_log_node)
     note = checkpoint or checkpoint_text(store, chain_id, tip.height)
     assert note is not None, "a chain with a transaction has a block"
-    return write_receipt(Receipt(envelope, place.code, place.log_index, tuple(path), note))
+    return write_receipt(
+        Receipt(split_carried(envelope)[0], place.code, place.log_index, tuple(path), note)
+    )
 
 
 def tx_json(

@@ -6,7 +6,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_bytes
@@ -20,12 +20,15 @@ from audit.replay import Report, replay
 from bank.camt053 import Statement, pages, parse
 from chain.genesis import Genesis, founding_decision_id
 from chain.keyspaces import NO_LIMIT
+from chain.records import carry
 from chain.texts import Problem
 from contracts.coin import Leg, Mint, SetMinter, StatementCall, StatementEntry, Transfer
 from contracts.members import Admit
 from contracts.trade import Pay
 from node.client import Client
 from testnet.create import create_network, is_free
+from testnet.demo_votes import VOTERS, WIJK, PollingDay, make_holder
+from testnet.election import Holder
 from testnet.network import Network
 from testnet.plan import RESIDENTS, Plan, plan_demo
 from wallet.config import demo_path
@@ -71,6 +74,8 @@ class Played(msgspec.Struct):
     finality_ms: list[float]
     payments: int = 0
     cross_wijk: int = 0
+    votes: int = 0
+    elections: int = 0
 
 
 class Scenario:
@@ -88,7 +93,7 @@ class Scenario:
         self.played = Played([])
 
     def play(self) -> Played:
-        """Play all five steps."""
+        """Play all six steps."""
         self._said("de registratoren laten acht bewoners toe", "registrars admit eight residents")
         for key, shown, place, kind in RESIDENTS:
             self._admit(key, shown, place, kind)
@@ -112,7 +117,33 @@ class Scenario:
             "Anna in Delfshaven pays Gerrit's bicycle shop in Feijenoord",
         )
         self._pay_across(*ACROSS)
+        self._vote()
         return self.played
+
+    def _vote(self) -> None:
+        plan, wijk = self._plan, WIJK
+
+        def holder(first: str, *names: str) -> Holder:
+            seeds = [bytes(derive_seed(plan.seed(name), 0)) for name in names or (first,)]
+            return make_holder(plan.account(first), seeds)
+
+        def send(call: Any, by: Holder, blobs: Sequence[bytes] = ()) -> bytes:
+            return self._submit(wijk, call, by, blobs)
+
+        day = PollingDay(
+            self._clients[wijk],
+            self._genesis.digest,
+            send,
+            {name: holder(name) for name in VOTERS},
+            self._said,
+        )
+        board, registrars = f"board-{wijk}", f"registrar-{wijk}"
+        polled = day.play(
+            holder(f"{board}-a", f"{board}-a", f"{board}-b"),
+            holder(f"{registrars}-a", f"{registrars}-a", f"{registrars}-b"),
+            percentile(self.played.finality_ms, 900),
+        )
+        self.played.votes, self.played.elections = polled.votes, polled.elections
 
     def _wijk_of(self, key: str) -> str:
         return next(person.wijk for person in self._plan.people if person.key == key)
@@ -180,19 +211,25 @@ class Scenario:
             index: bytes(derive_seed(self._plan.seed(signer), 0))
             for index, signer in zip(indexes, names, strict=True)
         }
+        self._submit(wijk, call, Holder(self._plan.account(first), seeds))
+
+    def _submit(self, wijk: str, call: Any, by: Holder, blobs: Sequence[bytes] = ()) -> bytes:
+        """Sign, send with what travels beside the call, and return the id once it is final."""
         body = build_body(
             self._genesis.digest,
-            self._plan.account(first),
+            by.account,
             token_bytes(16),
             int(time.time()) + VALIDITY_S,
             call,
         )
         started = time.monotonic()
-        answer = self._clients[wijk].submit(sign_body(body, seeds), wait="final")
+        raw = carry(sign_body(body, dict(by.seeds)), blobs)
+        answer = self._clients[wijk].submit(raw, wait="final")
         self.played.finality_ms.append((time.monotonic() - started) * 1000)
         assert answer["status"] == "final", f"{type(call).__name__}: {answer}"
         if self._pause_s:
             time.sleep(self._pause_s)
+        return bytes.fromhex(answer["tx"])
 
 
 def make_place(folder: Path | None) -> Path:
@@ -318,6 +355,8 @@ def make_object(network: Network, played: Played, report: Report) -> dict[str, A
         "issued_cents": report.issued_cents,
         "payments": played.payments,
         "cross_wijk_payments": played.cross_wijk,
+        "votes": played.votes,
+        "elections": played.elections,
         "finality_ms": {
             "p50": percentile(played.finality_ms, 500),
             "p99": percentile(played.finality_ms, 990),

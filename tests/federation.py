@@ -13,7 +13,16 @@ from chain.contract import Chain, Contract, Table
 from chain.crypto import public_key, sha256, sign
 from chain.execute import Base, BlockRun, Executed, Preamble
 from chain.genesis import AccountDoc, Genesis, load_genesis, make_base, possession_bytes
-from chain.records import TX_CONTEXT, Envelope, KeySignature, Outcome, Tx, decode_tx, encode_body
+from chain.records import (
+    TX_CONTEXT,
+    Envelope,
+    KeySignature,
+    Outcome,
+    Tx,
+    carry,
+    decode_tx,
+    encode_body,
+)
 from chain.strict_json import canonical_json
 from contracts import CONTRACTS
 
@@ -193,13 +202,17 @@ def make_tx(
     *,
     nonce: bytes = bytes(16),
     expires: int = START_S + 300,
+    blobs: tuple[bytes, ...] = (),
 ) -> Tx:
-    """Return a signed transaction; `signers` are (key index, name of the key)."""
+    """Return a signed transaction; `signers` are (key index, name of the key).
+
+    `blobs` travel beside the call.
+    """
     body = encode_body(chain.digest, sender, nonce, expires, call)
     signatures = tuple(
         KeySignature(index, sign(seed(name), TX_CONTEXT + body)) for index, name in signers
     )
-    return decode_tx(encode(Envelope(body, signatures)), chain.table.union)
+    return decode_tx(carry(encode(Envelope(body, signatures)), blobs), chain.table.union)
 
 
 class Ledger:

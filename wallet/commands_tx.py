@@ -195,7 +195,7 @@ def decode_file(terminal: Terminal, file: Path) -> dict[str, Any]:
     """Return the `query tx` object of a draft, an envelope or an outbox file."""
     from chain.codec import decode as decode_record
     from chain.errors import Malformed
-    from chain.records import Envelope, TxBody
+    from chain.records import Envelope, TxBody, split_carried
     from chain.texts import Problem
     from wallet.outbox import Sent
     from wallet.sign import decode_draft, draft_envelope, draft_fields, tx_id
@@ -212,7 +212,7 @@ def decode_file(terminal: Terminal, file: Path) -> dict[str, Any]:
             envelope = decode_record(Sent, data).envelope
         except Malformed:
             envelope = data
-        body = decode_record(TxBody, decode_record(Envelope, envelope).body)
+        body = decode_record(TxBody, decode_record(Envelope, split_carried(envelope)[0]).body)
         return _tx_tree(body, tx_id(envelope), len(envelope))
     except Malformed as error:
         raise Problem(1001, cause=f"{file}: {error}") from error

@@ -16,6 +16,7 @@ from chain.address import parse_account
 from chain.call_json import call_to_json
 from chain.contract import Table, Word
 from chain.crypto import sha256, sign
+from chain.records import carry
 from chain.texts import Problem
 from chain.validators import quorum
 from contracts import CONTRACTS
@@ -250,19 +251,25 @@ def send_call(
     said: tuple[str, str],
     *,
     account: dict[str, Any] | None = None,
+    blobs: Sequence[bytes] = (),
 ) -> Result:
     """Sign a call with the named keys and send it; with too few of them write a draft instead.
 
-    `said` tells in Dutch and English what will happen; it is asked first (interfaces 1.2).
+    `said` tells in Dutch and English what will happen; it is asked first (interfaces 1.2). `blobs`
+    travel beside the call; then all keys have to be here, for a draft holds none.
     """
     keys = named_keys(terminal, names)
     found = find_account(terminal, keys) if account is None else account
     order = prepare_order(terminal, found, keys, call)
+    if blobs and not order.is_complete:
+        raise Problem(2002, have=len(order.keys), need=order.need)
     terminal.say(*said)
-    return confirm_and_send(terminal, order, draft_name)
+    return confirm_and_send(terminal, order, draft_name, blobs)
 
 
-def confirm_and_send(terminal: "Terminal", order: Order, draft_name: str) -> Result:
+def confirm_and_send(
+    terminal: "Terminal", order: Order, draft_name: str, blobs: Sequence[bytes] = ()
+) -> Result:
     """Ask, then sign and send an order; with too few keys write a draft instead."""
     if terminal.flag("verbose"):
         for line in call_lines(terminal, call_to_json(TABLE, order.call)):
@@ -271,7 +278,8 @@ def confirm_and_send(terminal: "Terminal", order: Order, draft_name: str) -> Res
     if not order.is_complete:
         path = write_draft(terminal, order, draft_name)
         return draft_result(path, len(order.keys), order.need)
-    return send(terminal, order.policy, Sent(sign_order(terminal, order), None, None, None))
+    raw = carry(sign_order(terminal, order), blobs)
+    return send(terminal, order.policy, Sent(raw, None, None, None))
 
 
 def call_lines(terminal: "Terminal", tree: Any, indent: str = "  ") -> list[str]:

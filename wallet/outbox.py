@@ -10,21 +10,23 @@ from typing import Annotated
 import msgspec
 
 from chain.codec import Digest, Record, decode, encode
-from chain.crypto import sha256
 from chain.errors import Malformed
-from chain.records import TX_BYTES_MAX
+from chain.records import CARRIED_BYTES_MAX, compute_tx_id
 from chain.texts import Problem
 from wallet.files import read_private, remove, replace
 
 SEALED_BYTES_MAX = 2048  # interfaces 2.2: a sealed memo
-ITEM_BYTES_MAX = TX_BYTES_MAX + SEALED_BYTES_MAX + 1024
+ITEM_BYTES_MAX = CARRIED_BYTES_MAX + SEALED_BYTES_MAX + 1024
 _SUFFIX = ".msgpack"
 
 
 class Sent(Record, frozen=True, tag="wijk.outbox.1"):
-    """One transaction under way. `memo_key` and `memo` open the note of a payment."""
+    """One transaction under way, with the bytes beside its call if it has any.
 
-    envelope: Annotated[bytes, msgspec.Meta(max_length=TX_BYTES_MAX)]
+    `memo_key` and `memo` open the note of a payment.
+    """
+
+    envelope: Annotated[bytes, msgspec.Meta(max_length=CARRIED_BYTES_MAX)]
     sealed: Annotated[bytes, msgspec.Meta(max_length=SEALED_BYTES_MAX)] | None
     memo_key: Digest | None
     memo: Annotated[str, msgspec.Meta(max_length=140)] | None
@@ -32,7 +34,7 @@ class Sent(Record, frozen=True, tag="wijk.outbox.1"):
     @property
     def tx(self) -> str:
         """Return the transaction id, 64 hex digits."""
-        return sha256(self.envelope).hex()
+        return compute_tx_id(self.envelope).hex()
 
 
 def keep(home: Path, sent: Sent) -> str:

@@ -136,6 +136,14 @@ class Remote:
         """Return every redemption of a wijk that the bank has not paid yet."""
         return self._all("/v1/redemptions", wijk=wijk)
 
+    def elections(self, wijk: str | None) -> Tree:
+        """Return a PAGE of elections, of one wijk or of all."""
+        return self._get("/v1/elections", wijk=wijk)
+
+    def election(self, name: str) -> Tree:
+        """Return the election `<wijk>/<n>`; `Problem` 3007 for an unknown one."""
+        return self._get(f"/v1/elections/{quote(name)}")
+
     def policies(self, **asked: str) -> Tree:
         """Return a PAGE of policies, of a `wijk` and in a `state` where they are named."""
         return self._get("/v1/policies", **asked)

@@ -13,7 +13,7 @@ import msgspec
 from chain.codec import decode
 from chain.errors import Malformed
 from chain.proof import REFUSED, read_receipt, verify_receipt, write_receipt
-from chain.records import Envelope, TxBody
+from chain.records import Envelope, TxBody, split_carried
 from chain.texts import Problem, parse_code
 from wallet.outbox import Sent, find, keep, settle
 from wallet.receipts import store_receipt
@@ -216,7 +216,7 @@ def _is_over(terminal: "Terminal", sent: Sent) -> bool:
     A node refuses by its own clock. Only a final block at or past `expires` ends an order: until
     then a block of an earlier time, held up by an outage, may still become final with it.
     """
-    body = decode(TxBody, decode(Envelope, sent.envelope).body)
+    body = decode(TxBody, decode(Envelope, split_carried(sent.envelope)[0]).body)
     try:
         if terminal.client.block("latest")["at"] < time_text(body.expires * 1000):
             return False

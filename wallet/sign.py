@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from chain.codec import decode, encode
-from chain.crypto import SIGNATURE_BYTES, blake2b, sha256, sign, verify
+from chain.crypto import SIGNATURE_BYTES, blake2b, sign, verify
 from chain.errors import Malformed
 from chain.records import (
     SIGNATURES_MAX,
@@ -21,6 +21,7 @@ from chain.records import (
     Envelope,
     KeySignature,
     TxBody,
+    compute_tx_id,
     encode_body,
 )
 from chain.strict_json import parse_json
@@ -69,7 +70,7 @@ def sign_body(body: bytes, seeds: Mapping[int, bytes]) -> bytes:
 
 def tx_id(envelope: bytes) -> str:
     """Return the id of a transaction, 64 hex digits."""
-    return sha256(envelope).hex()
+    return compute_tx_id(envelope).hex()
 
 
 def note_of(memo: str, memo_key: bytes) -> bytes:

@@ -105,6 +105,13 @@ def find_value(
     return None if verdict.value is None else decode(kind, verdict.value)
 
 
+def find_bytes(
+    state_proof: Callable[[str], dict[str, Any]], key: str, policy: Policy
+) -> bytes | None:
+    """Return the proven bytes of a key, or None where it is proven that there are none."""
+    return _proven(state_proof(key), key, policy).value
+
+
 def _proven(proof: dict[str, Any] | None, key: str, policy: Policy) -> StateVerdict:
     """Return what a proof shows of `key`, or raise `Problem` 5001 or 5002."""
     verdict = verify_state_proof(canonical_json(proof), policy)

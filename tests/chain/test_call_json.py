@@ -145,8 +145,8 @@ def values(kind: inspect.Type) -> st.SearchStrategy[Any]:
         case inspect.StructType():
             parts = [values(field.type) for field in kind.fields]
             return st.builds(kind.cls, *parts)
-        case inspect.BytesType(min_length=low, max_length=high) if low is not None and low == high:
-            return st.binary(min_size=low, max_size=low)
+        case inspect.BytesType(min_length=low, max_length=high) if low is not None:
+            return st.binary(min_size=low, max_size=high)
         case inspect.BytesType():
             return st.just(INNER)
         case inspect.IntType(ge=low, le=high):

@@ -33,7 +33,7 @@ from chain.votes import (
 )
 from chain.work import REGISTER, USES, RegisterVersion
 from contracts import board, governance, registry
-from contracts.board import TRIPPED_BY, Recall, Recuse, Reset, Resign, TripCall
+from contracts.board import TRIPPED_BY, AcceptSeat, Recall, Recuse, Reset, Resign, TripCall
 from contracts.governance import Cast, Close, Execute, Issue, IssueRecord, Propose, Second
 from contracts.governance.issue import ASKED, ISSUES
 from contracts.registry import (
@@ -94,6 +94,7 @@ CALLS: tuple[Any, ...] = (
     ),
     Put("PROGRAMME", OBJECT, RECORDS[2], 20_260_201, DECISION),
     Resign(3, 20_460),
+    AcceptSeat(OTHER, 2, TEXT, bytes(range(64))),
     Recall((1, 3), "GELD", TEXT),
     Recuse(DECISION, 2),
     TripCall("coin.mint", "STORING", 259_200),

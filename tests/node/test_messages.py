@@ -11,6 +11,7 @@ import consensus.messages
 import node.messages
 from chain.codec import Record, decode, encode
 from chain.errors import Malformed
+from chain.records import CARRIED_BYTES_MAX
 from node.messages import (
     BODY_BYTES_MAX,
     CERTIFICATE_BYTES_MAX,
@@ -91,7 +92,7 @@ def test_golden_bytes(record: Record) -> None:
     "record",
     [
         TxBatch((b"",)),
-        TxBatch((b"x" * 32_769,)),
+        TxBatch((b"x" * (CARRIED_BYTES_MAX + 1),)),
         TxBatch((b"x",) * (IDS_MAX + 1)),
         TxAnnounce((ID,) * (IDS_MAX + 1)),
         TxRequest(()),

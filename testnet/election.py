@@ -88,11 +88,16 @@ def read_value(client: Client, space: Keyspace[Any], *parts: bytes | str | int) 
     return None if value is None else decode(space.kind, value)
 
 
-def make_calendar(now_s: int, unit_s: int) -> Calendar:
-    """Return a calendar for people who all sit at one table; a unit is the time of four blocks."""
-    steps = (1, 2, 5, 6, 8, 12)
-    one, two, three, four, five, six = (now_s + 1 + unit_s * step for step in steps)
-    return one, two, three, four, five, six
+def make_calendar(now_s: int, tx_s: float) -> Calendar:
+    """Return a calendar for people who all sit at one table, where a transaction takes `tx_s`.
+
+    Each step has some times what it takes: one roll, nine steps of a ceremony, a few ballots.
+    """
+    nominations = now_s + 2
+    roll = nominations + 4 + int(8 * tx_s)
+    keys = roll + 5 + int(27 * tx_s)
+    closes = keys + 5 + int(15 * tx_s)
+    return nominations, roll, keys, keys + 1, closes, closes + 60
 
 
 class Holding:

@@ -69,14 +69,25 @@ def show(terminal: Terminal, name: str) -> None:
 
 
 @election.command(help="Schrijf een verkiezing uit // Call an election")
-@click.argument("file", type=_FILE)
+@click.option("--seats", type=click.IntRange(min=0), help="hoeveel zetels // how many seats")
+@click.option("--method", metavar="M", help="zoals approval // such as approval")
+@click.option("--calendar", "file", type=_FILE, required=True, help="de velden // the fields")
 @_keys
 @click.pass_obj
-def call(terminal: Terminal, file: Path, names: tuple[str, ...]) -> None:
-    """`election.call`: FILE holds the fields of the call by their catalogue names."""
+def call(
+    terminal: Terminal, seats: int | None, method: str | None, file: Path, names: tuple[str, ...]
+) -> None:
+    """`election.call`: FILE holds the other fields of the call by their catalogue names."""
+    from msgspec.structs import replace
+
     from wallet.commands_tx import read_call
 
     asked = read_call(terminal, file, "election.call")
+    asked = replace(
+        asked,
+        seats=asked.seats if seats is None else seats,
+        method=asked.method if method is None else method.upper(),
+    )
     said = ("Een verkiezing uitschrijven.", "Call an election.")
     _send(terminal, asked, names, said, None)
 
@@ -117,15 +128,16 @@ def credential(terminal: Terminal, name: str, trustee: bool) -> None:
 @election.command(help="Stel de kiezerslijst vast // Freeze the roll")
 @_id
 @click.option("--credentials", "file", type=_FILE, required=True, help="een sleutel per regel")
-@click.option("--eligible", type=click.IntRange(min=0), required=True, help="stemgerechtigden")
 @_keys
 @click.pass_obj
-def roll(terminal: Terminal, name: str, file: Path, eligible: int, names: tuple[str, ...]) -> None:
+def roll(terminal: Terminal, name: str, file: Path, names: tuple[str, ...]) -> None:
     """`election.voter_root`: FILE has one public key in hex a line, in any order."""
     from chain.crypto import sha256
     from chain.manifest import compute_voters_root
     from chain.records import BLOB_BYTES_MAX, Blob
+    from chain.voters import count_voters
     from contracts.election import VoterRoot
+    from wallet.elections import ProvenState
     from wallet.files import read_plain
 
     named = _find(terminal, name)[1]
@@ -139,6 +151,7 @@ def roll(terminal: Terminal, name: str, file: Path, eligible: int, names: tuple[
     data = b"".join(keys)
     blobs = [data[at : at + BLOB_BYTES_MAX] for at in range(0, len(data), BLOB_BYTES_MAX)]
     height = int(terminal.client.status()["height"])
+    eligible = count_voters(ProvenState(terminal), named.election.wijk, height)
     parts = tuple(Blob(sha256(blob), len(blob)) for blob in blobs)
     asked = VoterRoot(named.id, height, eligible, parts, compute_voters_root(keys))
     said = (
@@ -215,7 +228,7 @@ def cast(terminal: Terminal, name: str, numbers: tuple[int, ...], file: Path | N
         write_new(file, opening)
         tree = {"election": name, "ballot_hash": digest.hex(), "tracker": tracker}
         terminal.show({**tree, "replaces": None}, [tracker])
-        terminal.next_step(f"wijk election challenge {name} {file}")
+        terminal.next_step(f"wijk election challenge {file}")
         return
     row = reader.get(CREDENTIALS, named.id, voter)
     before = None if row is None or row.ballot is None else row.ballot.hex()
@@ -230,20 +243,21 @@ def cast(terminal: Terminal, name: str, numbers: tuple[int, ...], file: Path | N
 
 
 @election.command(help="Laat zien wat een biljet verbergt // Show what a ballot hides")
-@_id
 @click.argument("file", type=_FILE)
 @click.pass_obj
-def challenge(terminal: Terminal, name: str, file: Path) -> None:
+def challenge(terminal: Terminal, file: Path) -> None:
     """`election.challenge`: the opening that `cast --spoil` wrote; that ballot never counts."""
     from chain.ballot import OPENING_BYTES_MAX, check_opening
     from chain.crypto import sha256
     from contracts.election import Challenge
     from wallet.election_keys import name_credential
+    from wallet.elections import Reader, read_election_id
     from wallet.files import read_plain
     from wallet.keystore import load_key
 
-    reader, named = _find(terminal, name)
+    reader = Reader(terminal)
     data = read_plain(file, OPENING_BYTES_MAX)
+    named = reader.find_by_id(read_election_id(file, data))
     voter = bytes.fromhex(load_key(terminal.home, name_credential(named.id)).public_key)
     opening = check_opening(reader.fixed(named.id), voter, data)
     digest = sha256(opening.ballot)

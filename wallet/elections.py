@@ -3,10 +3,14 @@
 A trustee's next step follows from the state alone: what has come in, and what the own seed gives.
 """
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from chain.ballot import Ballot, Opening
 from chain.ceremony import CeremonyContext, KeyCommit, KeyComplaint, KeyDeal
+from chain.codec import decode
 from chain.elections import ELECT, ELECTIONS, Election
+from chain.errors import Malformed
 from chain.key_text import key_text
 from chain.manifest import Fixed, fix
 from chain.state import Keyspace, State
@@ -80,9 +84,22 @@ class Reader:
             raise Problem(NOT_FOUND, what=name)
         return Named(name, election_id, self.need(ELECTIONS, election_id))
 
+    def find_by_id(self, election_id: bytes) -> Named:
+        """Return the election with that id; `Problem` 3007."""
+        election = self.need(ELECTIONS, election_id)
+        return Named(f"{election.wijk}/{election.number}", election_id, election)
+
     def fixed(self, election_id: bytes) -> Fixed:
         """Return the manifest of an election that was opened."""
         return fix(self.need(MANIFESTS, election_id))
+
+
+def read_election_id(file: Path, data: bytes) -> bytes:
+    """Return which election an opened ballot is of; `Problem` 1001 where it is none."""
+    try:
+        return decode(Ballot, decode(Opening, data).ballot).election
+    except Malformed as error:
+        raise Problem(UNREADABLE, cause=f"{file}") from error
 
 
 def make_step(reader: Reader, named: Named, account: bytes, seed: bytes) -> Dkg:

@@ -23,7 +23,7 @@ from chain.contract import (
     find_signer,
     get_number_of_signatures,
 )
-from chain.crypto import sha256, verify
+from chain.crypto import verify
 from chain.elections import CREDENTIAL, count_use, find_credential
 from chain.errors import Code, Malformed, Reject, require
 from chain.keyspaces import (
@@ -31,7 +31,6 @@ from chain.keyspaces import (
     ASSOCIATION,
     BOARD,
     BUSINESS,
-    DECISIONS,
     FEDERATION_WIJKEN,
     FREE_CALLS,
     HOUSEHOLD,
@@ -43,7 +42,6 @@ from chain.keyspaces import (
     SET_LAST,
     SET_NOW,
     TEAM,
-    WIJKEN,
     AccountKey,
     AccountRecord,
     SetMember,
@@ -581,21 +579,6 @@ def check_results(header: Header, executed: Executed, base: Base) -> None:
         raise Malformed("log differs from our own")
     if header.next_validators_hash != coming.validators_hash:
         raise Malformed("next validators differ from our own")
-
-
-def apply_effect(run: BlockRun, decision_id: bytes, index: int) -> Reject | None:
-    """Run action `index` of a passed decision as its wijk's board (economy B5 `effect`, B11).
-
-    Returns the refusal, which has written nothing, or None.
-    """
-    decision = DECISIONS.get(run.state, decision_id)
-    if decision is None or decision.status != "PASSED":
-        return Reject(Code.WIJK_NO_DECISION)
-    wijk = WIJKEN.get(run.state, decision.wijk)
-    assert wijk is not None
-    base_id = sha256(decision_id + index.to_bytes(4, "big"))
-    ctx = Context(run.clock, base_id, wijk.board, (), ids=Ids(base_id), postings=[], notices=[])
-    return ctx.run(decision.actions[index], wijk.board, (), decision=decision_id, base_id=base_id)
 
 
 def get_set(read: Read, which: str) -> ValidatorSet:

@@ -17,6 +17,7 @@ from node.api_auth import Readers
 from node.api_elections import get_election, get_manifest, list_ballots, list_elections
 from node.api_health import Health
 from node.api_holds import list_holds
+from node.api_issues import list_issues
 from node.api_load import Load
 from node.api_log import LogRoutes
 from node.api_payouts import list_redemptions
@@ -142,6 +143,9 @@ def make_routes(node: Node, rates: Rates, readers: Readers, streams: Streams) ->
     async def get_vote_tally(request: web.Request) -> web.StreamResponse:
         return await get_tally(node, request)
 
+    async def get_issues(request: web.Request) -> web.StreamResponse:
+        return await list_issues(node, request)
+
     async def get_values(request: web.Request) -> web.StreamResponse:
         return await list_values(node, request)
 
@@ -193,6 +197,7 @@ def make_routes(node: Node, rates: Rates, readers: Readers, streams: Streams) ->
         get("/v1/votes/{wijk}/{n}", get_one_vote, "at", "prove"),
         get("/v1/votes/{wijk}/{n}/tally", get_vote_tally),
         get("/v1/values", get_values, "wijk", "tag", *page),
+        get("/v1/issues", get_issues, "wijk", "state", *page),
         get("/v1/search", read.search, "q"),
         get("/log/checkpoint", log.checkpoint),
         get("/log/tile/{tile:.+}", log.tile),

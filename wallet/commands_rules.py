@@ -56,7 +56,8 @@ def show(terminal: Terminal, wijk: str | None) -> None:
         ),
     ]
     for plan in tree["planned"]:
-        what, since = f"{plan['name']} = {plan['value']}", short_time(plan["from_at"])
+        what = f"{plan['name']} = {_told(terminal, plan['name'], plan['value'])}"
+        since = short_time(plan["from_at"])
         lines.append(
             terminal.text(
                 f"  besloten: {what}, vanaf {since}",
@@ -106,10 +107,10 @@ def propose(terminal: Terminal, /, name: str, value: str, names: Any, **rest: An
         terminal.show(action, [json.dumps(action, ensure_ascii=False)])
         return
     since = epoch_at(change.from_epoch, now["epoch_s"])
-    moment = short_time(since)
+    moment, told = short_time(since), _told(terminal, change.name, action["value"])
     said = (
-        f"Voorstellen aan alle besturen: {change.name} wordt {value}, vanaf {moment}.",
-        f"Propose to all boards: {change.name} becomes {value}, from {moment} on.",
+        f"Voorstellen aan alle besturen: {change.name} wordt {told}, vanaf {moment}.",
+        f"Propose to all boards: {change.name} becomes {told}, from {moment} on.",
     )
     call = FedPropose(encode(change))
     result = send_call(terminal, call, names, "rules", said, account=account)
@@ -133,3 +134,14 @@ def propose(terminal: Terminal, /, name: str, value: str, names: Any, **rest: An
         "action": action,
     }
     finish(terminal, result, extra, done, "wijk coin rules show")
+
+
+def _told(terminal: Terminal, name: str, value: Any) -> str:
+    """Return the value of a rule for people."""
+    from chain.keyspaces import NO_LIMIT
+
+    if value == NO_LIMIT:
+        return terminal.text("geen grens", "no cap")
+    if name.endswith("_cap"):
+        return terminal.money(value)
+    return str(value["hex"] if isinstance(value, dict) else value)

@@ -7,13 +7,15 @@ from typing import Any
 import msgspec
 
 from chain.codec import decode, encode
-from chain.crypto import sign
-from chain.errors import Reject
-from chain.execute import apply_effect
+from chain.contract import Context, Ids
+from chain.crypto import sha256, sign
+from chain.errors import Code, Reject
+from chain.execute import BlockRun
 from chain.keyspaces import (
     ACCOUNTS,
     DECISIONS,
     FEDERATION_WIJKEN,
+    WIJKEN,
     AccountRecord,
     Decision,
 )
@@ -107,6 +109,21 @@ def put_decision(ledger: Ledger, *actions: Any, status: str = "PASSED") -> bytes
     DECISIONS.put(run.state, decision, decision_id)
     ledger.apply(run)
     return decision_id
+
+
+def apply_effect(run: BlockRun, decision_id: bytes, index: int) -> Reject | None:
+    """Run one action of a passed decision by itself, as `governance.execute` runs them all.
+
+    Returns the refusal, which has written nothing, or None.
+    """
+    decision = DECISIONS.get(run.state, decision_id)
+    if decision is None or decision.status != "PASSED":
+        return Reject(Code.WIJK_NO_DECISION)
+    wijk = WIJKEN.get(run.state, decision.wijk)
+    assert wijk is not None
+    base_id = sha256(decision_id + index.to_bytes(4, "big"))
+    ctx = Context(run.clock, base_id, wijk.board, (), ids=Ids(base_id), postings=[], notices=[])
+    return ctx.run(decision.actions[index], wijk.board, (), decision=decision_id, base_id=base_id)
 
 
 def enact(ledger: Ledger, action: Any, *, status: str = "PASSED") -> Reject | None:

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from chain.codec import encode
 from chain.errors import Code, Reject
-from chain.execute import apply_effect
 from chain.keyspaces import ACCOUNTS, ACTIVE, MEMBERS, NEXT_KEY, SEATS, AccountKey, Seat
 from chain.records import Outcome
 from chain.shared import PROPOSALS, Proposal
@@ -31,6 +30,7 @@ from contracts.members import Attach, NewAccount
 from contracts.wijk import FedPropose, RegisterRole, SetParam
 from tests.contracts.desk import assert_done, assert_refused, balance, change, put
 from tests.contracts.offices import (
+    apply_effect,
     enact,
     epoch,
     get_account,

@@ -10,6 +10,7 @@ from chain.call_json import call_from_json
 from chain.codec import decode, encode
 from chain.errors import Malformed
 from contracts import policies, policy
+from tests.contracts.plain import from_plain
 from tests.contracts.policy_examples import (
     CALLS,
     GUARDS,
@@ -22,13 +23,6 @@ from tests.contracts.policy_examples import (
 
 GOLDEN: dict[str, list[dict[str, Any]]] = json.loads(VECTORS.read_text(encoding="utf-8"))
 NAMES = [f"{number} {golden['fields']['type']}" for number, golden in enumerate(GOLDEN["calls"])]
-
-
-def from_plain(value: Any) -> Any:
-    """Return what a msgpack library of others encodes."""
-    if isinstance(value, dict):
-        return bytes.fromhex(value["bin"])
-    return [from_plain(item) for item in value] if isinstance(value, list) else value
 
 
 def test_every_call_and_value_has_its_golden_bytes() -> None:

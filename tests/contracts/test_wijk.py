@@ -9,7 +9,7 @@ from chain.codec import decode, encode
 from chain.contract import Context, Ids
 from chain.crypto import sha256, sign
 from chain.errors import Code, Malformed, Reject
-from chain.execute import BlockRun, apply_effect
+from chain.execute import BlockRun
 from chain.keyspaces import (
     ACCOUNTS,
     ACTIVE,
@@ -58,6 +58,7 @@ from contracts.wijk import (
 from tests.contracts.desk import assert_done, assert_refused, balance, change, put
 from tests.contracts.offices import (
     DAY_S,
+    apply_effect,
     enact,
     endorse,
     epoch,

@@ -1,7 +1,6 @@
 """`wijk board` on real processes: a node asks, a board decides (interfaces 1.6, 3.7)."""
 
 import json
-import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,15 +69,6 @@ def asked(network: Network, listening: str) -> Path:
     assert (tree["file"], tree["wijk"], tree["name"]) == (str(out), "w1", "new")
     assert tree["qr"] == base45(out.read_bytes())
     return out
-
-
-@pytest.fixture
-def home(network: Network, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in [name for name in os.environ if name.startswith("WIJK_")]:
-        monkeypatch.delenv(name)
-    folder = network.folder / "client"
-    monkeypatch.setenv("WIJK_HOME", str(folder))
-    return folder
 
 
 def run(*words: str) -> Result:

@@ -239,6 +239,8 @@ def test_a_rule_goes_to_the_boards_and_shows_before_it_holds(home: Path) -> None
     assert after["planned"] == [change | {"from_at": asked["from_at"]}]
     assert asked["action"] == {"type": "wijk.set_param", **change}
     assert after["total_cap_cents"] is None
+    said = run("coin", "rules", "show", "--wijk", "w1", "--lang", "en").stdout
+    assert "decided: issuer.DEMO.total_cap = €200,000.00, from 20" in said
     assert (brand.exit_code, "stemmen de leden" in brand.stderr) == (0, True)
     action = json.loads(brand.stdout)
     assert (action["name"], action["value"]) == ("coin.name", "Kadijk")

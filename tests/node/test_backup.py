@@ -704,6 +704,7 @@ async def test_a_validator_that_lost_its_disk_comes_back_from_a_backup(tmp_path:
             envelope = anna.pay("bob", 1, expires=int(time.time()) + 300)
             return int((await ask(first.client.submit, envelope, wait="final"))["height"])
 
+        await until(lambda: first.node.touch().has_quorum)
         at_backup = await pay()
         await until(lambda: last.node.store.tip.height >= at_backup)
         _, begun = await ask(call, last.at.admin, "POST", "/admin/v1/backup")

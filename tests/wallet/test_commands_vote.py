@@ -31,9 +31,15 @@ TALLY_FIELDS = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
+TEXTS = (  # of a vote that was counted, for people
+    ("nl", "stemming", "voor 2, tegen 0, blanco 1; opkomst 3/3"),
+    ("en", "vote", "for 2, against 0, blank 1; turnout 3/3"),
+)
+
+
+@pytest.fixture
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
-    """One node is enough: what validators agree on is tested elsewhere."""
+    """One node is enough: what validators agree on is tested elsewhere. Each test has its own."""
     folder = tmp_path_factory.mktemp("net") / "n"
     plan = plan_testnet(1, 1, 3, b"votes", SEEDED_TIME)
     made = create_network(folder, plan, seed=None, base_port=0, storage="auto")
@@ -146,6 +152,9 @@ def test_a_price_is_proposed_voted_counted_and_carried_out(network: Network) -> 
         assert client.get("/v1/votes", wijk="w1", state="executed")["items"][0]["id"] == vote
         proof = client.get(f"/v1/votes/{vote}", prove="1")["proof"]
         assert proof["key"] == f"decision/{shown['decision']}"
+    for lang, head, counts in TEXTS:
+        assert head in run("vote", "list", "--lang", lang).stdout.lower()
+        assert counts in run("vote", "tally", vote, "--lang", lang).stdout
 
 
 @pytest.mark.usefixtures("home")
@@ -207,20 +216,6 @@ def test_a_member_is_heard_before_it_is_suspended() -> None:
 
     assert again.exit_code in (0, 5)
     assert again.exit_code == 0 or "WIJK-2331" in again.stderr
-
-
-@pytest.mark.usefixtures("home")
-@pytest.mark.parametrize(
-    ("lang", "head", "counts"),
-    [
-        ("nl", "stemming", "voor 2, tegen 0, blanco 1; opkomst 3/3"),
-        ("en", "vote", "for 2, against 0, blank 1; turnout 3/3"),
-    ],
-)
-def test_texts_are_for_people_in_both_languages(lang: str, head: str, counts: str) -> None:
-    assert head in run("vote", "list", "--lang", lang).stdout.lower()
-
-    assert counts in run("vote", "tally", "w1/1", "--lang", lang).stdout
 
 
 @pytest.mark.usefixtures("home")

@@ -10,16 +10,10 @@ from chain.call_json import call_from_json
 from chain.codec import decode, encode
 from chain.errors import Malformed
 from tests.contracts.election_examples import CALLS, STATES, TABLE, VECTORS, describe
+from tests.contracts.plain import from_plain
 
 GOLDEN: dict[str, list[dict[str, Any]]] = json.loads(VECTORS.read_text(encoding="utf-8"))
 NAMES = [f"{number} {golden['fields']['type']}" for number, golden in enumerate(GOLDEN["calls"])]
-
-
-def from_plain(value: Any) -> Any:
-    """Return what a msgpack library of others encodes."""
-    if isinstance(value, dict):
-        return bytes.fromhex(value["bin"])
-    return [from_plain(item) for item in value] if isinstance(value, list) else value
 
 
 def test_every_call_and_value_has_its_golden_bytes() -> None:

@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
 from chain.crypto import sha256
 from chain.texts import Problem
-from cli import wijk
 from node.client import Client
 from testnet.create import create_network
 from testnet.network import Network
 from testnet.plan import SEEDED_TIME, plan_testnet
+from tests.wallet.program import run
 from wallet.keystore import load_key
 
 BOARD = ("--key", "board-w1-a", "--key", "board-w1-b")
@@ -47,22 +46,6 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     made.wait_in_sync()
     yield made
     made.stop()
-
-
-@pytest.fixture
-def home(network: Network, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    for name in [
-        name for name in os.environ if name.startswith("WIJK_") and name != "WIJK_TESTDATA"
-    ]:
-        monkeypatch.delenv(name)
-    folder = network.folder / "client"
-    monkeypatch.setenv("WIJK_HOME", str(folder))
-    monkeypatch.chdir(tmp_path)
-    return folder
-
-
-def run(*words: str) -> Result:
-    return CliRunner().invoke(wijk, list(words))
 
 
 def ask(*words: str, code: int = 0) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from tests.audit.second_shapes import (
     Act,
     Payout,
     Pool,
+    Work,
     Wrong,
 )
 from tests.audit.second_stats import Figures
@@ -38,6 +39,7 @@ class Pools:
     def __init__(self, view: View, books: Books, figures: Figures) -> None:
         self._view, self._books, self._figures = view, books, figures
         self.pools: dict[bytes, Pool] = {}
+        self.work = Work()
 
     def read(
         self, moves: Moves, tx: bytes, sender: bytes, name: str, fields: list[Any]
@@ -106,7 +108,7 @@ class Pools:
             line = what if isinstance(what, str) else None
             token = None if proof is None else proof[0]
             cited = None if ref is None else self._find_gift(ref, payee)
-            act = Act(self._view, tx, sender, payee, cents, what, token, ref, cited)
+            act = Act(self._view, tx, sender, payee, cents, what, token, ref, cited, work=self.work)
             marks = cents == 0 and pool.pending > 0  # a delivery, also after the end (P4, P7)
             open_ = (pool.status == "ACTIVE" or marks) and payee != pool.funder
         else:
@@ -265,6 +267,13 @@ class Pools:
                 held = self._view.get("token", *parts)
                 pool = self.pools.get(parts[0])
                 if pool is None or pool.tokens.get(parts[1]) != held:
+                    found.add("I10")
+            elif name == "sheet":
+                sheet = self._view.get("sheet", parts[0])
+                if sheet is None or (sheet[6] == "PAID") != (parts[0] in self.work.sheets):
+                    found.add("I10")
+            elif name == "worked":
+                if self._view.get("worked", *parts) != self.work.record(*parts):
                     found.add("I10")
         return found
 

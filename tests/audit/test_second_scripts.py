@@ -15,11 +15,13 @@ import pytest
 
 from chain.execute import BlockRun, Executed
 from chain.records import Tx
+from contracts.coin import FreezeCall
 from tests.audit.second_faults import CODE, Block, unpack
 from tests.audit.second_opinion import Auditor
+from tests.contracts.fund_desk import WIJK, claim, make_ledger, open_pool
 from tests.contracts.policy_docs import TABLES
 from tests.contracts.policy_story import NOTHING_PAID, PAID, Table
-from tests.federation import Ledger
+from tests.federation import Ledger, account
 
 SCRIPTS = {f"P{number}" for number in range(16)}
 
@@ -142,3 +144,17 @@ def test_it_sees_a_pool_that_stays_after_its_last_day_p4() -> None:
         assert auditor.add(*block) == set()
     ledger.told[place][4] = []
     assert {"I10", "I15"} <= auditor.add(*ledger.told[place])
+
+
+def test_it_sees_a_frozen_funder_pay_out_of_its_pool_i12() -> None:
+    ledger = make_ledger()
+    assert isinstance(ledger, Told)
+    policy = open_pool(ledger)
+    call = FreezeCall(account("gever"), 1, "FRAUD", ledger.time_s + 86_400, None)
+    assert ledger.by_board(WIJK, call).code == 0
+    assert claim(ledger, policy, "bakker", 100).code != 0
+    auditor = begin(ledger)
+    for block in ledger.told[:-1]:
+        assert auditor.add(*block) == set()
+    ledger.told[-1][2][0][CODE] = 0
+    assert "I12" in auditor.add(*ledger.told[-1])

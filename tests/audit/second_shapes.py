@@ -238,9 +238,10 @@ def claim_payroll(pool: Pool, act: Act) -> Payout:
     """P10: a timesheet that enough others attested, at the voted price of the day of the work."""
     view, work = act.view, act.work
     _, _, valuations, most_s, tax_kind, attestors, min_attestors = pool.shape
-    sheet = None if act.ref is None else view.get("sheet", act.ref)
-    engaged = None if sheet is None else view.get("engagement", sheet[0])
-    want(sheet is not None and engaged is not None and act.ref not in work.sheets)
+    sheet = view.get("sheet", act.ref or b"") or []
+    engaged = view.get("engagement", sheet[0]) if sheet else None
+    want(engaged is not None and act.ref not in work.sheets)
+    engaged = engaged or []
     _, day, claimed, unpaid, _, attested, status = sheet
     employer, worker, valuation, version = engaged[:4]
     want(act.payee == worker and act.sender in (worker, employer, pool.funder))

@@ -476,6 +476,14 @@ _COIN = (
         Text("order missing",
             "A freeze can only be renewed on an order or a decision.",
             "Name the order or the decision that the renewal rests on.")),
+    _refused(2141, "coin.not-own-wijk",
+        Text("rekening van een andere wijk",
+            "Deze rekening is van een andere wijk[: {wijk}]. Een bestuur bevriest alleen in de eigen"
+            " wijk.",
+            "Vraag het bestuur van die wijk."),
+        Text("account of another wijk",
+            "This account belongs to another wijk[: {wijk}]. A board freezes in its own wijk only.",
+            "Ask the board of that wijk.")),
 )
 
 _GOVERNANCE = (

@@ -242,8 +242,11 @@ def _check_rest(ctx: Context, by: str, last: Trip | None, *, running: bool) -> b
     """Refuse with recent what would keep a call stopped by turns; return whom the trip counts for.
 
     One person trips once in 30 days. A call that was stopped goes on for 30 days, whoever stopped
-    it; the board may lengthen a trip that runs, and a vote may do what it wants.
+    it; the board may lengthen a trip that runs, and a vote may do what it wants. What the
+    members stopped is theirs alone, as for `board.reset`.
     """
+    if running and last is not None and last.by == "VOTE" and by != "VOTE":
+        raise Reject(Code.TX_ROLE, role=Word.EFFECT.value)  # else a board could cut it short
     person = None
     if by in ("SEAT", "AUDITOR"):
         person = ctx.signers[0].holder if by == "SEAT" else _pad(ctx.sender)

@@ -48,6 +48,9 @@ from chain.work import (
 Kind = Literal["VALUATION", "THEME", "PROGRAMME", "PLAN", "TASK_OFFER", "CITY_MANDATE"]
 UNITS = ("HOUR", "PIECE", "KM", "VISIT")
 CLASSES = ("MARKET", "SOCIAL", "CARE", "OWN_DEV")  # of valued work (economy N2)
+# All versions of an object are one value of the state, written anew with each. Votes come seldom;
+# whoever needs none makes a new object after so many, eight years of a change every month.
+VERSIONS_MAX = 100
 
 
 class RegisterOwner(Record, frozen=True):
@@ -153,6 +156,7 @@ def put(ctx: Context, call: Put) -> None:
     _check_date(ctx, call.valid_from, versions)
     require(type(call.record) is _RECORDS[call.kind], Code.REGISTRY_SCHEMA, field="kind")
     _CHECKS[call.kind](ctx, call, versions)
+    _require(ctx.decision is not None or len(versions) < VERSIONS_MAX, "versions")
 
     if name is None:
         name = ctx.new_id()
@@ -178,7 +182,7 @@ def retire(ctx: Context, call: Retire) -> None:
 
     ended = msgspec.structs.replace(last, until=call.from_date)
     REGISTER.put(ctx.state, (*versions[:-1], ended), call.kind, call.object)
-    if call.kind == PLAN:
+    if call.kind == PLAN and not last.until:  # an end that comes sooner gives nothing back again
         _cite_parent(ctx, decode(Plan, bytes(last.record)).parent, -1)
     ctx.emit("registry.RegistryRetired", call.kind, call.object, len(versions), call.from_date)
 

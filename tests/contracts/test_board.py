@@ -180,6 +180,20 @@ def test_board_recall_spares_who_took_the_seat_since(ledger: Ledger) -> None:
     assert seat(ledger, 1).status == "ACTIVE"
 
 
+def test_board_recall_reaches_a_seat_that_resigned_from_a_far_day_on(ledger: Ledger) -> None:
+    recall_id = object_id(ask(ledger, 3))
+    assert_done(ledger.by_person("voter1", Second(recall_id)))
+    assert_done(by_seat(ledger, Resign(3, 2**40), "c"))
+    run = ledger.run()
+    put_result(run.state, recall_id, (9, 0, 0), 10, run.clock.time_s)
+    ledger.apply(run)
+    assert_done(close(ledger, recall_id, "voter0"))
+    assert_done(execute(ledger, recall_id, "voter0"))
+
+    assert seat(ledger, 3).status == "RECALLED"
+    assert_refused(ledger.by_board(WIJK, MINTER, "bc"), Code.TX_ROLE)
+
+
 def test_board_recall_refuses_recent_only_after_a_vote(ledger: Ledger) -> None:
     """E41: six months. What nobody seconded bars nothing, or friends would block it by asking."""
     assert_done(ask(ledger))
@@ -409,6 +423,16 @@ def test_board_reset_refuses_what_the_members_stopped(ledger: Ledger) -> None:
     vote_through(ledger, Reset("coin.transfer"), by="voter0")
 
     assert_done(pay(ledger))
+
+
+def test_board_trip_cannot_shorten_what_the_members_stopped(ledger: Ledger) -> None:
+    """A board that trips the same call for a second would release it as surely as by a reset."""
+    vote_through(ledger, trip(seconds=1_000_000), by="voter0")
+
+    assert_refused(ledger.by_board(WIJK, trip(seconds=1)), Code.TX_ROLE)
+
+    ledger.time_s += 10
+    assert_refused(pay(ledger), Code.TX_TRIPPED)
 
 
 # ------------------------------------------------------------------------------------- caretaker

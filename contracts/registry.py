@@ -13,7 +13,7 @@ from chain.codec import Account, Digest, Record, decode
 from chain.contract import Call, Context, Contract, Word, get_account
 from chain.dates import is_date
 from chain.errors import Code, Reject, require
-from chain.keyspaces import DECISIONS, INSTITUTION, MUNICIPALITY, get_role
+from chain.keyspaces import ACTIVE, DECISIONS, INSTITUTION, MUNICIPALITY, get_role
 from chain.plans import (
     CITY_MANDATE,
     DEPTH_MAX,
@@ -30,6 +30,7 @@ from chain.plans import (
     VotedLine,
     compute_year_cents,
     get_version_in_force,
+    note_budget,
 )
 from chain.state import Keyspace
 from chain.text_rules import is_code, is_nace, is_product
@@ -189,7 +190,8 @@ def retire(ctx: Context, call: Retire) -> None:
 
 def _check_sender(ctx: Context, kind: str) -> None:
     """Refuse with role: an institution offers tasks, the municipality gives mandates."""
-    if kind == TASK_OFFER and ctx.account.kind != INSTITUTION:
+    offers = ctx.account.kind == INSTITUTION and ctx.account.status == ACTIVE
+    if kind == TASK_OFFER and not offers:
         raise Reject(Code.TX_ROLE, role="institution")
     if kind == CITY_MANDATE:
         held = get_role(ctx.state, ctx.wijk_id, MUNICIPALITY, ctx.clock.epoch, ctx.time_s)
@@ -348,6 +350,8 @@ def _note(
     if isinstance(record, ValuationRecord):
         ACTIVITIES.put(ctx.state, name, ctx.wijk_id, record.activity)
     if isinstance(record, PlanRecord):
+        if record.lines and ctx.decision is not None:
+            note_budget(ctx.state, ctx.decision, name)
         for line in record.lines:
             VOTED_LINES.put(ctx.state, VotedLine(name), ctx.wijk_id, line.code)
         # A version that ended gave its parent back when it was retired.

@@ -33,6 +33,7 @@ from chain.keyspaces import (
     DECISIONS,
     MEMBERS,
     get_sitting,
+    has_mandate,
 )
 from chain.manifest import (
     OPTIONS_MAX,
@@ -44,7 +45,7 @@ from chain.manifest import (
 )
 from chain.params import DAY_S
 from chain.text_rules import is_code
-from chain.voters import count_voters, has_vote
+from chain.voters import count_voters, has_vote, is_member
 from chain.votes import OPEN as VOTE_OPEN
 from chain.votes import POLLS, content_key
 from contracts.election.records import (
@@ -195,10 +196,9 @@ def _check_caller(ctx: Context, asked: CallElection) -> None:
     if asked.kind == KIND_BOARD:
         _require_none(ctx, BOARD_ELECTION.get(ctx.state, ctx.wijk_id))
         if not is_board:
-            member = MEMBERS.get(ctx.state, ctx.sender)
             near = _term_ends_s(ctx) <= ctx.time_s + TERM_NEAR_S
-            is_member = member is not None and member.membership == 1
-            require(near and is_member, Code.TX_ROLE, role="board")
+            own = is_member(ctx.account, MEMBERS.get(ctx.state, ctx.sender))
+            require(near and own, Code.TX_ROLE, role="board")
         return
     require(is_board, Code.TX_ROLE, role="board")
 
@@ -213,7 +213,11 @@ def _require_none(ctx: Context, election_id: bytes | None) -> None:
 
 
 def _term_ends_s(ctx: Context) -> int:
-    """Return when the term of the board ends; at once where nobody sits (economy E37)."""
+    """Return when the term of the board ends; at once where half of its seats or more are empty: it
+    cannot call the election that fills them (economy E37, E41).
+    """
+    if not has_mandate(ctx.state, ctx.wijk_id, ctx.time_s):
+        return ctx.time_s
     sitting = get_sitting(ctx.state, ctx.wijk_id, ctx.time_s)
     return min((seat.until_s for seat in sitting), default=ctx.time_s)
 
@@ -287,7 +291,7 @@ def nominate(ctx: Context, asked: Nominate) -> None:
     """economy E1, E9. Refuses unknown-id, role, text, phase, seconders, late, double, too-many."""
     election = get_election(ctx, asked.election)
     member = MEMBERS.get(ctx.state, ctx.sender)
-    if member is None or STAND not in member.flags:
+    if member is None or STAND not in member.flags or ctx.account.status != ACTIVE:
         raise Reject(Code.TX_ROLE, role="member")
     require(all(is_code(pledge.indicator) for pledge in asked.pledges), Code.TX_TEXT)
     require(election.kind == KIND_BOARD, Code.ELECTION_PHASE)

@@ -340,6 +340,16 @@ def test_board_trip_by_vote_refuses_never_too(ledger: Ledger) -> None:
     assert_refused(execute(ledger, decision_id, "voter0"), Code.BOARD_NEVER)
 
 
+def test_board_trip_by_vote_leaves_the_call_that_a_release_begins_with(ledger: Ledger) -> None:
+    """What a vote stopped a vote releases, and nobody could propose one any more."""
+    decision_id = by_board(ledger, trip("governance.propose", 1_000))
+    assert_done(cast(ledger, decision_id, "voter0", "YES"))
+    assert_done(close(ledger, decision_id, "voter0"))
+    assert_refused(execute(ledger, decision_id, "voter0"), Code.BOARD_NEVER)
+
+    assert_done(by_seat(ledger, trip("governance.propose")))
+
+
 def test_board_trip_refuses_too_long_by_who_asks(ledger: Ledger) -> None:
     assert_refused(by_seat(ledger, trip(seconds=TRIP_S + 1)), Code.BOARD_TOO_LONG)
     assert_refused(by_seat(ledger, trip(seconds=0)), Code.BOARD_TOO_LONG)
@@ -491,6 +501,18 @@ def test_e37_mandate_and_standing_seats(ledger: Ledger) -> None:
     change(ledger, SEATS, WIJK, 1, status="ENDED")
     change(ledger, SEATS, WIJK, 2, status="ENDED")
     assert stands() == (True, 1, 1)
+
+
+@pytest.mark.parametrize("status", ["RESIGNED", "RECALLED"])
+def test_e37_registrars_go_on_where_nobody_is_left_on_the_board(
+    ledger: Ledger, status: str
+) -> None:
+    """Without a roll of voters nobody could be elected, and the wijk would stand still for ever."""
+    for number in (1, 2, 3):
+        change(ledger, SEATS, WIJK, number, status=status, until_s=START_S)
+    new = Admit(key("eva"), "PERSON", "BU05990310", 2014, ("VOTE",), 1_000)
+
+    assert_done(ledger.by_registrar(WIJK, new))
 
 
 # --------------------------------------------------------------- what nobody can ever stand still

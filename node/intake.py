@@ -453,7 +453,7 @@ class Intake:
             if job.peer is None:
                 if self._trial.clock.time_s < now_s:
                     # The last block may be minutes ago: what was too early then may come now, and
-                    # what was in time is too late. Once a second at most, for that is how time runs.
+                    # what was in time is too late. Once a second at most: time has whole seconds.
                     self._trial = self._make_trial()
                 outcome = self._trial.try_out(tx, now_s)
                 if outcome.code:

@@ -54,7 +54,8 @@ def test_what_depends_on_time_is_judged_at_the_time_it_is_now() -> None:
     """
     world = make_world(4, heartbeat_s=3_600)
     node = world.nodes[0]
-    assert node.runtime is not None
+    runtime = node.runtime
+    assert runtime is not None
     author, seconder = people()[:2]
     closes = (START_MS + world.now) // 1000 + 100
     draft = Propose("ORDINARY", (), bytes(32), 0, closes, 0)
@@ -66,7 +67,7 @@ def test_what_depends_on_time_is_judged_at_the_time_it_is_now() -> None:
 
     def ask(call: Any) -> int:
         made = world.make_tx(call, seconder, {0: seconder})
-        node.runtime.submit(made, lambda verdict: answers.append(verdict.code))
+        runtime.submit(made, lambda verdict: answers.append(verdict.code))
         world.run(world.now + 1)
         return answers[-1]
 

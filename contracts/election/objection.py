@@ -15,11 +15,12 @@ from chain.elections import (
     RESULT,
 )
 from chain.errors import Code, Reject, require
-from chain.keyspaces import MEMBERS
+from chain.keyspaces import LEFT, MEMBERS
 from chain.text_rules import is_code
 from contracts.election.records import (
     DISMISSED,
     OBJECTIONS,
+    OBJECTORS,
     RAISED,
     UPHELD,
     Objection,
@@ -28,6 +29,7 @@ from contracts.election.records import (
     wake_at,
 )
 
+OBJECTIONS_EACH = 3  # so that nobody takes all the places there are, and holds up a result alone
 OBJECTIONS_MAX = 1_000  # of one election; a result that so many dispute is heard as it is
 
 
@@ -57,7 +59,7 @@ def _raise(ctx: Context, call: ObjectTo) -> None:
     election = get_election(ctx, call.election)
     if ctx.account.kind != CREDENTIAL:
         member = MEMBERS.get(ctx.state, ctx.sender)
-        if member is None or member.membership == 0:
+        if member is None or member.membership == 0 or ctx.account.status == LEFT:
             raise Reject(Code.TX_ROLE, role="member")
     require(is_code(call.ground), Code.TX_TEXT)
     require(election.result_s > 0, Code.ELECTION_PHASE)
@@ -66,9 +68,12 @@ def _raise(ctx: Context, call: ObjectTo) -> None:
     require(in_time, Code.ELECTION_TOO_LATE, until_at=until)
     known = OBJECTIONS.get(ctx.state, call.election, call.text)
     require(known is None, Code.ELECTION_DONE)
+    own = OBJECTORS.get(ctx.state, call.election, ctx.sender) or 0
+    require(own < OBJECTIONS_EACH, Code.ELECTION_TOO_MANY, count=own + 1, most=OBJECTIONS_EACH)
     full = election.objections >= OBJECTIONS_MAX
     require(not full, Code.ELECTION_TOO_MANY, count=OBJECTIONS_MAX + 1, most=OBJECTIONS_MAX)
 
+    OBJECTORS.put(ctx.state, own + 1, call.election, ctx.sender)
     raised = Objection(ctx.sender, call.ground, ctx.time_s, RAISED)
     OBJECTIONS.put(ctx.state, raised, call.election, call.text)
     put_status(ctx, call.election, RESULT, objections=election.objections + 1)

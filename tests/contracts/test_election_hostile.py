@@ -167,17 +167,13 @@ def test_nominations_end_where_a_ballot_could_not_prove_itself() -> None:
     polls = Polls(Ledger(balances=people), method="SCORE", score=5, min=0, max=200)
     assert_done(polls.call())
     stood = 0
-    for number in range(31):
-        outcome = polls.nominate(f"extra {number}", tuple(MEMBERS[:8]))
-        if outcome.code:
-            break
+    while (outcome := polls.nominate(f"extra {stood}", tuple(MEMBERS[:8]))).code == 0:
         stood += 1
-    assert outcome.code == Code.ELECTION_TOO_MANY.number
+    assert_refused(outcome, Code.ELECTION_TOO_MANY)
     assert count_branches_of(stood, 5, 0, 5 * stood, 1) <= 256
     assert count_branches_of(stood + 1, 5, 0, 5 * (stood + 1), 1) > 256
     polls.at(0)
-    data = {"eligible": len(people)}
-    assert_done(polls.freeze(**data))
+    assert_done(polls.freeze(eligible=len(people)))
     polls.ceremony()
     assert_done(polls.open())
 

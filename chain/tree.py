@@ -22,7 +22,7 @@ Slots = tuple[bytes, ...]
 GetNode = Callable[[bytes], Slots | None]
 
 NODE_HASH = 32  # length of a slot that leads to a node
-_LEAF = 64  # length of a slot that holds a leaf
+LEAF = 64  # length of a slot that holds a leaf
 _ALL_NODES = 16 * NODE_HASH  # length of the slots of a node that leads to nothing else
 _NO_SLOTS: Slots = (b"",) * 16
 _NIBBLES = bytes.maketrans(b"0123456789abcdef", bytes(range(16)))
@@ -258,7 +258,7 @@ def hash_slots(slots: Slots) -> bytes:
 
 
 def _hash_slot(slot: bytes) -> bytes:
-    if len(slot) == _LEAF:
+    if len(slot) == LEAF:
         return hashlib.sha256(b"\x00" + slot).digest()
     return slot or EMPTY_CHILD
 

@@ -9,7 +9,7 @@ stands in it. The hashes are computed when the store is opened, and kept in memo
 import msgspec
 
 from chain.codec import decode, encode
-from chain.tree import NODE_HASH, Slots, hash_slots
+from chain.tree import LEAF, NODE_HASH, Slots, hash_slots
 from node.ports import Change, Store
 
 NODE = b"n"  # the first byte of a node's key; its path follows
@@ -66,11 +66,10 @@ class TreeNodes:
                 self._with_hashes.discard(path)
                 batch.append((NODE + path, None))
             else:
-                marked = _mark(slots)
                 before = upper.get(path)
-                if before is None or path in self._with_hashes or _mark(before) != marked:
+                if before is None or path in self._with_hashes or _differ(before, slots):
                     self._with_hashes.discard(path)
-                    batch.append((NODE + path, encode(marked)))
+                    batch.append((NODE + path, encode(_mark(slots))))
                 upper[path] = slots
         return batch
 
@@ -100,6 +99,14 @@ def write_forms(path: bytes, slots: Slots) -> tuple[bytes, bytes]:
     """Return the bytes that a node is stored as: now, and by a version before this."""
     whole = encode(slots)
     return (whole if len(path) >= DERIVED_BELOW else encode(_mark(slots)), whole)
+
+
+def _differ(before: Slots, slots: Slots) -> bool:
+    """Say whether the two are stored as different bytes."""
+    lengths = [*map(len, slots)]
+    if lengths != [*map(len, before)]:
+        return True
+    return LEAF in lengths and _mark(before) != _mark(slots)
 
 
 def _mark(slots: Slots) -> Slots:

@@ -22,6 +22,7 @@ from audit.invariants import (
     find_wrong_changes,
     find_wrong_postings,
 )
+from audit.invariants_objects import find_frozen_pools
 from chain import crypto, light, tree
 from chain.codec import encode
 from chain.contract import Chain, Table
@@ -186,7 +187,7 @@ class Replay:
             self.base.window,
         )
         self.part = "books"
-        self._check_books(executed)
+        self._check_books(executed, txs)
         self.part = "headers"  # of the next block
         return executed
 
@@ -210,7 +211,7 @@ class Replay:
             for (first, validators), last in zip(self.sets, [*lasts, None], strict=True)
         )
 
-    def _check_books(self, executed: Executed) -> None:
+    def _check_books(self, executed: Executed, txs: tuple[Tx, ...]) -> None:
         """What a block did is judged at once; the whole books as often as that stays cheap.
 
         A whole check reads all state. It is made whenever `WRITTEN_TIMES` as many values were
@@ -225,7 +226,10 @@ class Replay:
                 postings += outcome.postings
         add(self.books, postings)
         found += find_wrong_changes(self.books, postings, executed.changes, self.state)
-        found += find_frozen_moves(postings, self.state, self.base.time_ms // 1000)
+        time_s = self.base.time_ms // 1000
+        found += find_frozen_moves(postings, self.state, time_s)
+        for tx, outcome in zip(txs, executed.outcomes, strict=True):
+            found += find_frozen_pools(outcome.postings, tx.sender, self.state, time_s)
         self._written += len(executed.changes)
         small = len(self.state) <= SMALL_STATE and self._written
         if small or self._written >= WRITTEN_TIMES * len(self.state):

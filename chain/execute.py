@@ -74,7 +74,6 @@ FREE_CALLS_PER_DAY = 3  # economy B3: a full quota never blocks redeeming or vot
 TIME_MS_MAX = 253_402_300_799_999  # the last ms of the year 9999
 
 CheckSignatures = Callable[[Tx, tuple[bytes, ...]], bool]
-GetTreeNode = Callable[[bytes], bytes | None]
 
 
 class Base(msgspec.Struct, frozen=True):
@@ -87,7 +86,7 @@ class Base(msgspec.Struct, frozen=True):
     block_id: bytes
     time_ms: int
     read: Read
-    read_node: GetTreeNode
+    read_node: tree.GetNode
     frontier: log.Frontier
     window: Window
     memo: Memo | None = None
@@ -113,7 +112,7 @@ class Executed(msgspec.Struct, frozen=True):
     outcomes: tuple[Outcome, ...]
     included: tuple[Included, ...]
     changes: dict[bytes, bytes | None]
-    tree_nodes: dict[bytes, bytes | None]
+    tree_nodes: dict[bytes, tree.Slots | None]
     log_nodes: list[log.NewNode]
     frontier: log.Frontier
     state_root: bytes

@@ -6,7 +6,8 @@ Where a chain is wrong, the replay stops: nothing that follows on a wrong block 
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeVar
 
 import msgspec
 
@@ -48,6 +49,7 @@ SMALL_STATE = 2_000  # values: a whole check of the books takes about 10 ms
 # written by a payment that is 3 µs for each.
 WRITTEN_TIMES = 4
 
+V = TypeVar("V")
 Era = tuple[int, int | None, ValidatorSet]  # first height, last height, the set between
 
 
@@ -105,7 +107,7 @@ class Replay:
         self.ended = False  # whether there are no more blocks
         self.chain: Chain = genesis.chain(Table(CONTRACTS))
         self.state: dict[bytes, bytes] = dict(genesis.state)
-        self.nodes: dict[bytes, bytes] = {}
+        self.nodes: dict[bytes, tree.Slots] = {}
         _put(self.nodes, tree.update(lambda _path: None, genesis.state).nodes)
         self.base = msgspec.structs.replace(
             make_base(genesis, {}), read=self.state.get, read_node=self.nodes.get
@@ -424,7 +426,7 @@ def _raise_if(found: list[Broken]) -> None:
         raise BooksBroken(found)
 
 
-def _put(target: dict[bytes, bytes], changes: dict[bytes, bytes | None]) -> None:
+def _put(target: dict[bytes, V], changes: Mapping[bytes, V | None]) -> None:
     for name, value in changes.items():
         if value is None:
             target.pop(name, None)

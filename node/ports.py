@@ -17,6 +17,9 @@ T = TypeVar("T")
 Peer = bytes  # the public key, 32 bytes, of the validator (or observer) at the other end
 
 
+Change = tuple[bytes, bytes | None]  # a key and its new value; None deletes it
+
+
 class Size(NamedTuple):
     """How much a buffer holds, and how much it may: items or bytes (consensus I8)."""
 
@@ -51,7 +54,7 @@ class Store(Protocol):
     ) -> Iterator[tuple[bytes, bytes]]:
         """Yield the pairs with start <= key < end in key order, or in reverse."""
 
-    def write(self, batch: Sequence[tuple[bytes, bytes | None]]) -> None:
+    def write(self, batch: Sequence[Change]) -> None:
         """Make all of `batch` durable, or none. None deletes; the last pair of a key wins."""
 
     def snapshot(self) -> Snapshot:

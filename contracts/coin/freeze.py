@@ -46,8 +46,8 @@ def _is_renewal(ctx: Context, call: FreezeCall) -> bool:
 
 
 def freeze(ctx: Context, call: FreezeCall) -> None:
-    """economy C19. Refuses unknown-account, not-own-wijk, text, own-account, too-long, no-order; done where
-    nothing is frozen that could be released.
+    """economy C19. Refuses unknown-account, not-own-wijk, text, own-account, too-long, no-order;
+    done where nothing is frozen that could be released.
     """
     account = get_account(ctx, call.account)
     require(account.wijk == ctx.wijk_id, Code.COIN_NOT_OWN_WIJK, wijk=account.wijk)

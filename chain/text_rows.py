@@ -478,7 +478,7 @@ _COIN = (
             "Name the order or the decision that the renewal rests on.")),
     _refused(2141, "coin.not-own-wijk",
         Text("rekening van een andere wijk",
-            "Deze rekening is van een andere wijk[: {wijk}]. Een bestuur bevriest alleen in zijn wijk.",
+            "Deze rekening is van een andere wijk[: {wijk}]; een bestuur bevriest in zijn eigen wijk.",
             "Vraag het bestuur van die wijk."),
         Text("account of another wijk",
             "This account belongs to another wijk[: {wijk}]. A board freezes in its own wijk only.",

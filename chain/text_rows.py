@@ -478,10 +478,10 @@ _COIN = (
             "Name the order or the decision that the renewal rests on.")),
     _refused(2141, "coin.not-own-wijk",
         Text("rekening van een andere wijk",
-            "Deze rekening is van een andere wijk[: {wijk}]; een bestuur bevriest in zijn eigen wijk.",
+            "Een bestuur bevriest rekeningen van zijn eigen wijk[, niet van {wijk}].",
             "Vraag het bestuur van die wijk."),
         Text("account of another wijk",
-            "This account belongs to another wijk[: {wijk}]. A board freezes in its own wijk only.",
+            "A board freezes accounts of its own wijk[, not of {wijk}].",
             "Ask the board of that wijk.")),
 )
 

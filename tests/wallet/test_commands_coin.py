@@ -356,6 +356,12 @@ def test_a_rule_goes_to_the_boards_and_shows_before_it_holds(home: Path) -> None
     action = json.loads(brand.stdout)
     assert (action["name"], action["value"]) == ("coin.name", "Kadijk")
     refused(1001, "coin", "rules", "propose", "mode", "FREE", *BOARD)
+    late = ("--in", "2d", *BOARD)  # the cap of above is in force by then; a wallet cap is not
+    refused(2346, "coin", "rules", "propose", "mode", "exempt-150", *late)
+    why = run("coin", "rules", "propose", "mode", "exempt-150", *late, "--lang", "en").stderr
+    assert "EXEMPT_150 wants at most €150.00 an account" in why
+    refused(2346, "coin", "rules", "propose", "total-cap", "1,00", *late)
+    refused(2346, "coin", "rules", "propose", "wallet-cap", "150,00", *late)
     refused(1001, "coin", "rules", "propose", "redeem-days", "2,5", *BOARD)
     refused(3007, "coin", "rules", "show", "--wijk", "nowhere")
 
@@ -372,6 +378,7 @@ def test_what_the_law_asks_is_shown_and_overdue_reviews_warn(
     assert {row["name"] for row in rows} >= {"issuer.*.mode", "redeem_days", "reserves"}
     assert {row["review_on"] for row in rows} == {"2026-12-31"}
     assert "have these legal rules reviewed again: issuer.*.mode" in told.stderr
+    assert "have these legal rules reviewed again" in run("status", "--lang", "en").stderr
 
 
 def test_health_tells_what_lies_still_and_who_waits(home: Path) -> None:

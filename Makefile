@@ -79,7 +79,7 @@ curves: .venv/.dev
 	@exec $(BIN)/python -m tests.curves $(ARGS)
 
 election: .venv/.dev
-	WIJK_ELECTION_VOTERS=4000 $(BIN)/python -m pytest -s -p no:randomly tests/audit/test_election_many.py $(ARGS)
+	WIJK_ELECTION_VOTERS=4000 $(BIN)/python -m pytest -s -p no:randomly --timeout 7200 tests/audit/test_election_many.py $(ARGS)
 
 stories: .venv/.dev
 	WIJK_STORIES=rewrite $(BIN)/python -m pytest -p no:randomly tests/stories

@@ -26,7 +26,7 @@ def verify(terminal: Terminal, name: str, folder: Path | None, processes: int) -
     from audit.elections.check import verify as judge
     from audit.elections.wire import read_bundle
     from chain.elections import ELECT
-    from chain.policy import era_at, era_keys
+    from chain.policy import era_keys
     from chain.texts import Problem
 
     begun = time.monotonic()
@@ -47,8 +47,7 @@ def verify(terminal: Terminal, name: str, folder: Path | None, processes: int) -
                 raise Problem(3007, what=name)
             export_bundle(client, policy, election_id, place, tell)
         bundle = read_bundle(place)
-        era = era_at(policy, int(client.status()["height"]))
-        trusted = None if era is None else era_keys(era)
+        trusted = [era_keys(era) for era in policy.eras]  # they may change during an election
         report = judge(
             bundle,
             trusted=trusted,

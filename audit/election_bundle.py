@@ -7,7 +7,7 @@ its public API, as any client asks.
 
 import base64
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,13 +17,16 @@ from chain.codec import decode, encode
 from chain.contract import Table
 from chain.elections import COUNTED, ELECTIONS, Election, ResultRow
 from chain.key_text import key_text
+from chain.keyspaces import PAST_KEYS
 from chain.manifest import Manifest
 from chain.policy import Policy, era_at, era_keys
 from chain.records import Header, Tx, decode_tx, split_carried
+from chain.shared import PROPOSALS, Proposal
 from chain.state import Keyspace
 from chain.texts import Problem
 from contracts import CONTRACTS
-from contracts.election import SetResult, VoterRoot
+from contracts.accounts import EXECUTED, Approve, Propose
+from contracts.election import CallElection, SetResult, VoterRoot
 from contracts.election.records import MANIFESTS
 from node.client import ask_patiently
 
@@ -77,16 +80,18 @@ def export_bundle(
     closing: Json | None = None
     before: bytes | None = None
     size = 0
-    for height, header_bytes, rows in _walk(client, election_id, first, last, tell):
+    agreed = _Agreed(client, election_id)
+    for height, header_bytes, rows in _walk(client, agreed, first, last, tell):
         found += rows
         header = decode(Header, header_bytes)
         if closing is None and header.time_ms // 1000 >= manifest.closes and before is not None:
             signed = _sign_of(client, policy, height)
             closing = {"last": before.hex(), "first": header_bytes.hex(), **signed}
         before, size = header_bytes, header.log_size
-        if any(isinstance(row.tx.call, SetResult) for row in rows):
+        if any(isinstance(agreed.call_of(row.tx), SetResult) for row in rows):
             last = height
             break
+    found = agreed.settle(found)
     folder.mkdir(parents=True)
     checkpoint = _sign_of(client, policy, last)
     keys = _Keys(client, found)
@@ -109,25 +114,82 @@ def export_bundle(
 
 
 def _walk(
-    client: "Client", election_id: bytes, first: int, last: int, tell: Tell
+    client: "Client", agreed: "_Agreed", first: int, last: int, tell: Tell
 ) -> Iterator[tuple[int, bytes, list[Found]]]:
     """Yield height, header and the election's transactions of every block, those refused left out.
 
     What was refused wrote nothing; the log tells that it was.
     """
     for height in range(first, last + 1):
-        header_bytes, _, _, envelopes = ask_patiently(partial(client.raw_block, height))
-        header = decode(Header, header_bytes)
-        start = header.log_size - len(envelopes)
-        rows = []
-        for place, raw in enumerate(envelopes):
-            tx = decode_tx(raw, TABLE.union)
-            about = getattr(tx.call, "election", None)
-            mine = election_id in (tx.id, about)
-            if mine and _was_done(client, tx.id):
-                rows.append(Found(height, start + place, tx))
+        header_bytes, found = _read_block(client, height)
+        rows = [row for row in found if agreed.is_about(row.tx) and _was_done(client, row.tx.id)]
         tell(height - first + 1, last - first + 1)
         yield height, header_bytes, rows
+
+
+def _read_block(client: "Client", height: int) -> tuple[bytes, list[Found]]:
+    """Return the header of a block, and its transactions with their places in the log."""
+    header_bytes, _, _, envelopes = ask_patiently(partial(client.raw_block, height))
+    start = decode(Header, header_bytes).log_size - len(envelopes)
+    txs = (decode_tx(raw, TABLE.union) for raw in envelopes)
+    return header_bytes, [Found(height, start + place, tx) for place, tx in enumerate(txs)]
+
+
+class _Agreed:
+    """What is about an election: its calls, and those that a shared account agreed on (B6).
+
+    The last approval of a proposal runs the call that was proposed; both stand in the bundle.
+    """
+
+    def __init__(self, client: "Client", election_id: bytes) -> None:
+        self._client = client
+        self._election_id = election_id
+        self._proposed: dict[bytes, Found | None] = {}
+
+    def is_about(self, tx: Tx) -> bool:
+        """Say whether a transaction is about this election, as far as it shows by itself."""
+        call = self.call_of(tx)
+        if isinstance(call, CallElection):
+            return tx.id == self._election_id
+        return call is not None and getattr(call, "election", None) == self._election_id
+
+    def call_of(self, tx: Tx) -> Any:
+        """Return the call that a transaction is for: an approval for the one that was proposed."""
+        if not isinstance(tx.call, Approve):
+            return tx.call
+        proposed = self._find(tx.call.proposal)
+        if proposed is None:
+            return None
+        assert isinstance(proposed.tx.call, Propose)
+        return TABLE.decode_inner(proposed.tx.call.call)
+
+    def settle(self, found: Sequence[Found]) -> list[Found]:
+        """Return the rows without approvals that ran nothing, and with the proposals, in order."""
+        last = {row.tx.call.proposal: row for row in found if isinstance(row.tx.call, Approve)}
+        rows: dict[int, Found] = {}
+        for row in found:
+            call = row.tx.call
+            if not isinstance(call, Approve):
+                rows[row.place] = row
+                continue
+            shared: Proposal | None = read_value(self._client, PROPOSALS, call.proposal)
+            ran = shared is not None and shared.status == EXECUTED
+            proposed = self._find(call.proposal)
+            if ran and proposed is not None and last[call.proposal] is row:
+                rows |= {proposed.place: proposed, row.place: row}
+        return [rows[place] for place in sorted(rows)]
+
+    def _find(self, proposal: bytes) -> Found | None:
+        """Return the transaction that proposed; None where it was an effect or the federation."""
+        if proposal not in self._proposed:
+            known = ask_patiently(lambda: self._client.tx(proposal.hex()))
+            found = None
+            if known.get("height") is not None:
+                rows = _read_block(self._client, int(known["height"]))[1]
+                found = next((row for row in rows if row.tx.id == proposal), None)
+            fits = found is not None and isinstance(found.tx.call, Propose)
+            self._proposed[proposal] = found if fits else None
+        return self._proposed[proposal]
 
 
 def _was_done(client: "Client", tx_id: bytes) -> bool:
@@ -150,15 +212,21 @@ class _Keys:
     def get(self, tx: Tx) -> list[str]:
         """Return the keys of the signatures of a transaction, in their order, in hex.
 
-        A key that was revoked since is missing, and the verifier says so.
+        Keys that left the account since, as those of a board that handed over, are kept as well.
         """
         keys = self._known.get(tx.sender)
         if keys is None:
             account = ask_patiently(lambda: self._client.account(account_text(tx.sender)))
             keys = {int(key["index"]): bytes.fromhex(key["public_key"]) for key in account["keys"]}
             self._known[tx.sender] = keys
-        indexes = [signed.key_index for signed in tx.signatures]
-        return [keys[index].hex() for index in indexes if index in keys]
+        found = []
+        for index in (signed.key_index for signed in tx.signatures):
+            key = keys.get(index)
+            if key is None:
+                key = read_value(self._client, PAST_KEYS, tx.sender, index)
+            if key is not None:  # of a guardian: the verifier says that a key is missing
+                found.append(key.hex())
+        return found
 
 
 def _row(client: "Client", keys: _Keys, row: Found, size: int) -> Json:

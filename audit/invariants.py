@@ -16,6 +16,7 @@ from audit.invariants_objects import (
     find_pool_owners,
     find_wrong_corrections,
     find_wrong_holds,
+    is_frozen,
 )
 from audit.state_view import StateView
 from chain.books import (
@@ -36,14 +37,13 @@ from chain.books import (
     REDEMPTIONS,
     get_limit,
 )
-from chain.codec import decode, encode
+from chain.codec import encode
 from chain.genesis import Genesis
 from chain.keyspaces import (
     ACCOUNTS,
     BALANCES,
     CAPS,
     ENTRIES,
-    FREEZES,
     ISSUERS,
     MEMBERS,
     NO_LIMIT,
@@ -53,7 +53,6 @@ from chain.keyspaces import (
     STATEMENTS,
     SUPPLY,
     Entry,
-    Freeze,
     Statement,
     Supply,
 )
@@ -212,11 +211,7 @@ def find_frozen_moves(
         own = debit.klass == HELD and credit.owner == debit.owner
         if debit.klass not in (MEMBER, FUND, HELD) or credit.klass == PENDING_OUT or own:
             continue
-        raw = state.get(FREEZES.key(debit.owner))
-        if raw is None:
-            continue
-        freeze = decode(Freeze, raw)
-        if freeze.since_s < time_s < freeze.until_s:
+        if is_frozen(state, debit.owner, time_s):
             found.append(Broken("I12", f"{debit.owner.hex()} paid {debit.cents} while frozen"))
     return found
 

@@ -1,15 +1,17 @@
-"""Invariants of holds, corrections and pools (economy I8, I9, I13), from postings and state."""
+"""Invariants of holds, corrections and pools (I8, I9, I12, I13), from postings and state."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from audit.findings import Broken
 from audit.state_view import StateView
-from chain.books import FUND, HELD, MEMBER, PAYMENTS
+from chain.books import FUND, HELD, MEMBER, PAYMENTS, POOL
+from chain.codec import decode
 from chain.due import DUE, HOLDS_DUE
-from chain.keyspaces import HOLDS, OPEN, POSTED
-from contracts.policies import POLICIES
+from chain.keyspaces import FREEZES, HOLDS, OPEN, POSTED, Freeze
+from chain.records import Posting
+from contracts.policies import POLICIES, Policy
 from contracts.policies.frame import STEPS, Pledge
 from contracts.policies.p08_collective_buy import CollectiveBuy
 
@@ -87,3 +89,32 @@ def find_pool_owners(view: StateView) -> Iterator[tuple[str, bytes, int]]:
     for (policy_id, _), step in view.rows(STEPS) if purchases else ():
         if policy_id in purchases and isinstance(step, Pledge):
             yield purchases[policy_id], step.buyer, step.cents
+
+
+def find_frozen_pools(
+    postings: Sequence[Posting], sender: bytes, state: Mapping[bytes, bytes], time_s: int
+) -> Iterator[Broken]:
+    """I12: who is frozen lets nothing leave a pool of its own; others may still decide (C19).
+
+    `postings` are those of one order of `sender`, `state` is that after its block. Pledges that go
+    back to their buyers are no payment of the organiser (P8).
+    """
+    for debit, credit in zip(postings[::2], postings[1::2], strict=True):
+        if debit.klass != POOL or credit.klass not in (MEMBER, FUND) or credit.owner == sender:
+            continue
+        raw = state.get(POLICIES.key(debit.owner))
+        policy = None if raw is None else decode(Policy, raw)
+        if policy is None or policy.funder != sender or not is_frozen(state, sender, time_s):
+            continue
+        shape = policy.shape
+        if not isinstance(shape, CollectiveBuy) or credit.owner == shape.supplier:
+            yield Broken("I12", f"{sender.hex()} paid {debit.cents} from a pool while frozen")
+
+
+def is_frozen(state: Mapping[bytes, bytes], account: bytes, time_s: int) -> bool:
+    """Say whether nothing may leave an account; before its own block a freeze stops nothing."""
+    raw = state.get(FREEZES.key(account))
+    if raw is None:
+        return False
+    freeze = decode(Freeze, raw)
+    return freeze.since_s < time_s < freeze.until_s

@@ -6,7 +6,8 @@ Where a chain is wrong, the replay stops: nothing that follows on a wrong block 
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeVar
 
 import msgspec
 
@@ -21,6 +22,7 @@ from audit.invariants import (
     find_wrong_changes,
     find_wrong_postings,
 )
+from audit.invariants_objects import find_frozen_pools
 from chain import crypto, light, tree
 from chain.codec import encode
 from chain.contract import Chain, Table
@@ -47,6 +49,7 @@ SMALL_STATE = 2_000  # values: a whole check of the books takes about 10 ms
 # written by a payment that is 3 µs for each.
 WRITTEN_TIMES = 4
 
+V = TypeVar("V")
 Era = tuple[int, int | None, ValidatorSet]  # first height, last height, the set between
 
 
@@ -104,7 +107,7 @@ class Replay:
         self.ended = False  # whether there are no more blocks
         self.chain: Chain = genesis.chain(Table(CONTRACTS))
         self.state: dict[bytes, bytes] = dict(genesis.state)
-        self.nodes: dict[bytes, bytes] = {}
+        self.nodes: dict[bytes, tree.Slots] = {}
         _put(self.nodes, tree.update(lambda _path: None, genesis.state).nodes)
         self.base = msgspec.structs.replace(
             make_base(genesis, {}), read=self.state.get, read_node=self.nodes.get
@@ -184,7 +187,7 @@ class Replay:
             self.base.window,
         )
         self.part = "books"
-        self._check_books(executed)
+        self._check_books(executed, txs)
         self.part = "headers"  # of the next block
         return executed
 
@@ -208,7 +211,7 @@ class Replay:
             for (first, validators), last in zip(self.sets, [*lasts, None], strict=True)
         )
 
-    def _check_books(self, executed: Executed) -> None:
+    def _check_books(self, executed: Executed, txs: tuple[Tx, ...]) -> None:
         """What a block did is judged at once; the whole books as often as that stays cheap.
 
         A whole check reads all state. It is made whenever `WRITTEN_TIMES` as many values were
@@ -223,7 +226,10 @@ class Replay:
                 postings += outcome.postings
         add(self.books, postings)
         found += find_wrong_changes(self.books, postings, executed.changes, self.state)
-        found += find_frozen_moves(postings, self.state, self.base.time_ms // 1000)
+        time_s = self.base.time_ms // 1000
+        found += find_frozen_moves(postings, self.state, time_s)
+        for tx, outcome in zip(txs, executed.outcomes, strict=True):
+            found += find_frozen_pools(outcome.postings, tx.sender, self.state, time_s)
         self._written += len(executed.changes)
         small = len(self.state) <= SMALL_STATE and self._written
         if small or self._written >= WRITTEN_TIMES * len(self.state):
@@ -420,7 +426,7 @@ def _raise_if(found: list[Broken]) -> None:
         raise BooksBroken(found)
 
 
-def _put(target: dict[bytes, bytes], changes: dict[bytes, bytes | None]) -> None:
+def _put(target: dict[bytes, V], changes: Mapping[bytes, V | None]) -> None:
     for name, value in changes.items():
         if value is None:
             target.pop(name, None)

@@ -74,7 +74,8 @@ class Call(msgspec.Struct, frozen=True):
     where the state decides (a renewal by `coin.freeze`), `by_state` does.
     `winds_up` calls go on in a wijk that was removed, to redeem and to settle (`wijk.remove`), or
     have a refusal of their own for it. What a credential may send (economy E14) is `by_credential`;
-    of calls with `per_block` a block holds no more than that (E20).
+    of calls with `per_block` a block holds no more than that (E20), and with `block_bytes` no more
+    bytes beside them: what a ballot costs every node goes with its length.
 
     `caretaker` calls are those that a board without a mandate may still make (E37). For `any_key`
     ones every key of a board account counts, whether or not its seat does. `about` gives
@@ -92,6 +93,7 @@ class Call(msgspec.Struct, frozen=True):
     narrow: Callable[[Any], tuple[Word, ...]] | None = None
     by_credential: bool = False
     per_block: int | None = None
+    block_bytes: int | None = None
     by_state: Callable[["Context", Any], tuple[Word, ...]] | None = None
     caretaker: bool = False
     any_key: bool = False
@@ -593,6 +595,8 @@ def _is_role(ctx: Context, word: Word) -> bool:
         return True
     # Registrars go on while a caretaker does: they act for residents and elections (E37).
     board = {seat.holder for seat in get_standing(ctx.state, ctx.wijk_id, ctx.time_s)}
+    if not board:  # all resigned or were recalled: without a roll nobody could be elected again
+        return True
     on_board = sum(signer.holder in board for signer in ctx.signers)
     return 0 < on_board < len(ctx.signers)
 

@@ -199,7 +199,7 @@ def note_acceptance(
     assert election is not None, "it was looked up before"
     ACCEPTANCES.put(state, acceptance, election_id, seat)
     accepted = len(get_acceptances(state, election_id))
-    enough = accepted >= len(get_elected(state, election_id)) // 2 + 1
+    enough = accepted >= election.seats // 2 + 1  # of the seats there are: one person is no board
     if enough and election.status == RESULT:
         ELECTIONS.put(state, msgspec.structs.replace(election, status=ACCEPTED), election_id)
     return accepted, enough

@@ -74,7 +74,6 @@ FREE_CALLS_PER_DAY = 3  # economy B3: a full quota never blocks redeeming or vot
 TIME_MS_MAX = 253_402_300_799_999  # the last ms of the year 9999
 
 CheckSignatures = Callable[[Tx, tuple[bytes, ...]], bool]
-GetTreeNode = Callable[[bytes], bytes | None]
 
 
 class Base(msgspec.Struct, frozen=True):
@@ -87,7 +86,7 @@ class Base(msgspec.Struct, frozen=True):
     block_id: bytes
     time_ms: int
     read: Read
-    read_node: GetTreeNode
+    read_node: tree.GetNode
     frontier: log.Frontier
     window: Window
     memo: Memo | None = None
@@ -113,7 +112,7 @@ class Executed(msgspec.Struct, frozen=True):
     outcomes: tuple[Outcome, ...]
     included: tuple[Included, ...]
     changes: dict[bytes, bytes | None]
-    tree_nodes: dict[bytes, bytes | None]
+    tree_nodes: dict[bytes, tree.Slots | None]
     log_nodes: list[log.NewNode]
     frontier: log.Frontier
     state_root: bytes
@@ -385,18 +384,25 @@ class Places:
     def __init__(self, chain: Chain, txs: Iterable[Tx] = ()) -> None:
         self._table = chain.table
         self._taken: dict[type, int] = {}
+        self._bytes: dict[type, int] = {}
         for tx in txs:
             self.take(tx)
 
     def has_room(self, tx: Tx) -> bool:
         """Say whether the block may hold `tx` too."""
-        most = self._table.spec(tx.call).per_block
-        return most is None or self._taken.get(type(tx.call), 0) < most
+        spec, kind = self._table.spec(tx.call), type(tx.call)
+        if spec.per_block is None:
+            return True
+        beside = self._bytes.get(kind, 0) + sum(len(blob) for blob in tx.blobs)
+        fits = spec.block_bytes is None or beside <= spec.block_bytes
+        return fits and self._taken.get(kind, 0) < spec.per_block
 
     def take(self, tx: Tx) -> None:
         """Count `tx` as one of the block."""
+        kind = type(tx.call)
         if self._table.spec(tx.call).per_block is not None:
-            self._taken[type(tx.call)] = self._taken.get(type(tx.call), 0) + 1
+            self._taken[kind] = self._taken.get(kind, 0) + 1
+            self._bytes[kind] = self._bytes.get(kind, 0) + sum(len(blob) for blob in tx.blobs)
 
 
 Finish = Callable[[BlockRun], Executed]  # whoever asks what the roots cost has its own

@@ -244,7 +244,7 @@ def load_genesis(data: bytes) -> Genesis:
     return Genesis(doc, canonical, sha256(canonical), time_ms, first, tuple(postings))
 
 
-def make_base(genesis: Genesis, read_node: dict[bytes, bytes | None] | None = None) -> Base:
+def make_base(genesis: Genesis, read_node: dict[bytes, tree.Slots | None] | None = None) -> Base:
     """Return the base that block 1 stands on, held in memory: height 0, no transactions.
 
     `parent_id` of block 1 is the genesis digest and the parent time genesis time (consensus M7).

@@ -22,6 +22,7 @@ NUMBERED = frozenset(
     {
         *("seat", "statement", "vote", "voters", "elect", "acc", "table", "paid", "step"),
         *("measure", "candidate", "keycommit", "keydeal", "share", "acceptance"),
+        *("keyanswer", "pastkey"),
     }
 )
 

@@ -304,6 +304,9 @@ class SetMember(Record, frozen=True):
 
 ACCOUNTS: Keyspace[AccountRecord] = Keyspace("account", AccountRecord, 1)
 NEXT_KEY: Keyspace[int] = Keyspace("keys", Uint, 1)  # next key index, once keys have changed (B4)
+# `pastkey/<account>/<index>`: a key that is active no more. Whoever checks an old signature (E29)
+# finds it here: an account shows its active keys only.
+PAST_KEYS: Keyspace[bytes] = Keyspace("pastkey", PublicKey, 2)
 MEMBERS: Keyspace[Member] = Keyspace("member", Member, 1)
 WIJKEN: Keyspace[Wijk] = Keyspace("wijk", Wijk, 1)
 FEDERATION_WIJKEN: Keyspace[tuple[str, ...]] = Keyspace("wijken", tuple[str, ...], 0)
@@ -381,6 +384,16 @@ def get_role(state: State, wijk: str, role: str, epoch: int, time_s: int) -> Rol
         if version.from_epoch <= epoch:
             found = version
     return found if found is not None and time_s < found.until else None
+
+
+def note_past_keys(
+    state: State, account_id: bytes, before: tuple[AccountKey, ...], after: tuple[AccountKey, ...]
+) -> None:
+    """Keep the keys that leave an account, for signatures of before (economy E29)."""
+    stays = {key.index for key in after}
+    for key in before:
+        if key.index not in stays:
+            PAST_KEYS.put(state, key.key, account_id, key.index)
 
 
 def get_seats(state: State, wijk: str) -> tuple[Seat, ...]:

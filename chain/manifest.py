@@ -136,10 +136,14 @@ def check_manifest(manifest: Manifest) -> None:
 
 def count_branches(manifest: Manifest) -> int:
     """Return of how many branches the proofs of one secret ballot consist: its size and cost."""
-    choices = 1 + (manifest.score if manifest.method == "SCORE" else 1)
-    of_options = len(manifest.options) * choices
-    of_sum = manifest.max - manifest.min + 1
-    return of_options + of_sum + (5 if manifest.blank else 0)  # bit 2, blank 2, range 1 more
+    score = manifest.score if manifest.method == "SCORE" else 1
+    options = len(manifest.options)
+    return count_branches_of(options, score, manifest.min, manifest.max, manifest.blank)
+
+
+def count_branches_of(options: int, score: int, low: int, high: int, blank: int) -> int:
+    """Return it for so many options of 0 to `score` points, their sum from `low` to `high`."""
+    return options * (1 + score) + high - low + 1 + (5 if blank else 0)  # 2 bit, 2 blank, 1 range
 
 
 def compute_voters_root(credentials: Sequence[bytes]) -> bytes:

@@ -17,7 +17,7 @@ Read = Callable[[bytes], bytes | None]
 Parts = tuple[bytes | str | int, ...]  # a key before it is encoded: (keyspace, part, ...)
 
 ABSENT = object()  # not read yet; None says that nothing is there
-MEMO_MAX = 200_000  # decoded values: some 100 MB, and all that a busy chain of 10^5 accounts uses
+MEMO_MAX = 600_000  # decoded values: some 150 MB, and most of what a chain of 10^5 accounts uses
 RAW_MAX = 50_000  # changed values as bytes, some 10 MB; a full block adds about 8,000
 
 

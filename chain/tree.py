@@ -3,9 +3,9 @@
 A leaf stands at the shallowest slot where its prefix is unique, so the root, and every stored
 node, depends on the set of (key, value) alone and never on the order of the changes.
 
-In memory a node is a list of 16 slots, each one of three byte strings that length tells apart:
-empty; 32 bytes, the hash of a node below; 64 bytes, a leaf: key hash, then value hash. A stored
-node is the msgpack of that list, under its path: one byte per nibble, and b"" for the root.
+A node is 16 slots, each one of three byte strings that length tells apart: empty; 32 bytes, the
+hash of a node below; 64 bytes, a leaf: key hash, then value hash. It stands under its path: one
+byte per nibble, and b"" for the root. How nodes are stored is not decided here.
 """
 
 import hashlib
@@ -13,33 +13,29 @@ from binascii import hexlify
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import msgspec
-
-from chain.codec import encode
-
 HASH_BYTES = 32
 DEPTH_MAX = 64  # nibbles in a key hash
 EMPTY_CHILD = bytes(32)
 EMPTY_STATE_ROOT = hashlib.sha256(b"\x01" + EMPTY_CHILD * 16).digest()
 
-GetNode = Callable[[bytes], bytes | None]
+Slots = tuple[bytes, ...]
+GetNode = Callable[[bytes], Slots | None]
 
-_NODE_HASH = 32  # length of a slot that leads to a node
-_LEAF = 64  # length of a slot that holds a leaf
-_ALL_NODES = 16 * _NODE_HASH  # length of the slots of a node that leads to nothing else
-_NO_SLOTS = [b""] * 16
+NODE_HASH = 32  # length of a slot that leads to a node
+LEAF = 64  # length of a slot that holds a leaf
+_ALL_NODES = 16 * NODE_HASH  # length of the slots of a node that leads to nothing else
+_NO_SLOTS: Slots = (b"",) * 16
 _NIBBLES = bytes.maketrans(b"0123456789abcdef", bytes(range(16)))
-_decode_node = msgspec.msgpack.Decoder(list[bytes]).decode
 
 _Change = tuple[bytes, bytes, bytes]  # nibbles, key hash, new leaf or b"" to delete
 
 
 @dataclass(frozen=True, slots=True)
 class TreeUpdate:
-    """The root after an update, and the nodes to write (bytes) or to delete (None), by path."""
+    """The root after an update, and the nodes to put or to delete (None), by path."""
 
     root: bytes
-    nodes: dict[bytes, bytes | None]
+    nodes: dict[bytes, Slots | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +78,8 @@ class TreeProof:
 def update(get_node: GetNode, changes: Mapping[bytes, bytes | None]) -> TreeUpdate:
     """Return the root and the changed nodes after `changes`: key to new value, None deletes.
 
-    `get_node` reads the stored node at a path, None where there is none. Each touched node is
-    read, encoded and hashed once, however many of the changes lie below it.
+    `get_node` reads the node at a path, None where there is none. Each touched node is
+    read and hashed once, however many of the changes lie below it.
     """
     sha256 = hashlib.sha256
     sorted_changes: list[_Change] = []
@@ -92,13 +88,12 @@ def update(get_node: GetNode, changes: Mapping[bytes, bytes | None]) -> TreeUpda
         leaf = b"" if value is None else key_hash + sha256(value).digest()
         sorted_changes.append((_nibbles(key_hash), key_hash, leaf))
     sorted_changes.sort()
-    nodes: dict[bytes, bytes | None] = {}
+    nodes: dict[bytes, Slots | None] = {}
     before = _slots_at(get_node, b"")
-    after = before.copy()
-    _change_slots(get_node, after, sorted_changes, 0, nodes)
+    after = _change_slots(get_node, before, sorted_changes, 0, nodes)
     if after != before:
-        nodes[b""] = encode(after) if after != _NO_SLOTS else None
-    return TreeUpdate(_hash_slots(after), nodes)
+        nodes[b""] = after if after != _NO_SLOTS else None
+    return TreeUpdate(hash_slots(after), nodes)
 
 
 def prove(get_node: GetNode, key: bytes) -> TreeProof:
@@ -114,7 +109,7 @@ def prove(get_node: GetNode, key: bytes) -> TreeProof:
         hashes = tuple(_hash_slot(slots[i]) for i in others)
         path.append(Step(sum(1 << i for i in others), hashes))
         slot = slots[own]
-        if len(slot) == _NODE_HASH:
+        if len(slot) == NODE_HASH:
             continue
         if not slot:
             return TreeProof(tuple(path), Empty())
@@ -170,12 +165,13 @@ def _children(step: Step, own: int, hashed: bytes) -> list[bytes] | None:
 
 def _change_slots(
     get_node: GetNode,
-    slots: list[bytes],
+    before: Slots,
     changes: list[_Change],
     depth: int,
-    nodes: dict[bytes, bytes | None],
-) -> None:
-    """Apply the sorted `changes`, all below one node at `depth`, to its `slots`."""
+    nodes: dict[bytes, Slots | None],
+) -> Slots:
+    """Return the slots of a node at `depth` after the sorted `changes`, all below it."""
+    slots = list(before)
     end = len(changes)
     begin = 0
     while begin < end:
@@ -186,6 +182,7 @@ def _change_slots(
         group = changes[begin:after] if after - begin < end else changes
         slots[own] = _change_slot(get_node, slots[own], group, depth + 1, nodes)
         begin = after
+    return tuple(slots)
 
 
 def _change_slot(
@@ -193,26 +190,25 @@ def _change_slot(
     slot: bytes,
     changes: list[_Change],
     depth: int,
-    nodes: dict[bytes, bytes | None],
+    nodes: dict[bytes, Slots | None],
 ) -> bytes:
     """Return what stands in a slot, whose path has `depth` nibbles, after `changes`."""
-    if len(slot) != _NODE_HASH:
+    if len(slot) != NODE_HASH:
         if len(changes) == 1 and (not slot or slot[:HASH_BYTES] == changes[0][1]):
             return changes[0][2]
         return _plant(get_node, slot, changes, depth, nodes)
     path = changes[0][0][:depth]
     before = _slots_at(get_node, path)
-    after = before.copy()
-    _change_slots(get_node, after, changes, depth, nodes)
+    after = _change_slots(get_node, before, changes, depth, nodes)
     if after == before:
         return slot
     if after.count(b"") >= 15:  # noqa: PLR2004 - one child left, or none
         last = b"".join(after)
-        if len(last) != _NODE_HASH:  # a leaf moves up; a node stays where it is
+        if len(last) != NODE_HASH:  # a leaf moves up; a node stays where it is
             nodes[path] = None
             return last
-    nodes[path] = encode(after)
-    return _hash_slots(after)
+    nodes[path] = after
+    return hash_slots(after)
 
 
 def _plant(
@@ -220,7 +216,7 @@ def _plant(
     slot: bytes,
     changes: list[_Change],
     depth: int,
-    nodes: dict[bytes, bytes | None],
+    nodes: dict[bytes, Slots | None],
 ) -> bytes:
     """Return what stands in a slot with no node below it yet: a new node where two leaves meet."""
     key_hash = slot[:HASH_BYTES]
@@ -230,24 +226,22 @@ def _plant(
         live.sort()
     if len(live) <= 1:
         return live[0][2] if live else b""
-    slots = _NO_SLOTS.copy()
-    _change_slots(get_node, slots, live, depth, nodes)
-    nodes[live[0][0][:depth]] = encode(slots)
-    return _hash_slots(slots)
+    slots = _change_slots(get_node, _NO_SLOTS, live, depth, nodes)
+    nodes[live[0][0][:depth]] = slots
+    return hash_slots(slots)
 
 
-def _slots_at(get_node: GetNode, path: bytes) -> list[bytes]:
-    """Return the slots of the node stored at `path`; only the root may be missing, when empty."""
-    stored = get_node(path)
-    if stored is None:
+def _slots_at(get_node: GetNode, path: bytes) -> Slots:
+    """Return the slots of the node at `path`; only the root may be missing, when empty."""
+    slots = get_node(path)
+    if slots is None:
         assert not path, f"state tree: no node stored at {path.hex()}"
         return _NO_SLOTS
-    slots = _decode_node(stored)
-    assert len(slots) == 16, f"state tree: the node stored at {path.hex()} is damaged"  # noqa: PLR2004
     return slots
 
 
-def _hash_slots(slots: list[bytes]) -> bytes:
+def hash_slots(slots: Slots) -> bytes:
+    """Return the hash of a node, which the slot above it holds; of the root, the state root."""
     sha256 = hashlib.sha256
     joined = b"".join(slots)
     if len(joined) == _ALL_NODES and b"" not in slots:  # sixteen nodes: in the upper part of a tree
@@ -256,7 +250,7 @@ def _hash_slots(slots: list[bytes]) -> bytes:
         EMPTY_CHILD
         if not slot
         else slot
-        if len(slot) == _NODE_HASH
+        if len(slot) == NODE_HASH
         else sha256(b"\x00" + slot).digest()
         for slot in slots
     ]
@@ -264,7 +258,7 @@ def _hash_slots(slots: list[bytes]) -> bytes:
 
 
 def _hash_slot(slot: bytes) -> bytes:
-    if len(slot) == _LEAF:
+    if len(slot) == LEAF:
         return hashlib.sha256(b"\x00" + slot).digest()
     return slot or EMPTY_CHILD
 

@@ -33,6 +33,7 @@ from chain.keyspaces import (
     AccountRecord,
     Seat,
     get_role,
+    note_past_keys,
 )
 from chain.params import DAY_S
 from chain.records import SIGNATURES_MAX
@@ -115,6 +116,7 @@ def set_keys(ctx: Context, call: SetKeys) -> None:
     changed = msgspec.structs.replace(
         account, keys=keys, guardians=call.guardians, threshold=call.threshold
     )
+    note_past_keys(ctx.state, ctx.sender, account.keys, keys)
     ACCOUNTS.put(ctx.state, changed, ctx.sender)
     NEXT_KEY.put(ctx.state, first + len(added), ctx.sender)
     if seat is not None:

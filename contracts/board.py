@@ -23,12 +23,14 @@ from chain.elections import (
     note_acceptance,
 )
 from chain.errors import Code, Reject, require
+from chain.handover import has_new_board, seat_late
 from chain.keyspaces import (
     ACCOUNTS,
     ACTIVE,
     AUDITOR,
     BOARD,
     DECISIONS,
+    LEFT,
     MEMBERS,
     RECUSED,
     RESIGNED,
@@ -54,8 +56,8 @@ TRIP_BOARD_S = 1_209_600  # the board, 14 days
 TRIP_VOTE_S = 365 * DAY_S  # by vote; it ends by itself too
 TRIP_REST_S = 30 * DAY_S  # before one key trips again, and before one call is tripped again
 
-# economy E42, and what the last ones need: a shared account redeems through a shared decision, and
-# a recall is counted, closed and carried out.
+# economy E42, and what the last ones need: a shared account redeems through a shared decision, a
+# recall is counted, closed and carried out, and who was elected takes the seat.
 NEVER = frozenset(
     {
         "coin.redeem_request",
@@ -71,9 +73,12 @@ NEVER = frozenset(
         "accounts.cancel",
         "governance.close",
         "governance.execute",
+        "board.accept_seat",
     }
 )
 NEVER_CONTRACT = "election."
+# What a vote stopped only a vote releases, and it begins with this call.
+NEVER_BY_VOTE = "governance.propose"
 
 Number = Annotated[int, msgspec.Meta(ge=1, le=2**31)]
 
@@ -207,6 +212,7 @@ def trip(ctx: Context, call: TripCall) -> None:
     names = ctx.chain.table.names
     require(call.call in names, Code.TX_UNKNOWN_ID)
     never = call.call in NEVER or call.call.startswith(NEVER_CONTRACT)
+    never = never or (by == "VOTE" and call.call == NEVER_BY_VOTE)
     require(not never, Code.BOARD_NEVER)
     last = TRIPS.get(ctx.state, ctx.wijk_id, call.call)
     running = last is not None and ctx.time_s < last.until_s
@@ -242,8 +248,11 @@ def _check_rest(ctx: Context, by: str, last: Trip | None, *, running: bool) -> b
     """Refuse with recent what would keep a call stopped by turns; return whom the trip counts for.
 
     One person trips once in 30 days. A call that was stopped goes on for 30 days, whoever stopped
-    it; the board may lengthen a trip that runs, and a vote may do what it wants.
+    it; the board may lengthen a trip that runs, and a vote may do what it wants. What the
+    members stopped is theirs alone, as for `board.reset`.
     """
+    if running and last is not None and last.by == "VOTE" and by != "VOTE":
+        raise Reject(Code.TX_ROLE, role=Word.EFFECT.value)  # else a board could cut it short
     person = None
     if by in ("SEAT", "AUDITOR"):
         person = ctx.signers[0].holder if by == "SEAT" else _pad(ctx.sender)
@@ -284,21 +293,26 @@ def _require_seat(ctx: Context, number: int) -> Seat:
 
 
 def accept_seat(ctx: Context, call: AcceptSeat) -> None:
-    """economy E39. Refuses unknown-id, not-elected, no-proof, objection-open.
+    """economy E39. Refuses unknown-id, not-elected, done, no-proof, objection-open.
 
     The key acts from the handover on. Its holder is the person who was elected: that of the first
-    key of its account.
+    key of its account. Who accepts after step KEYS is seated at once, beside the others.
     """
     election = ELECTIONS.get(ctx.state, call.election)
     if election is None or election.wijk != ctx.wijk_id:
         raise Reject(Code.TX_UNKNOWN_ID)
     elected = get_elected(ctx.state, call.election)
     stands = election.status in (RESULT, ACCEPTED) and election.kind == KIND_BOARD
+    stands = stands and ctx.account.status != LEFT
     own = stands and call.seat <= len(elected) and elected[call.seat - 1] == ctx.sender
     require(own, Code.BOARD_NOT_ELECTED)
     board = ACCOUNTS.get(ctx.state, ctx.wijk.board)
     assert board is not None, "a wijk has a board account"
-    others = (row for seat, row in get_acceptances(ctx.state, call.election) if seat != call.seat)
+    accepted_rows = dict(get_acceptances(ctx.state, call.election))
+    late = has_new_board(ctx.state, call.election)
+    # The key of a seat that sits changes by `accounts.set_keys`, as any key does.
+    require(not (late and call.seat in accepted_rows), Code.BOARD_DONE)
+    others = (row for seat, row in accepted_rows.items() if seat != call.seat)
     used = {key.key for key in (*board.keys, *ctx.account.keys)} | {row.key for row in others}
     signed = key_proof_bytes(ctx.chain.digest, call.election, call.key)
     proven = call.key not in used and is_valid_key(call.key)
@@ -307,6 +321,10 @@ def accept_seat(ctx: Context, call: AcceptSeat) -> None:
     require(ctx.time_s >= until, Code.BOARD_OBJECTION_OPEN, until_at=until)
 
     acceptance = Acceptance(ctx.sender, call.key, ctx.account.keys[0].holder)
+    if late:
+        now = (ctx.height, ctx.time_s)
+        seated = seat_late(ctx.state, call.election, ctx.wijk_id, ctx.wijk, acceptance, now)
+        require(seated, Code.BOARD_DONE)
     accepted, enough = note_acceptance(ctx.state, call.election, call.seat, acceptance)
     ctx.emit("board.SeatAccepted", call.election, call.seat, call.key, accepted, int(enough))
 

@@ -29,26 +29,22 @@ from chain.records import (
 from chain.state import Memo, Read, State
 from chain.validators import CommitCertificate, Validator, ValidatorSet, validator_set
 from chain.window import Included, Window
-from node.ports import Store
+from node.ports import Change, Store
+from node.tree_nodes import TreeNodes
 
 HEADER, BODY, CERTIFICATE, ENVELOPES, OUTCOMES = b"h", b"b", b"c", b"e", b"o"
 HEIGHT_OF, TX, HISTORY = b"i", b"t", b"a"
-STATE, NODE, LOG, OPEN, META = b"s", b"n", b"l", b"p", b"m"
+STATE, LOG, OPEN, META = b"s", b"l", b"p", b"m"
 ERA, ISSUE = b"v", b"u"  # sets of validators by first height; transactions that issued coin
 START = b"w"  # outcomes of what ended by itself at the start of a block, where there are any
 TIP, GENESIS = META + b"tip", META + b"genesis"
 JOINING, JOINED = META + b"joining", META + b"joined"
 
-# Every block changes nodes in the upper part of the tree, so they are kept: 16 + ... + 16^4 of at
-# most 560 bytes, some 50 MB where a million accounts fill them.
-TREE_TOP = 4
 HISTORY_CLASSES = ("2", "7")  # own coin of an account, of a wijk's fund
 
 Members = tuple[SetMember, ...]
 Envelopes = tuple[Annotated[bytes, msgspec.Meta(max_length=CARRIED_BYTES_MAX)], ...]
 Outcomes = tuple[Outcome, ...]
-
-Change = tuple[bytes, bytes | None]
 
 
 class Tip(Record, frozen=True, tag="wijk.tip.1"):
@@ -123,7 +119,7 @@ class ChainStore:
         self.joined = self._read_joined()
         self._joins = store.get(JOINING) is not None
         self.memo = Memo()
-        self._top: dict[bytes, bytes] = {}  # tree nodes with paths of at most `TREE_TOP` nibbles
+        self._nodes = TreeNodes(store)
         self.window = self._read_window()
         self.eras = self._read_eras()
 
@@ -131,14 +127,9 @@ class ChainStore:
         """Return the newest value under a state key."""
         return self.store.get(STATE + key)
 
-    def read_node(self, path: bytes) -> bytes | None:
-        """Return the stored tree node at a nibble path."""
-        node = self._top.get(path)
-        if node is None:
-            node = self.store.get(NODE + path)
-            if node is not None and len(path) <= TREE_TOP:
-                self._top[path] = node
-        return node
+    def read_node(self, path: bytes) -> tree.Slots | None:
+        """Return the tree node at a nibble path."""
+        return self._nodes.get(path)
 
     def read_log_node(self, level: int, index: int) -> bytes:
         """Return a full node of the log."""
@@ -307,16 +298,11 @@ class ChainStore:
         if coming is not None:
             batch.append((ERA + u64(height + 1), coming))
         batch += [(STATE + key, value) for key, value in executed.changes.items()]
-        batch += [(NODE + path, node) for path, node in executed.tree_nodes.items()]
+        batch += self._nodes.change(executed.tree_nodes)
         batch += [(log_key(*place), node) for place, node in executed.log_nodes]
         batch += [(key, None) for key, _ in self.store.scan(OPEN, OPEN + b"\xff")]
         self.store.write(batch)
         self.memo.change(executed.changes)
-        for path, node in executed.tree_nodes.items():
-            if node is None:
-                self._top.pop(path, None)
-            elif len(path) <= TREE_TOP:
-                self._top[path] = node
         self.tip = tip
         self.window.add_block(header.time_ms // 1000, executed.included)
         if coming is not None:
@@ -422,10 +408,10 @@ class ChainStore:
 
 def create_chain(store: Store, genesis: Genesis) -> None:
     """Write height 0 into an empty store: the genesis state, its tree and the tip."""
-    nodes = tree.update(lambda _path: None, genesis.state)
-    tip = Tip(0, genesis.digest, genesis.time_ms, bytes(32), nodes.root, 0, log.EMPTY_ROOT, ())
+    grown = tree.update(lambda _path: None, genesis.state)
+    tip = Tip(0, genesis.digest, genesis.time_ms, bytes(32), grown.root, 0, log.EMPTY_ROOT, ())
     batch: list[Change] = [(STATE + key, value) for key, value in genesis.state.items()]
-    batch += [(NODE + path, node) for path, node in nodes.nodes.items()]
+    batch += TreeNodes(store).change(grown.nodes)
     batch += [(TIP, encode(tip)), (GENESIS, genesis.canonical)]
     batch.append((ERA + u64(1), genesis.state[VALIDATOR_SETS.key(SET_NOW)]))
     store.write(batch)

@@ -9,8 +9,9 @@ at the snapshot all of it is the same, and the second state is deleted.
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from node.chainstore import ERA, JOINED, NODE, OPEN, STATE, TIP, ChainStore, Change, u64
-from node.ports import Snapshot, Store
+from node.chainstore import ERA, JOINED, OPEN, STATE, TIP, ChainStore, u64
+from node.ports import Change, Snapshot, Store
+from node.tree_nodes import NODE
 
 PAST = b"k"  # before the key of what has another value there
 _OTHER_THERE = (STATE, NODE, OPEN, ERA)

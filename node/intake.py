@@ -451,11 +451,11 @@ class Intake:
         self._admitting = pending  # so that `check` finds the keys
         try:
             if job.peer is None:
-                outcome = self._trial.try_out(tx, now_s)
-                if outcome.code and self._trial.clock.time_s < now_s:
-                    # The last block may be minutes ago, and what waits for a time waits no longer.
+                if self._trial.clock.time_s < now_s:
+                    # The last block may be minutes ago: what was too early then may come now, and
+                    # what was in time is too late. Once a second at most: time has whole seconds.
                     self._trial = self._make_trial()
-                    outcome = self._trial.try_out(tx, now_s)
+                outcome = self._trial.try_out(tx, now_s)
                 if outcome.code:
                     return self._refuse(tx.id, outcome.code, outcome.params)
             else:

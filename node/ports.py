@@ -16,6 +16,7 @@ T = TypeVar("T")
 
 Peer = bytes  # the public key, 32 bytes, of the validator (or observer) at the other end
 
+Change = tuple[bytes, bytes | None]  # a key and its new value; None deletes it
 
 Size = tuple[str, int, int]
 """What a buffer is for, how much it holds, and its cap: items or bytes (consensus I8).
@@ -50,7 +51,7 @@ class Store(Protocol):
     ) -> Iterator[tuple[bytes, bytes]]:
         """Yield the pairs with start <= key < end in key order, or in reverse."""
 
-    def write(self, batch: Sequence[tuple[bytes, bytes | None]]) -> None:
+    def write(self, batch: Sequence[Change]) -> None:
         """Make all of `batch` durable, or none. None deletes; the last pair of a key wins."""
 
     def snapshot(self) -> Snapshot:

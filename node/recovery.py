@@ -81,10 +81,9 @@ def open_chain(
     kind = choose_kind(setting, home.store)
     read = _read_heads(home, genesis, guard, disk)
     alone = [validator.public_key for validator in genesis.doc.validators] == [own_key.hex()]
-    store = _open_proven(home, kind, genesis, read, disk, keep=alone)
-    if store is None:
-        store = _begin_again(home, kind, genesis, disk)
-    chain = ChainStore(store)
+    chain = _open_proven(home, kind, genesis, read, disk, keep=alone)
+    if chain is None:
+        chain = ChainStore(_begin_again(home, kind, genesis, disk))
     tip = chain.tip
     if read is None:
         if isinstance(guard, GuardFile):  # Y26: an ack may be unknown here, also after a restart
@@ -93,7 +92,7 @@ def open_chain(
     joined = 0 if chain.joined is None else chain.joined.height
     verdict = judge_head(tip.height, tip.block_id, read.heads, joined)
     if verdict is HeadVerdict.FOREIGN:
-        store.close()
+        chain.store.close()
         raise StoreDamaged(f"{home.head} and the store tell different stories (reliability Y20)")
     heads = open_head_file(home.head, read.binding, disk)
     if tip.height > heads.last.height:
@@ -109,8 +108,8 @@ def choose_instance(head: Path) -> bytes:
         return os.urandom(INSTANCE_BYTES)
 
 
-def prove_chain(store: Store, genesis: Genesis, *, deep: bool = False) -> None:
-    """Raise `StoreDamaged` unless the store holds a whole chain up to its tip (Y21).
+def prove_chain(store: Store, genesis: Genesis, *, deep: bool = False) -> ChainStore:
+    """Return the chain in a store; raise `StoreDamaged` unless it is whole up to its tip (Y21).
 
     `deep` walks every block, and computes state root and log root again from their leaves (Y22).
     """
@@ -127,6 +126,7 @@ def prove_chain(store: Store, genesis: Genesis, *, deep: bool = False) -> None:
             state = {key[1:]: value for key, value in store.scan(STATE, STATE + b"\xff" * 8)}
             _expect(tree.update(lambda _path: None, state).root == tip.state_root, "state")
             _expect(log.root(_log_from_leaves(chain)) == tip.log_root, "log of all leaves")
+        return chain
     except (Malformed, AssertionError) as error:  # what a block needs was written with it
         raise StoreDamaged(f"the store does not hold its chain: {error}") from error
 
@@ -165,8 +165,8 @@ def _log_from_leaves(chain: ChainStore) -> Frontier:
 
 def _open_proven(
     home: Home, kind: str, genesis: Genesis, read: ReadHeads | None, disk: Disk, *, keep: bool
-) -> Store | None:
-    """Return the store once it is proved, or None where there is none any more (Y21, Y22, Y23).
+) -> ChainStore | None:
+    """Return the chain once it is proved, or None where there is none any more (Y21, Y22, Y23).
 
     `keep` leaves a store that cannot be proved where it is, and raises.
     """
@@ -190,7 +190,7 @@ def _open_proven(
         if store.get(GENESIS) not in (None, genesis.canonical):
             raise StoreForeign(f"{home.store} is of another chain")
         verify_store(store)
-        prove_chain(store, genesis)
+        return prove_chain(store, genesis)
     except StoreDamaged as error:
         if store is not None:
             store.close()
@@ -206,7 +206,6 @@ def _open_proven(
         if store is not None:
             store.close()
         raise
-    return store
 
 
 def _begin_again(home: Home, kind: str, genesis: Genesis, disk: Disk) -> Store:

@@ -24,11 +24,9 @@ from node.chainstore import (
     HEIGHT_OF,
     JOINED,
     JOINING,
-    NODE,
     STATE,
     TIP,
     ChainStore,
-    Change,
     Envelopes,
     Joined,
     Tip,
@@ -38,8 +36,9 @@ from node.chainstore import (
     u64,
 )
 from node.history_store import PastStore
-from node.ports import Store
+from node.ports import Change, Store
 from node.snapshot import Offer, PairReader
+from node.tree_nodes import TreeNodes
 
 
 class Builder:
@@ -54,6 +53,7 @@ class Builder:
         self._genesis = genesis
         self._offer = offer
         self._pairs = PairReader(offer.manifest.first, offer.header.height)
+        self._nodes = TreeNodes(store)
         self._root = tree.EMPTY_STATE_ROOT
 
     def feed(self, chunk: bytes) -> None:
@@ -64,9 +64,9 @@ class Builder:
             batch.append((key, value))
             if key.startswith(STATE):
                 state[key[1:]] = value
-        grown = tree.update(lambda path: self._store.get(NODE + path), state)
+        grown = tree.update(self._nodes.get, state)
         self._root = grown.root
-        batch += [(NODE + path, node) for path, node in grown.nodes.items()]
+        batch += self._nodes.change(grown.nodes)
         if batch:
             self._store.write(batch)
 

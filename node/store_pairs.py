@@ -6,13 +6,13 @@ A store that failed once answers nothing any more (reliability Y24). One thread 
 
 from collections.abc import Sequence
 
-from node.ports import Snapshot, Store
+from node.ports import Change, Snapshot, Store
 
 KEY_BYTES_MAX = 255  # state keys name at most three ids; a bound gives every scan a last key
 KEY_END = b"\xff" * (KEY_BYTES_MAX + 1)  # greater than every key
 _COPY_BYTES = 4 << 20  # one synced batch of a copy: large enough that syncs do not count
 
-Batch = Sequence[tuple[bytes, bytes | None]]
+Batch = Sequence[Change]
 
 
 def check_key(key: bytes) -> None:

@@ -232,7 +232,7 @@ class Ledger:
         self.chain = self.genesis.chain(Table(contracts))
         self.state: dict[bytes, bytes] = dict(self.genesis.state)
         base = make_base(self.genesis)
-        self.nodes: dict[bytes, bytes] = {}
+        self.nodes: dict[bytes, Any] = {}
         from chain import tree
 
         self._put(self.nodes, tree.update(lambda _path: None, self.genesis.state).nodes)
@@ -250,7 +250,7 @@ class Ledger:
         self.blocks: list[Executed] = []
 
     @staticmethod
-    def _put(target: dict[bytes, bytes], changes: dict[bytes, bytes | None]) -> None:
+    def _put(target: dict[bytes, Any], changes: Any) -> None:
         for name, value in changes.items():
             if value is None:
                 target.pop(name, None)

@@ -347,8 +347,8 @@ def object_(terminal: Terminal, name: str, file: Path, code: str, names: tuple[s
 def handover(terminal: Terminal, name: str, file: Path | None, names: tuple[str, ...]) -> None:
     """`election.hand_over`: OVERLAP, KEYS, VAULT and CHECKLIST, in this order."""
     from chain.crypto import sha256
+    from chain.handover import HANDOVERS, STEPS
     from contracts.election import HandOver
-    from contracts.election.handover import HANDOVERS, STEPS
     from wallet.files import read_plain
 
     reader, named = _find(terminal, name)

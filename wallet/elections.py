@@ -23,6 +23,7 @@ from contracts.election.records import (
     COMMIT,
     CONFIRM,
     DEAL,
+    KEY_ANSWERS,
     KEY_COMMITS,
     KEY_DEALS,
     MANIFESTS,
@@ -168,7 +169,14 @@ def _open_deals(
         dealer: reader.need(KEY_DEALS, election_id, dealer)[1] for dealer in numbers
     }
     commits = get_commits(reader, election_id, ceremony)
-    return trustee.open_deals(seed, context, number, commits, deals)
+    received = trustee.open_deals(seed, context, number, commits, deals)
+    shown: dict[int, bytes] = {}
+    for dealer in received.wrong:
+        row = reader.get(KEY_ANSWERS, election_id, dealer)
+        if row is not None and row[0] == ceremony.attempt:
+            of_dealer = {answer.receiver: answer.share for answer in row[1]}
+            shown[dealer] = of_dealer.get(number, b"")
+    return trustee.take_answers(received, number, commits, shown)
 
 
 def _number_of(trustees: tuple[bytes, ...], account: bytes) -> int:

@@ -107,6 +107,22 @@ def open_deals(
     return Received(shares, tuple(wrong))
 
 
+def take_answers(
+    received: Received, number: int, commits: Sequence[KeyCommit], shown: Mapping[int, bytes]
+) -> Received:
+    """Return what trustee `number` has once dealers showed it in clear what their boxes lacked.
+
+    `shown` has their shares by dealer, each checked here as those in boxes are.
+    """
+    taken = {
+        dealer: share
+        for dealer, share in shown.items()
+        if dealer in received.wrong and is_share(commits[dealer - 1].commitments, number, share)
+    }
+    left = tuple(dealer for dealer in received.wrong if dealer not in taken)
+    return Received(received.shares | taken, left)
+
+
 def make_answer(seed: bytes, context: CeremonyContext, threshold: int, receiver: int) -> KeyAnswer:
     """Return the ANSWER to a complaint of trustee `receiver`: its share in clear."""
     return KeyAnswer(receiver, _value_at(_coefficients(seed, context, threshold), receiver))

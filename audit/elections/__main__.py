@@ -19,6 +19,7 @@ def summarize(bundle: Bundle, report: Report, seconds: float) -> dict[str, Any]:
     figures = report.figures
     return {
         "election": bundle.meta.get("name") or bundle.meta.get("election"),
+        "stage": figures.get("stage"),
         "eligible": figures.get("eligible", 0),
         "ballots": figures.get("ballots", 0),
         "signatures_ok": report.ok("signatures"),
@@ -36,6 +37,19 @@ def summarize(bundle: Bundle, report: Report, seconds: float) -> dict[str, Any]:
     }
 
 
+def read_trusted(path: Path) -> list[dict[str, bytes]]:
+    """Return sets of validators: a file names one, key by name, or several of them by label.
+
+    Several, because the set may change between closing and result.
+    """
+    known = parse_json(path.read_text(encoding="utf-8"))
+    several = all(isinstance(one, dict) for one in known.values())
+    sets = list(known.values()) if several else [known]
+    if not sets or not all(sets):
+        raise BadBundleError("no keys of validators in that file")
+    return [{name: unhex(key, 32) for name, key in one.items()} for one in sets]
+
+
 def _tell(text: str) -> None:
     sys.stderr.write(text + "\n")
 
@@ -46,7 +60,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("bundle", type=Path, help="the folder of the bundle")
     parser.add_argument("--earlier", type=Path, help="a bundle of a day before: nothing is gone")
     parser.add_argument(
-        "--validators", type=Path, help="JSON: key name to public key, known to you"
+        "--validators",
+        type=Path,
+        help="JSON: keys by name, known to you; or sets of them",
     )
     parser.add_argument("--processes", type=int, default=1, help="how many processors to use")
     asked = parser.parse_args(arguments)
@@ -56,8 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
         earlier = read_bundle(asked.earlier) if asked.earlier else None
         trusted = None
         if asked.validators:
-            known = parse_json(asked.validators.read_text(encoding="utf-8"))
-            trusted = {name: unhex(key, 32) for name, key in known.items()}
+            trusted = read_trusted(asked.validators)
     except (BadBundleError, OSError, UnicodeDecodeError, ValueError, TypeError) as error:
         sys.stderr.write(f"This is no bundle that can be read: {error}\n")
         return UNREADABLE

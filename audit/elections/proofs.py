@@ -24,6 +24,7 @@ class Rules:
     low: int
     high: int
     score: int
+    scored: bool
 
     @property
     def slots(self) -> list[int]:
@@ -50,6 +51,7 @@ def rules_of(manifest: dict[str, Any], digest: bytes) -> Rules:
         low=manifest["min"],
         high=manifest["max"],
         score=manifest["score"] if scored else 1,
+        scored=scored,
     )
 
 
@@ -112,7 +114,7 @@ def check_ballot(rules: Rules, voter: bytes, data: bytes) -> Cast:
     total = (plus(*[a for a, _ in options]), plus(*[b for _, b in options]))
     wanted: list[tuple[str, bytes | int, list[tuple[tuple[bytes, bytes], int]]]] = []
     for slot, pair in by_slot.items():
-        if slot and rules.score > 1:
+        if slot and rules.scored:
             wanted.append(("score", slot, [(pair, m) for m in range(rules.score + 1)]))
         else:
             wanted.append(("bit", slot, [(pair, m) for m in BITS]))
@@ -163,7 +165,10 @@ def check_opening(rules: Rules, voter: bytes, data: bytes) -> tuple[bytes, list[
     if not len(pairs) == len(values) == len(rules.slots) or len(randoms) != 32 * len(values):
         raise WrongError("the opening has another length than its ballot")
     for place, (alpha, beta) in enumerate(pairs):
-        r = num(randoms[32 * place : 32 * place + 32])
+        random = randoms[32 * place : 32 * place + 32]
+        r = num(random)
+        if not scalar_ok(random):
+            raise WrongError("the opening holds a number above q")
         if (mul_g(r), plus(mul(r, rules.y), mul_g(values[place]))) != (alpha, beta):
             raise WrongError("the spoiled ballot hides something else than was shown")
     return ballot, values

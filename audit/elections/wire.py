@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ class Transaction:
     keys: list[bytes]
     blobs: list[bytes | None]
     path: list[bytes]
+    agreed: bytes | None = None  # the proposal that this approval carried out
 
 
 @dataclass
@@ -100,7 +101,38 @@ def read_bundle(folder: Path) -> Bundle:
             if not line.endswith("\n") or len(bundle.transactions) == LINES_MAX:
                 raise BadBundleError("a line too long or without end, or too many lines")
             bundle.transactions.append(read_transaction(parse_json(line)))
+    bundle.transactions = read_agreed(bundle.transactions)
     return bundle
+
+
+PROPOSE, APPROVE = "accounts.propose", "accounts.approve"
+
+
+def read_agreed(rows: list[Transaction]) -> list[Transaction]:
+    """Return the rows, with approvals read as the call that was proposed to a shared account.
+
+    A board may agree on the chain instead of signing together: the last approval runs the call.
+    """
+    proposed = {row.id: row for row in rows if row.name == PROPOSE}
+    read = []
+    for row in rows:
+        if row.name == APPROVE:
+            before = proposed.get(row.fields[1]) if len(row.fields) > 1 else None
+            if before is None or before.sender != row.sender or len(before.fields) < 2:  # noqa: PLR2004
+                raise BadBundleError("an approval of what was not proposed to that account")
+            name, values = read_call(before.fields[1])
+            row = replace(row, name=name, fields=[row.fields[0], *values], agreed=before.id)  # noqa: PLW2901
+        read.append(row)
+    return read
+
+
+def read_call(data: Any) -> tuple[str, list[Any]]:
+    """Return name and fields of the bytes of a call."""
+    need(data, bytes, "call")
+    call = unpack(data)
+    if not isinstance(call, list) or not call or not isinstance(call[0], str):
+        raise BadBundleError("not a call")
+    return call[0], call[1:]
 
 
 def parse_json(text: str) -> dict[str, Any]:
@@ -155,7 +187,17 @@ def read_transaction(row: dict[str, Any]) -> Transaction:
     call = body[4]
     if not isinstance(call, list) or not call or not isinstance(call[0], str):
         raise BadBundleError("not a call")
-    signatures = [(int(index), bytes(signature)) for index, signature in signed]
+    for value, kind in ((body[0], bytes), (body[1], bytes)):
+        need(value, kind, "body")
+    signatures: list[tuple[int, bytes]] = []
+    for one in signed:
+        if not isinstance(one, list) or len(one) != 2:  # noqa: PLR2004
+            raise BadBundleError("not a signature")
+        need(one[0], int, "key index")
+        need(one[1], bytes, "signature")
+        signatures.append((one[0], one[1]))
+    for name in ("keys", "blobs", "path"):
+        need(row.get(name, []), list, name)
     for name in ("index", "code"):
         need(row.get(name), int, name)
     blobs = [None if text is None else unhex(text) for text in row.get("blobs", [])]

@@ -7,6 +7,7 @@ fails to do ends an election or passes to others. Checks stand in the order of t
 
 from chain.contract import Call, Contract, Word
 from contracts.election.ballots import (
+    CAST_BYTES_PER_BLOCK,
     CASTS_PER_BLOCK,
     Cast,
     Challenge,
@@ -22,7 +23,13 @@ from contracts.election.deadlines import run_deadlines
 from contracts.election.handover import HandOver, hand_over
 from contracts.election.keys import Dkg, dkg
 from contracts.election.objection import ObjectTo, narrow_object, object_to
-from contracts.election.result import DecryptShare, SetResult, decrypt_share, result
+from contracts.election.result import (
+    RESULTS_PER_BLOCK,
+    DecryptShare,
+    SetResult,
+    decrypt_share,
+    result,
+)
 from contracts.election.roll import VoterRoot, voter_root
 
 __all__ = [
@@ -57,11 +64,19 @@ CONTRACT = Contract(
             never_tripped=True,
             by_credential=True,
             per_block=CASTS_PER_BLOCK,
+            block_bytes=CAST_BYTES_PER_BLOCK,
         ),
-        Call(Challenge, (Word.ANY,), challenge, by_credential=True, per_block=CASTS_PER_BLOCK),
+        Call(
+            Challenge,
+            (Word.ANY,),
+            challenge,
+            by_credential=True,
+            per_block=CASTS_PER_BLOCK,
+            block_bytes=CAST_BYTES_PER_BLOCK,
+        ),
         Call(Tally, (Word.ANY,), tally, caretaker=True),
         Call(DecryptShare, (Word.HOLDER,), decrypt_share, caretaker=True),
-        Call(SetResult, (Word.ANY,), result, caretaker=True),
+        Call(SetResult, (Word.ANY,), result, caretaker=True, per_block=RESULTS_PER_BLOCK),
         Call(
             ObjectTo,
             (Word.ANY, Word.FED),

@@ -10,10 +10,14 @@ from chain.codec import Account, Bit, Digest, Record, Signature, Uint, encode
 from chain.contract import Context, Word, check_authority
 from chain.crypto import sha256, verify
 from chain.elections import (
+    ACCEPTED,
+    ANNULLED,
     BOARD_ELECTION,
     CALLED,
     CANDIDATES,
+    DECIDE_S,
     DECISION_ELECTION,
+    DONE,
     ELECT,
     ELECTIONS,
     ELECTIONS_COUNT,
@@ -21,11 +25,16 @@ from chain.elections import (
     KIND_DECISION,
     KIND_SURVEY,
     NOMINATED,
+    OPEN,
     OVER,
+    RESULT,
+    TALLIED,
     Candidate,
     Election,
+    get_objections_end,
 )
 from chain.errors import Code, Reject, require
+from chain.handover import has_new_board
 from chain.keyspaces import (
     ACCOUNTS,
     ACTIVE,
@@ -33,18 +42,21 @@ from chain.keyspaces import (
     DECISIONS,
     MEMBERS,
     get_sitting,
+    has_mandate,
 )
 from chain.manifest import (
+    BRANCHES_MAX,
     OPTIONS_MAX,
     PLEDGES_MAX,
     SCORE_MAX,
     TRUSTEES_MAX,
     TRUSTEES_MIN,
     Pledge,
+    count_branches_of,
 )
 from chain.params import DAY_S
 from chain.text_rules import is_code
-from chain.voters import count_voters, has_vote
+from chain.voters import count_voters, has_vote, is_member
 from chain.votes import OPEN as VOTE_OPEN
 from chain.votes import POLLS, content_key
 from contracts.election.records import (
@@ -57,6 +69,7 @@ from contracts.election.records import (
 SEATS_MIN, SEATS_MAX = 5, 7  # economy E5
 VOTING_S_MAX = 30 * DAY_S  # economy E2: the law's longest time for electronic votes
 TERM_NEAR_S = 90 * DAY_S  # economy section 4: any member may call an election by then
+STALLED_S = 90 * DAY_S  # after which a result without a board stops nobody (economy E41)
 SECONDERS_MAX = 50
 SECONDERS_PART = 5  # economy E1: at most one fifth of the voters may be required
 AREAS_MAX = 7  # no more than the seats of a board
@@ -128,6 +141,10 @@ def call(ctx: Context, asked: CallElection) -> None:
     if asked.kind == KIND_DECISION:
         require(asked.options == (_get_content(ctx, asked.decision),), Code.ELECTION_METHOD)
 
+    if asked.kind == KIND_BOARD:
+        _end_stuck(ctx, BOARD_ELECTION.get(ctx.state, ctx.wijk_id))
+    elif asked.decision is not None:
+        _end_stuck(ctx, DECISION_ELECTION.get(ctx.state, asked.decision))
     election_id = ctx.new_id()
     number = (ELECTIONS_COUNT.get(ctx.state, ctx.wijk_id) or 0) + 1
     election = Election(
@@ -195,10 +212,10 @@ def _check_caller(ctx: Context, asked: CallElection) -> None:
     if asked.kind == KIND_BOARD:
         _require_none(ctx, BOARD_ELECTION.get(ctx.state, ctx.wijk_id))
         if not is_board:
-            member = MEMBERS.get(ctx.state, ctx.sender)
             near = _term_ends_s(ctx) <= ctx.time_s + TERM_NEAR_S
-            is_member = member is not None and member.membership == 1
-            require(near and is_member, Code.TX_ROLE, role="board")
+            own = is_member(ctx.account, MEMBERS.get(ctx.state, ctx.sender))
+            active = own and ctx.account.status == ACTIVE
+            require(near and active, Code.TX_ROLE, role="board")
         return
     require(is_board, Code.TX_ROLE, role="board")
 
@@ -206,14 +223,52 @@ def _check_caller(ctx: Context, asked: CallElection) -> None:
 def _require_none(ctx: Context, election_id: bytes | None) -> None:
     """Refuse with `done` while an election about the same matter goes on, or has decided it."""
     before = None if election_id is None else ELECTIONS.get(ctx.state, election_id)
-    if before is None:
+    if election_id is None or before is None:
         return
-    decided = before.kind == KIND_DECISION and before.status == "DONE"
-    require(before.status in OVER and not decided, Code.ELECTION_DONE)
+    decided = before.kind == KIND_DECISION and before.status == DONE
+    free = before.status in OVER or has_new_board(ctx.state, election_id)
+    stuck = find_stuck(ctx, election_id, before) is not None
+    require((free or stuck) and not decided, Code.ELECTION_DONE)
+
+
+def find_stuck(ctx: Context, election_id: bytes, election: Election) -> str | None:
+    """Return why an opened election comes to nothing, so that another may be called; else None.
+
+    Trustees who vanish, seats that nobody accepts and a handover that nobody completes would else
+    lock a wijk for ever (E5). What comes late still counts until somebody calls anew. The board
+    that is to go cannot end a handover by waiting: only its members call anew then.
+    """
+    shares_due_s = election.calendar[5]
+    if election.status in (OPEN, TALLIED) and election.trustees:
+        return "NO-SHARES" if ctx.time_s >= shares_due_s + DECIDE_S else None
+    if election.kind != KIND_BOARD or election.status not in (RESULT, ACCEPTED):
+        return None
+    end_s = get_objections_end(election, ctx.clock.number("objection_s")) + STALLED_S
+    if ctx.time_s < end_s:
+        return None
+    if election.status == RESULT:
+        return "NO-SEATS"
+    handed = has_new_board(ctx.state, election_id) or ctx.account.kind == BOARD
+    return None if handed else "NO-HANDOVER"
+
+
+def _end_stuck(ctx: Context, election_id: bytes | None) -> None:
+    """End the election that a new one about the same matter takes the place of."""
+    before = None if election_id is None else ELECTIONS.get(ctx.state, election_id)
+    if election_id is None or before is None:
+        return
+    reason = None if before.status in OVER else find_stuck(ctx, election_id, before)
+    if reason is not None:
+        put_status(ctx, election_id, ANNULLED, reason=reason)
+        ctx.emit("election.Annulled", election_id, reason)
 
 
 def _term_ends_s(ctx: Context) -> int:
-    """Return when the term of the board ends; at once where nobody sits (economy E37)."""
+    """Return when the term of the board ends; at once where half of its seats or more are empty: it
+    cannot call the election that fills them (economy E37, E41).
+    """
+    if not has_mandate(ctx.state, ctx.wijk_id, ctx.time_s):
+        return ctx.time_s
     sitting = get_sitting(ctx.state, ctx.wijk_id, ctx.time_s)
     return min((seat.until_s for seat in sitting), default=ctx.time_s)
 
@@ -271,8 +326,22 @@ def _fits(asked: CallElection) -> bool:
         fits = fits and asked.score == 0
     if asked.method == "STV_EXACT":  # in the open, so advisory: a board is elected in secret (E10)
         fits = fits and asked.blank == 0 and asked.kind == KIND_SURVEY
+    if asked.options and asked.method != "STV_EXACT":
+        fits = fits and _fits_ballot(asked, len(asked.options))
     highest = OPTIONS_MAX * max(1, asked.score)
     return fits and asked.min <= asked.max and 1 <= asked.max <= highest
+
+
+def _fits_ballot(asked: "CallElection | Election", options: int) -> bool:
+    """Say whether a ballot of so many options can prove itself: no manifest has more branches.
+
+    It is asked at every nomination: else who stands beside too many others would see to it that
+    nobody can open the election.
+    """
+    score = max(1, asked.score)
+    most = min(asked.max, options * score)
+    least = min(asked.min, most)
+    return count_branches_of(options, score, least, most, asked.blank) <= BRANCHES_MAX
 
 
 def _get_content(ctx: Context, decision_id: bytes | None) -> bytes:
@@ -287,7 +356,8 @@ def nominate(ctx: Context, asked: Nominate) -> None:
     """economy E1, E9. Refuses unknown-id, role, text, phase, seconders, late, double, too-many."""
     election = get_election(ctx, asked.election)
     member = MEMBERS.get(ctx.state, ctx.sender)
-    if member is None or STAND not in member.flags:
+    active = ctx.account.status == ACTIVE  # who left or is suspended keeps its flags
+    if member is None or STAND not in member.flags or not active:
         raise Reject(Code.TX_ROLE, role="member")
     require(all(is_code(pledge.indicator) for pledge in asked.pledges), Code.TX_TEXT)
     require(election.kind == KIND_BOARD, Code.ELECTION_PHASE)
@@ -297,10 +367,10 @@ def nominate(ctx: Context, asked: Nominate) -> None:
     require(standing and ctx.time_s < until, Code.ELECTION_LATE, until_at=until)
     known = CANDIDACIES.get(ctx.state, asked.election, ctx.sender)
     require(known is None, Code.ELECTION_DOUBLE)
-    full = election.options >= OPTIONS_MAX
-    require(not full, Code.ELECTION_TOO_MANY, count=election.options + 1, most=OPTIONS_MAX)
-
     number = election.options + 1
+    fits = number <= OPTIONS_MAX and _fits_ballot(election, number)
+    require(fits, Code.ELECTION_TOO_MANY, count=number, most=election.options)
+
     pledges = tuple(
         Pledge(line.indicator, line.baseline, line.target, line.date) for line in asked.pledges
     )

@@ -8,7 +8,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from chain.codec import Digest, PublicKey, Record, Uint
+from chain.codec import Digest, Record
 from chain.contract import Context, Word, check_authority, get_account
 from chain.elections import (
     ACCEPTED,
@@ -19,12 +19,21 @@ from chain.elections import (
     get_acceptances,
 )
 from chain.errors import Code, Reject, require
+from chain.handover import (
+    CHECKLIST,
+    HANDOVERS,
+    KEYS,
+    OVERLAP,
+    STEPS,
+    VAULT,
+    Handover,
+    put_keys,
+)
 from chain.keyspaces import (
     ACCOUNTS,
     ACTIVE,
     BOARD,
     ENDED,
-    NEXT_KEY,
     REGISTRY,
     SEATS,
     TREASURY,
@@ -32,14 +41,11 @@ from chain.keyspaces import (
     AccountRecord,
     Seat,
     get_role,
-    get_sitting,
+    get_seats,
 )
 from chain.params import DAY_S
-from chain.state import Keyspace
 from contracts.election.records import get_election, put_status
 
-OVERLAP, KEYS, VAULT, CHECKLIST = "OVERLAP", "KEYS", "VAULT", "CHECKLIST"
-STEPS = (OVERLAP, KEYS, VAULT, CHECKLIST)
 OVERLAP_EPOCHS = 2  # of which one is whole: the overlap of economy E39
 SILENT_EPOCHS = 2  # economy E39: then the trustees act in place of the old board
 TERM_S = 4 * 365 * DAY_S  # economy E5: two to four years; the wijk may elect sooner
@@ -51,21 +57,6 @@ class HandOver(Record, frozen=True, tag="election.hand_over"):
     election: Digest
     step: Literal["OVERLAP", "KEYS", "VAULT", "CHECKLIST"]
     evidence: Digest | None
-
-
-class Handover(Record, frozen=True):
-    """`handover/<election>`: the last step done, in which epoch, and whose hands are up for the
-    next one where trustees do it. `old` are the keys that the wijk had before.
-    """
-
-    step: str | None
-    epoch: Uint
-    trustees: tuple[Uint, ...]
-    evidence: tuple[Digest, ...]
-    old: tuple[PublicKey, ...]
-
-
-HANDOVERS: Keyspace[Handover] = Keyspace("handover", Handover, 1)
 
 
 def hand_over(ctx: Context, call: HandOver) -> None:
@@ -93,7 +84,9 @@ def hand_over(ctx: Context, call: HandOver) -> None:
     if call.step == OVERLAP:
         board = get_account(ctx, ctx.wijk.board)
         after = replace(after, old=tuple(key.key for key in board.keys))
-        _put_keys(ctx, ctx.wijk.board, board, board.keys, seats, board.threshold)
+        stands = {seat.key for seat in get_seats(ctx.state, ctx.wijk_id) if seat.status != ENDED}
+        kept = tuple(key for key in board.keys if key.key in stands)
+        _put_keys(ctx, ctx.wijk.board, board, kept, seats, board.threshold)
     elif call.step == KEYS:
         _move_offices(ctx, before.old, seats)
     elif call.step == CHECKLIST:
@@ -146,16 +139,8 @@ def _put_keys(
     seats: tuple[tuple[int, Acceptance], ...],
     threshold: int,
 ) -> None:
-    """Give an account the keys of these seats beside those that it keeps, under new indexes."""
-    known = {key.key for key in kept}
-    first = NEXT_KEY.get(ctx.state, account_id) or len(account.keys)
-    new = [acceptance for _, acceptance in seats if acceptance.key not in known]
-    added = tuple(
-        AccountKey(first + place, row.key, row.holder, ctx.height) for place, row in enumerate(new)
-    )
-    changed = replace(account, keys=(*kept, *added), threshold=threshold)
-    ACCOUNTS.put(ctx.state, changed, account_id)
-    NEXT_KEY.put(ctx.state, first + len(added), account_id)
+    new = [acceptance for _, acceptance in seats]
+    put_keys(ctx.state, account_id, account, kept, new, threshold, ctx.height)
 
 
 def _move_offices(
@@ -167,7 +152,9 @@ def _move_offices(
     """
     new = {acceptance.key for _, acceptance in seats}
     holders = {acceptance.holder for _, acceptance in seats}
-    before = {seat.holder for seat in get_sitting(ctx.state, ctx.wijk_id, ctx.time_s)}
+    # Also those whose term is over by now: they acted as a caretaker until here (E37).
+    ending = [seat for seat in get_seats(ctx.state, ctx.wijk_id) if seat.status != ENDED]
+    before = {seat.holder for seat in ending}
     number = 1
     while (seat := SEATS.get(ctx.state, ctx.wijk_id, number)) is not None:
         ended = replace(seat, status=ENDED, until_s=min(seat.until_s, ctx.time_s))

@@ -34,6 +34,7 @@ from contracts.election.records import (
     COMPLAIN,
     CONFIRM,
     DEAL,
+    KEY_ANSWERS,
     KEY_COMMITS,
     KEY_DEALS,
     READY,
@@ -144,6 +145,10 @@ def _answer(ctx: Context, call: Dkg, ceremony: Ceremony, place: int, answer: Key
     open_one = (place + 1, answer.receiver, 0)
     require(open_one in ceremony.complaints, Code.ELECTION_PHASE)
     check_answer(get_commitments(ctx.state, call.election, ceremony)[place], answer)
+    row = KEY_ANSWERS.get(ctx.state, call.election, place + 1)
+    before = row[1] if row is not None and row[0] == call.attempt else ()
+    shown = (call.attempt, (*before, answer))
+    KEY_ANSWERS.put(ctx.state, shown, call.election, place + 1)
     closed = tuple(
         (place + 1, answer.receiver, 1) if row == open_one else row for row in ceremony.complaints
     )

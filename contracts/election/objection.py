@@ -17,9 +17,11 @@ from chain.elections import (
 from chain.errors import Code, Reject, require
 from chain.keyspaces import MEMBERS
 from chain.text_rules import is_code
+from chain.voters import is_member
 from contracts.election.records import (
     DISMISSED,
     OBJECTIONS,
+    OBJECTORS,
     RAISED,
     UPHELD,
     Objection,
@@ -28,6 +30,7 @@ from contracts.election.records import (
     wake_at,
 )
 
+OBJECTIONS_EACH = 3  # so that nobody takes all the places there are, and holds up a result alone
 OBJECTIONS_MAX = 1_000  # of one election; a result that so many dispute is heard as it is
 
 
@@ -56,9 +59,8 @@ def object_to(ctx: Context, call: ObjectTo) -> None:
 def _raise(ctx: Context, call: ObjectTo) -> None:
     election = get_election(ctx, call.election)
     if ctx.account.kind != CREDENTIAL:
-        member = MEMBERS.get(ctx.state, ctx.sender)
-        if member is None or member.membership == 0:
-            raise Reject(Code.TX_ROLE, role="member")
+        belongs = is_member(ctx.account, MEMBERS.get(ctx.state, ctx.sender))
+        require(belongs, Code.TX_ROLE, role="member")
     require(is_code(call.ground), Code.TX_TEXT)
     require(election.result_s > 0, Code.ELECTION_PHASE)
     until = election.result_s + ctx.clock.number("objection_s")
@@ -66,9 +68,12 @@ def _raise(ctx: Context, call: ObjectTo) -> None:
     require(in_time, Code.ELECTION_TOO_LATE, until_at=until)
     known = OBJECTIONS.get(ctx.state, call.election, call.text)
     require(known is None, Code.ELECTION_DONE)
+    own = OBJECTORS.get(ctx.state, call.election, ctx.sender) or 0
+    require(own < OBJECTIONS_EACH, Code.ELECTION_TOO_MANY, count=own + 1, most=OBJECTIONS_EACH)
     full = election.objections >= OBJECTIONS_MAX
     require(not full, Code.ELECTION_TOO_MANY, count=OBJECTIONS_MAX + 1, most=OBJECTIONS_MAX)
 
+    OBJECTORS.put(ctx.state, own + 1, call.election, ctx.sender)
     raised = Objection(ctx.sender, call.ground, ctx.time_s, RAISED)
     OBJECTIONS.put(ctx.state, raised, call.election, call.text)
     put_status(ctx, call.election, RESULT, objections=election.objections + 1)

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from chain.ceremony import KeyCommit, KeyDeal
+from chain.ceremony import KeyAnswer, KeyCommit, KeyDeal
 from chain.codec import Account, Bit, Digest, PublicKey, Record, Uint
 from chain.contract import BlockStart, Context
 from chain.due import ELECTIONS_DUE, add_due
@@ -67,6 +67,11 @@ CEREMONIES: Keyspace[Ceremony] = Keyspace("ceremony", Ceremony, 1)
 # Election, number of the trustee: with the attempt they are of.
 KEY_COMMITS: Keyspace[tuple[int, KeyCommit]] = Keyspace("keycommit", tuple[Uint, KeyCommit], 2)
 KEY_DEALS: Keyspace[tuple[int, KeyDeal]] = Keyspace("keydeal", tuple[Uint, KeyDeal], 2)
+# Election, number of the dealer: the shares it showed in clear, with the attempt they are of. The
+# trustee whose box was wrong has its share from here.
+KEY_ANSWERS: Keyspace[tuple[int, tuple[KeyAnswer, ...]]] = Keyspace(
+    "keyanswer", tuple[Uint, tuple[KeyAnswer, ...]], 2
+)
 MANIFESTS: Keyspace[Manifest] = Keyspace("manifest", Manifest, 1)
 BALLOTS: Keyspace[BallotRow] = Keyspace("ballot", BallotRow, 2)
 # `pair/<election>/<alpha>`: a ciphertext that was cast; no ballot holds one again (E29).
@@ -77,6 +82,8 @@ PILES: Keyspace[tuple[tuple[tuple[int, ...], int], ...]] = Keyspace(
 )
 SHARES: Keyspace[tuple[Share, ...]] = Keyspace("share", tuple[Share, ...], 2)
 OBJECTIONS: Keyspace[Objection] = Keyspace("objection", Objection, 2)
+# `objector/<election>/<account>`: how many objections one member or credential raised.
+OBJECTORS: Keyspace[int] = Keyspace("objector", Uint, 2)
 BEACONS: Keyspace[bytes] = Keyspace("beacon", Digest, 1)  # economy E8
 CLOSING: Keyspace[tuple[bytes, ...]] = Keyspace("closing", tuple[Digest, ...], 0)
 

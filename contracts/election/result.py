@@ -31,6 +31,10 @@ from contracts.election.records import (
     wake_at,
 )
 
+# Anybody may claim a result, and each claim costs every node up to 50 ms to refuse (40 options,
+# nine trustees). One is enough for an election.
+RESULTS_PER_BLOCK = 5
+
 
 class DecryptShare(Record, frozen=True, tag="election.decrypt_share"):
     """E23: one trustee's part of opening every sum, with proofs; in the order of the slots."""

@@ -11,7 +11,7 @@ from chain.contract import GUARDIAN_INDEX, PERSONS_MIN, BlockStart, Context
 from chain.crypto import is_valid_key, sha256, verify
 from chain.due import RECOVERIES_DUE, add_due, take_due
 from chain.errors import Code, Reject, require
-from chain.keyspaces import ACCOUNTS, BOARD, NEXT_KEY, ROLE, AccountKey
+from chain.keyspaces import ACCOUNTS, BOARD, NEXT_KEY, ROLE, AccountKey, note_past_keys
 from chain.recovery import RECOVERIES, RECOVERING, Recovery
 from chain.shared import key_proof_bytes
 
@@ -72,6 +72,7 @@ def _finish(start: BlockStart, name: bytes, pending: Recovery) -> None:
     index = NEXT_KEY.get(start.state, name) or len(account.keys)
     key = AccountKey(index, pending.key, sha256(pending.key), start.clock.height)
     changed = msgspec.structs.replace(account, keys=(key,), threshold=1)
+    note_past_keys(start.state, name, account.keys, changed.keys)
     ACCOUNTS.put(start.state, changed, name)
     NEXT_KEY.put(start.state, index + 1, name)
     RECOVERIES.delete(start.state, name)

@@ -74,6 +74,11 @@ class Ledger:
         self.leaves.append(tx_leaf_hash(sha256(envelope), 0))
         return sha256(envelope)
 
+    def agree(self, seed: bytes, call: Sequence[Any]) -> bytes:
+        """Let a shared account propose a call and approve it; return the id of the approval."""
+        proposal = self.send(seed, ["accounts.propose", encode(list(call)), OPENS])
+        return self.send(seed, ["accounts.approve", proposal])
+
     def finish(self) -> list[dict[str, Any]]:
         """Return the rows with their paths under the root of the whole log."""
         nodes = dict(append(EMPTY_FRONTIER, self.leaves)[1])
@@ -141,6 +146,8 @@ def _begin(
     options: int = 4,
     voters: int = 8,
     list_keys: Sequence[bytes] | None = None,
+    *,
+    agreed: bool = False,
     **changed: Any,
 ) -> Held:
     ledger = Ledger()
@@ -162,7 +169,7 @@ def _begin(
     names = [sha256(f"option {number}".encode()) for number in range(1, options + 1)]
     if fields.get("kind", "BOARD") != "BOARD":
         call[6] = names
-    election = ledger.send(BOARD, call)
+    election = ledger.agree(BOARD, call) if agreed else ledger.send(BOARD, call)
     ceremony = hold_ceremony(election=election)
     if not call[6]:
         for number, name in enumerate(names, 1):

@@ -42,7 +42,7 @@ class Auditor:
         self.holds = Holds(view, books, figures)
         self.corrections = Corrections(view, books, figures)
         self.freezes = Freezes(view)
-        self.pools = Pools(view, books, figures)
+        self.pools = Pools(view, books, figures, self.freezes.is_frozen)
         self.spent: Counter[bytes] = Counter()  # cents, by decision
         self.leaves = 0
         self.found = set(books.found)

@@ -7,7 +7,7 @@ again by all guards, on what was counted before it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
@@ -23,6 +23,7 @@ from tests.audit.second_shapes import (
     Act,
     Payout,
     Pool,
+    Work,
     Wrong,
 )
 from tests.audit.second_stats import Figures
@@ -35,9 +36,13 @@ NO_LINE = ("milestone", "escrow", "recurring")  # their calls name none: a budge
 class Pools:
     """All policies of a chain."""
 
-    def __init__(self, view: View, books: Books, figures: Figures) -> None:
+    def __init__(
+        self, view: View, books: Books, figures: Figures, is_frozen: Callable[[bytes], bool]
+    ) -> None:
         self._view, self._books, self._figures = view, books, figures
+        self._is_frozen = is_frozen
         self.pools: dict[bytes, Pool] = {}
+        self.work = Work()
 
     def read(
         self, moves: Moves, tx: bytes, sender: bytes, name: str, fields: list[Any]
@@ -106,7 +111,7 @@ class Pools:
             line = what if isinstance(what, str) else None
             token = None if proof is None else proof[0]
             cited = None if ref is None else self._find_gift(ref, payee)
-            act = Act(self._view, tx, sender, payee, cents, what, token, ref, cited)
+            act = Act(self._view, tx, sender, payee, cents, what, token, ref, cited, work=self.work)
             marks = cents == 0 and pool.pending > 0  # a delivery, also after the end (P4, P7)
             open_ = (pool.status == "ACTIVE" or marks) and payee != pool.funder
         else:
@@ -126,6 +131,9 @@ class Pools:
         beside = payout.own and payout.free  # lines judge what leaves the pool alone
         if beside and self._view.place(payout.payer)[1] == "7":
             found.add("I11")
+        pays = payout.free + payout.pending + payout.own > 0
+        if pays and sender == pool.funder and self._is_frozen(sender):
+            found.add("I12")  # C19: what others decide about its pool goes on
         self._move(moves, tx, pool, payout, tag)
         return found
 
@@ -266,6 +274,12 @@ class Pools:
                 pool = self.pools.get(parts[0])
                 if pool is None or pool.tokens.get(parts[1]) != held:
                     found.add("I10")
+            elif name == "sheet":
+                sheet = self._view.get("sheet", parts[0])
+                if sheet is None or (sheet[6] == "PAID") != (parts[0] in self.work.sheets):
+                    found.add("I10")
+            elif name == "worked" and self._view.get(name, *parts) != self.work.record(*parts):
+                found.add("I10")
         return found
 
 

@@ -1,7 +1,4 @@
-"""The shapes of economy section 6 once more: what a call lets out of a pool, or that it may not.
-
-P10 rests on timesheets, for which there are no calls yet.
-"""
+"""The shapes of economy section 6 once more: what a call lets out of a pool, or that it may not."""
 
 from __future__ import annotations
 
@@ -54,6 +51,21 @@ class Pool:
         return [*head, *sums, self.split, *self.kept, self.decided, self.since]
 
 
+class Work:
+    """What was paid for work by all pools (P10, G17): timesheets, and by worker and month."""
+
+    def __init__(self) -> None:
+        self.sheets: set[bytes] = set()
+        self.seconds: Counter[tuple[bytes, int]] = Counter()
+        self.volunteer: Counter[tuple[bytes, int]] = Counter()  # cents
+        self.other: Counter[tuple[bytes, int]] = Counter()
+
+    def record(self, worker: bytes, month: int) -> list[int]:
+        """What the state is to say of a month."""
+        place = worker, month
+        return [self.seconds[place], self.volunteer[place], self.other[place]]
+
+
 class Act(NamedTuple):
     """What a call asks of a shape. `cited`: a payment to the payee, as (payer, cents, date)."""
 
@@ -67,6 +79,7 @@ class Act(NamedTuple):
     ref: bytes | None = None
     cited: tuple[bytes, int, int] | None = None
     qty: int | None = None
+    work: Work = Work()  # of the whole chain; a claim is told it
 
 
 class Payout(NamedTuple):
@@ -221,6 +234,45 @@ def claim_recurring(pool: Pool, act: Act) -> Payout:
     return Payout(to, own=act.cents, payer=payer)
 
 
+def claim_payroll(pool: Pool, act: Act) -> Payout:
+    """P10: a timesheet that enough others attested, at the voted price of the day of the work."""
+    view, work = act.view, act.work
+    _, _, valuations, most_s, tax_kind, attestors, min_attestors = pool.shape
+    sheet = view.get("sheet", act.ref or b"") or []
+    engaged = view.get("engagement", sheet[0]) if sheet else None
+    want(engaged is not None and act.ref not in work.sheets)
+    engaged = engaged or []
+    _, day, claimed, unpaid, _, attested, status = sheet
+    employer, worker, valuation, version = engaged[:4]
+    want(act.payee == worker and act.sender in (worker, employer, pool.funder))
+    no_say = (worker, employer, pool.funder)
+    said = [s for who, s in attested if who in attestors and who not in no_say]
+    want(status == "ATTESTED" and len(said) >= min_attestors and not unpaid)
+    want(valuation in valuations and engaged[7] == tax_kind)
+    in_force = [
+        (number, row[3])
+        for number, row in enumerate(view.get("reg", "VALUATION", valuation) or (), start=1)
+        if row[0] <= day and (row[1] == 0 or day < row[1])
+    ]
+    want(in_force and in_force[-1][0] == version and in_force[-1][1][2] == "HOUR")
+    rate, seconds, month = in_force[-1][1][1], min(*said, claimed), view.date // 100
+    used = pool.memory.get((worker, month), 0)
+    want(used + seconds <= most_s)
+    pay = (2 * rate * seconds + 3_600) // 7_200
+    if tax_kind == "VOLUNTEER":
+        member = view.get("member", worker)
+        hour, in_month, in_year = (0, 0, 0) if member is None else member[5:8]
+        year = sum(work.volunteer[worker, month // 100 * 100 + m] for m in range(1, 13))
+        want(rate <= hour and work.volunteer[worker, month] + pay <= in_month)
+        want(year + pay <= in_year)
+    want(act.cents == pay <= pool.free)
+    pool.memory[worker, month] = used + seconds
+    work.sheets.add(act.ref or b"")
+    work.seconds[worker, month] += seconds
+    (work.volunteer if tax_kind == "VOLUNTEER" else work.other)[worker, month] += pay
+    return Payout(worker, free=pay)
+
+
 def due(first: int, unit: str, number: int) -> int:
     """The same day of the month, else its last day."""
     if unit == "WEEK":
@@ -241,6 +293,7 @@ CLAIM: dict[str, Callable[[Pool, Act], Payout]] = {
     "benefit": claim_benefit,
     "escrow": claim_escrow,
     "match": claim_match,
+    "payroll": claim_payroll,
     "recurring": claim_recurring,
 }
 RELEASE: dict[str, Callable[[Pool, Act], Payout]] = {

@@ -1,5 +1,7 @@
 """The books of every single block: what changed is what was posted (economy I3, I15)."""
 
+import importlib
+
 import pytest
 
 from audit.invariants import add, add_up, find_wrong_changes
@@ -10,8 +12,11 @@ from chain.keyspaces import BALANCES, FREEZES
 from chain.records import Posting
 from contracts import CONTRACTS, coin
 from contracts.coin import payment
+from contracts.policies.p05_cap import Cap
+from contracts.policy import Close, EnrolToken
 from tests.audit.made_chain import MadeChain, make_chain, transfer
-from tests.federation import account
+from tests.contracts.fund_desk import WIJK, claim, open_pool
+from tests.federation import account, key
 
 CHAIN = make_chain()
 KEY = BALANCES.key("delfshaven:EUR", "2", account("anna"))
@@ -108,3 +113,24 @@ def test_a_contract_that_lets_a_frozen_account_pay_is_found_at_that_block_i12(
     report = replay(chain.genesis, iter(chain.raws), workers=1)
 
     assert (report.first_bad, report.broken) == (3, ("I12",))
+
+
+@pytest.mark.parametrize(("sender", "broken"), [("anna", ("I12",)), ("bob", ())])
+def test_a_contract_that_lets_a_frozen_funder_empty_its_pool_is_found_i12_c19(
+    monkeypatch: pytest.MonkeyPatch, sender: str, broken: tuple[str, ...]
+) -> None:
+    """What others decide about a pool of hers goes on: here whoever shows a token."""
+    module = importlib.import_module("contracts.policy.claim")  # the package names its function
+    monkeypatch.setattr(module, "check_not_frozen", lambda *_: None)
+    chain = MadeChain(balances={f"delfshaven/{one}": 10_000 for one in ("anna", "bob", "cor")})
+    policy = open_pool(chain, Cap(1, 0, 0, 0, 0, 500), by="anna", cents=1_000)
+    assert chain.by_registrar(WIJK, EnrolToken(policy, 0, (key("pas"),))).code == 0
+    freeze = coin.FreezeCall(account("anna"), 1, "FRAUD", chain.time_s + 3_600, None)
+    assert chain.by_board(WIJK, freeze).code == 0
+    assert claim(chain, policy, "cor", 100, by=sender, token="pas").code == 0
+    assert chain.by_person("anna", Close(policy)).code == 0  # her own money comes back to her
+
+    report = replay(chain.genesis, iter(chain.raws), workers=1)
+
+    assert (report.ok, report.broken) == (not broken, broken)
+    assert report.first_bad == (chain.base.height - 1 if broken else None)

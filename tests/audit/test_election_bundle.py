@@ -19,9 +19,12 @@ from chain.codec import encode
 from chain.crypto import sha256, sign
 from chain.policy import read_policy
 from chain.records import TX_CONTEXT, Envelope, KeySignature, carry, encode_body
+from chain.shared import key_proof_bytes
+from contracts.accounts import Approve, NewKey, Propose, SetKeys
+from contracts.election import CallElection
 from node.client import Client
 from testnet.election import HeldElection, Holder, Holding, Matter, make_calendar
-from tests.federation import account, board, seed
+from tests.federation import account, board, holder, key, seed
 from tests.live import Live, WallClock, live_network, wall_clock
 
 WIJK = "delfshaven"
@@ -37,11 +40,18 @@ def _holder(name: str, **seeds: str) -> Holder:
 
 
 def _hold(live: Live, clock: WallClock) -> HeldElection:
-    """Hold an election on a node, with one voter who votes twice and one blank ballot."""
+    """Hold an election on a node, with one voter who votes twice and one blank ballot.
+
+    The board agrees on the call by two transactions; after the result one of its keys is another.
+    """
     client = live.client
     digest = live.genesis.digest
 
     def send(call: Any, by: Holder, blobs: Sequence[bytes] = ()) -> bytes:
+        if isinstance(call, CallElection):  # the board agrees on the chain (economy B6)
+            first, second = (Holder(by.account, {index: by.seeds[index]}) for index in (0, 1))
+            proposal = send(Propose(encode(call), int(clock.now_s()) + 600), first)
+            return send(Approve(proposal), second)
         nonce = secrets.token_bytes(16)
         body = encode_body(digest, by.account, nonce, int(clock.now_s()) + 300, call)
         signatures = tuple(
@@ -73,7 +83,12 @@ def _hold(live: Live, clock: WallClock) -> HeldElection:
     holding.cast(VOTERS[1], 1, 3)
     holding.cast(VOTERS[2], blank=True)
     holding.cast(VOTERS[0], 2)
-    return holding.count(_holder("dirk"), [1, 3])
+    held = holding.count(_holder("dirk"), [1, 3])
+    new, old = "a new key of a seat", f"{WIJK}-board-a"
+    proof = sign(seed(new), key_proof_bytes(digest, matter.board.account, key(new)))
+    added = NewKey(key(new), holder(old), proof)
+    send(SetKeys((added,), (key(old),), (), 2), matter.board)
+    return held
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +124,7 @@ def test_the_verifier_accepts_what_a_chain_holds(exported: tuple[Path, HeldElect
     assert report.findings == []
     assert report.figures["counts"] == {"0": 1, "1": 1, "2": 1, "3": 1}
     assert (report.figures["ballots"], report.figures["cast"]) == (3, 4)
+    assert report.figures["stage"] == "result"
 
 
 def _change_rows(folder: Path, change: Callable[[list[dict[str, Any]]], None]) -> None:

@@ -13,14 +13,14 @@ import pytest
 from audit.elections.__main__ import main
 from audit.elections.check import Report, verify
 from audit.elections.wire import BadBundleError, read_bundle
-from chain.ballot import Ballot
+from chain.ballot import Ballot, Opening
 from chain.codec import decode, encode
 from chain.crypto import public_key, sha256
-from chain.group import add, multiply_base, scalar_of
-from chain.manifest import AreaSeats, Option, fix
+from chain.group import ORDER, add, multiply_base, scalar_of
+from chain.manifest import AreaSeats, Option, Pledge, fix
 from chain.tally import Share, add_ballot, start_sums
 from tests.audit import made_bundle as made
-from tests.made_election import CLOSES, counted, seed_of, voter_seeds
+from tests.made_election import CLOSES, OPENS, counted, seed_of, voter_seeds
 from wallet.ballots import make_ballot, score
 from wallet.trustee import make_shares
 
@@ -61,13 +61,15 @@ def test_an_honest_election_has_no_findings(tmp_path: Path) -> None:
     [
         {"kind": "DECISION", "method": "YES_NO", "seats": 0, "min": 0, "max": 1, "options": 1},
         {"kind": "SURVEY", "method": "SCORE", "score": 3, "seats": 0, "max": 12},
+        {"kind": "SURVEY", "method": "SCORE", "score": 1, "seats": 0, "max": 4},
+        {"agreed": True},
         {
             "method": "APPROVAL_BUURT",
             "areas": (AreaSeats("BU001", 1), AreaSeats("BU002", 1)),
         },
         {"blank": 0},
     ],
-    ids=["yes-no", "score", "buurt", "no-blank"],
+    ids=["yes-no", "score", "one-point", "agreed", "buurt", "no-blank"],
 )
 def test_every_method_verifies(shape: dict[str, Any], tmp_path: Path) -> None:
     held = made.begin(**shape)
@@ -75,9 +77,8 @@ def test_every_method_verifies(shape: dict[str, Any], tmp_path: Path) -> None:
     for voter in range(5):
         if shape.get("method") == "SCORE":
             key = public_key(held.seeds[voter])
-            data = make_ballot(
-                held.fixed, key, score(held.fixed, {1: voter % 4, 3: 2}), counted(str(voter))
-            ).data
+            points = {1: voter % 4, 3: 2} if shape["score"] > 1 else {1: voter % 2, 3: 1}
+            data = make_ballot(held.fixed, key, score(held.fixed, points), counted(str(voter))).data
             made.send_ballot(held, held.seeds[voter], data)
         else:
             data = made.cast(held, voter, [1] if voter % 2 else [])
@@ -401,10 +402,22 @@ def test_a_checkpoint_of_two_validators_of_four_is_found(tmp_path: Path) -> None
 def test_validators_that_the_auditor_does_not_know_are_found(tmp_path: Path) -> None:
     """Keys in the bundle are only what the bundle says: the auditor brings others."""
     trusted = {name: public_key(seed_of(f"real {name}")) for name in made.VALIDATORS}
-    assert {"inclusion", "closing"} == checks(judge(finished(), tmp_path, trusted=trusted))
+    assert {"inclusion", "closing"} == checks(judge(finished(), tmp_path, trusted=[trusted]))
     known = {name: public_key(seed) for name, seed in made.VALIDATORS.items()}
     (tmp_path / "two").mkdir()
-    assert judge(finished(), tmp_path / "two", trusted=known).findings == []
+    assert judge(finished(), tmp_path / "two", trusted=[known]).findings == []
+
+
+def test_an_auditor_may_know_validators_of_several_times(tmp_path: Path) -> None:
+    """An election may change who runs the chain: E38. No set at all is not the one it names."""
+    known = {name: public_key(seed) for name, seed in made.VALIDATORS.items()}
+    before = {f"before {name}": public_key(seed_of(f"before {name}")) for name in known}
+    for number, sets in enumerate(([before, known], [known, before])):
+        (tmp_path / str(number)).mkdir()
+        assert judge(finished(), tmp_path / str(number), trusted=sets).findings == []
+    (tmp_path / "none").mkdir()
+    report = judge(finished(), tmp_path / "none", trusted=[])
+    assert checks(report) == {"inclusion", "closing"}
 
 
 def test_a_beacon_that_is_not_at_the_closing_time_is_found(tmp_path: Path) -> None:
@@ -489,3 +502,141 @@ def test_what_is_no_bundle_is_refused(name: str, text: str, tmp_path: Path) -> N
     with pytest.raises(BadBundleError):
         read_bundle(folder)
     assert main([str(folder)]) == 2
+
+
+# --- a bundle that leaves out or adds what it should not ------------------------------------------
+
+
+def _no_claims(held: made.Held) -> None:
+    held.meta["claims"] = None
+
+
+def _no_result(held: made.Held) -> None:
+    rows = held.ledger.rows
+    held.ledger.rows = [row for row in rows if b"election.result".hex() not in row["envelope"]]
+
+
+def _two_results(held: made.Held) -> None:
+    counts = held.meta["claims"]["counts"]
+    held.ledger.send(seed_of("anybody"), ["election.result", held.election, counts])
+    made.finish(held)
+
+
+def _shares_twice(held: made.Held) -> None:
+    row = next(
+        row for row in held.ledger.rows if b"election.decrypt_share".hex() in row["envelope"]
+    )
+    held.ledger.rows.append({**row, "index": len(held.ledger.leaves)})
+    held.ledger.leaves.append(held.ledger.leaves[row["index"]])
+    made.finish(held)
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (_no_claims, {"result"}),
+        (_no_result, {"result"}),
+        (_two_results, {"result"}),
+        (_shares_twice, {"shares"}),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_result_that_is_there_in_part_is_found(
+    change: Callable[[made.Held], None], found: set[str], tmp_path: Path
+) -> None:
+    held = finished()
+    change(held)
+    assert checks(judge(held, tmp_path)) == found
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"seats": 3},
+        {"max": 2},
+        {"min": 1},
+        {"quorum_pct": 10, "trustees": ()},
+        {"threshold": 2},
+        {"blank": 0},
+    ],
+    ids="-".join,
+)
+def test_a_manifest_of_another_election_than_was_called_is_found(
+    changed: dict[str, Any], tmp_path: Path
+) -> None:
+    """What voting was opened with is what the board called and who stood."""
+    held = made.begin()
+    forged = msgspec.structs.replace(held.fixed.manifest, **changed)
+    held.ledger.rows = held.ledger.rows[:-1]
+    held.fixed = fix(forged)
+    held.ledger.send(seed_of("anybody"), ["election.open", held.election, held.fixed.digest])
+    made.finish(held)
+    assert {"manifest", "ceremony"} & checks(judge(held, tmp_path))
+
+
+def test_pledges_that_were_changed_are_found(tmp_path: Path) -> None:
+    """economy E9: what a candidate promised is fixed before the vote."""
+    held = made.begin()
+    first, *rest = held.fixed.manifest.options
+    promised = msgspec.structs.replace(first, pledges=(Pledge("SAFE", 1, 2, 20_270_101),))
+    held.ledger.rows = held.ledger.rows[:-1]
+    held.fixed = fix(msgspec.structs.replace(held.fixed.manifest, options=(promised, *rest)))
+    held.ledger.send(seed_of("anybody"), ["election.open", held.election, held.fixed.digest])
+    made.finish(held)
+    assert checks(judge(held, tmp_path)) == {"manifest"}
+
+
+def test_a_bundle_says_how_far_its_election_is(tmp_path: Path) -> None:
+    """One of before the result has no findings, and proves no result."""
+    held, last = made.hold_election()
+    made.finish(held)
+    assert judge(held, tmp_path).figures["stage"] == "counting"
+    made.count(held, last)
+    (tmp_path / "result").mkdir()
+    assert judge(held, tmp_path / "result").figures["stage"] == "result"
+    (tmp_path / "voting").mkdir()
+    early = made.begin()
+    made.finish(early)
+    assert judge(early, tmp_path / "voting").figures["stage"] == "voting"
+
+
+def test_an_approval_of_something_else_is_no_bundle(tmp_path: Path) -> None:
+    """economy B6: what a shared account agreed to stands in its proposal."""
+    held = made.begin(agreed=True)
+    made.finish(held)
+    proposal = held.ledger.rows.pop(0)
+    assert b"accounts.propose".hex() in proposal["envelope"]
+    with pytest.raises(BadBundleError):
+        judge(held, tmp_path)
+
+
+def test_a_proposal_that_nothing_came_of_is_found(tmp_path: Path) -> None:
+    held = finished()
+    held.ledger.send(seed_of("board"), ["accounts.propose", encode(["coin.other"]), OPENS])
+    made.finish(held)
+    assert checks(judge(held, tmp_path)) == {"bundle"}
+
+
+def test_a_signature_that_is_a_number_takes_no_memory(tmp_path: Path) -> None:
+    """`bytes(10**12)` in Python is that many zeros."""
+    held = finished()
+    body = decode(list, bytes.fromhex(held.ledger.rows[0]["envelope"]))[0]
+    held.ledger.rows[0]["envelope"] = encode([body, [[0, 10**12]]]).hex()
+    with pytest.raises(BadBundleError):
+        judge(held, tmp_path)
+
+
+def test_an_opening_with_a_number_above_q_is_found(tmp_path: Path) -> None:
+    """economy E28: another number for the same point."""
+    held, _ = made.hold_election()
+    row = next(row for row in held.ledger.rows if b"election.challenge".hex() in row["envelope"])
+    opening = decode(Opening, bytes.fromhex(row["blobs"][0]))
+    above = int.from_bytes(opening.randoms[:32], "little") + ORDER
+    randoms = above.to_bytes(32, "little") + opening.randoms[32:]
+    data = encode(msgspec.structs.replace(opening, randoms=randoms))
+    call = ["election.challenge", held.election, sha256(opening.ballot), sha256(data), len(data)]
+    held.ledger.rows.remove(row)
+    seed = next(one for one in held.seeds if public_key(one).hex() == row["keys"][0])
+    held.ledger.send(seed, call, [data])
+    made.finish(held)
+    assert checks(judge(held, tmp_path)) == {"spoiled"}

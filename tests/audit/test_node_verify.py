@@ -24,7 +24,6 @@ from node.chainstore import (
     HEADER,
     HEIGHT_OF,
     LOG,
-    NODE,
     OUTCOMES,
     STATE,
     TIP,
@@ -34,6 +33,7 @@ from node.head_file import HeadBinding, open_head_file
 from node.home import Home
 from node.ports import Store
 from node.store import SQLITE, open_store
+from node.tree_nodes import NODE
 from tests.audit.made_chain import certify
 from tests.node.made_home import CHAIN, INSTANCE, TOP, make_home
 from tests.shapes import SHAPES, check_shape

@@ -17,7 +17,7 @@ from audit.invariants import add, add_up, find_wrong_books, find_wrong_changes, 
 from audit.rows import Row
 from chain.stats import compute_figures
 from tests.audit.second_faults import FAULTS, Block, Fault, take_apart, unpack
-from tests.audit.second_opinion import Auditor
+from tests.audit.second_opinion import Auditor, judge
 from tests.made_year import MadeYear, small_year
 
 BLOCKS_AFTER = 12  # within which a fault is found: that night, or the next week's day of it
@@ -184,6 +184,18 @@ def test_it_sees_what_was_planted(
             break
         seen |= auditor.add(*later)
     assert fault.invariants <= seen
+
+
+def test_heights_are_named(year: MadeYear, blocks: list[Block]) -> None:
+    """What `judge` says of a whole chain begins where the fault stands, and not before it."""
+    fault = next(fault for fault in FAULTS if fault.name == "one_cent_more")
+    at, change = fault.find(blocks)
+    changed = copy.deepcopy(blocks[: at + 2])
+    change(changed[at])
+    postings = unpack(year.genesis.postings)
+    _, found = judge(year.genesis.canonical, year.genesis.state, postings, changed)
+    assert min(min(heights) for heights in found.values()) == at + 1
+    assert {name for name, heights in found.items() if at + 1 in heights} >= fault.invariants
 
 
 def test_each_invariant_has_a_fault_that_breaks_it() -> None:

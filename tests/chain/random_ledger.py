@@ -191,7 +191,7 @@ def replay(written: Written) -> Replayed:
     genesis = load_genesis(written.genesis)
     chain = genesis.chain(Table(CONTRACTS))
     state = dict(genesis.state)
-    nodes: dict[bytes, bytes] = {}
+    nodes: dict[bytes, tree.Slots] = {}
     _put(nodes, tree.update(lambda _path: None, genesis.state).nodes)
     window = Window(600)
     height, time_ms, frontier, block_id = 0, genesis.time_ms, EMPTY_FRONTIER, genesis.digest
@@ -221,7 +221,7 @@ def describe(executed: list[Executed], state: dict[bytes, bytes]) -> Replayed:
     )
 
 
-def _put(target: dict[bytes, bytes], changes: Any) -> None:
+def _put(target: dict[bytes, Any], changes: Any) -> None:
     for name, value in changes.items():
         if value is None:
             target.pop(name, None)

@@ -46,7 +46,7 @@ class Stored:
     """A state and its stored nodes, as a node keeps them between blocks."""
 
     def __init__(self) -> None:
-        self.nodes: dict[bytes, bytes] = {}
+        self.nodes: dict[bytes, tree.Slots] = {}
         self.state: State = {}
         self.root = tree.EMPTY_STATE_ROOT
 

@@ -31,6 +31,8 @@ from chain.elections import (
     Election,
     ResultRow,
 )
+from chain.handover import HANDOVERS, Handover
+from chain.keyspaces import PAST_KEYS
 from chain.manifest import AreaSeats, Manifest, Option, Pledge
 from chain.records import Blob
 from chain.state import Keyspace
@@ -52,17 +54,18 @@ from contracts.election import (
     VoterRoot,
 )
 from contracts.election.call import PledgeLine, Seconder
-from contracts.election.handover import HANDOVERS, Handover
 from contracts.election.records import (
     BALLOTS,
     BEACONS,
     CANDIDACIES,
     CEREMONIES,
     CLOSING,
+    KEY_ANSWERS,
     KEY_COMMITS,
     KEY_DEALS,
     MANIFESTS,
     OBJECTIONS,
+    OBJECTORS,
     PAIRS,
     PILES,
     SHARES,
@@ -219,6 +222,9 @@ STATES: tuple[tuple[Keyspace[Any], tuple[bytes | str | int, ...], Any], ...] = (
     (BEACONS, (ELECTION,), DIGEST),
     (CLOSING, (), (ELECTION,)),
     (HANDOVERS, (ELECTION,), Handover("OVERLAP", 20_454, (1, 3), (DIGEST,), (KEY, POINT))),
+    (KEY_ANSWERS, (ELECTION, 2), (1, (KeyAnswer(3, E),))),
+    (OBJECTORS, (ELECTION, A), 2),
+    (PAST_KEYS, (A, 3), KEY),
 )
 
 

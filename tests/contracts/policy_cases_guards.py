@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chain.keyspaces import MEMBERS, PACT_IDS, PACTS, PLACES_TAKEN
+from chain.keyspaces import MEMBERS, PACT_IDS, PACTS, PLACES_TAKEN, compute_pact_id
 from chain.records import Tag
 from contracts.policies.p01_area import Area
 from contracts.policies.p02_category import Category
@@ -16,7 +16,7 @@ from tests.contracts.desk import change
 from tests.contracts.policy_story import DAY_S, PAID, Row, Story, Table, food
 from tests.federation import START_S, account
 
-PACT_ID = b"\x13" * 32
+PACT_ID = compute_pact_id("delfshaven", "noord")
 ALCOHOL = Tag("SALE", "P3", "C02", 0)
 
 

@@ -19,12 +19,12 @@ from chain.elections import (
     get_objections_end,
 )
 from chain.errors import Code, Reject
+from chain.handover import HANDOVERS
 from chain.keyspaces import get_sitting
 from chain.records import Outcome
 from chain.votes import RESULTS, content_key
 from contracts.board import AcceptSeat
 from contracts.election import HandOver, ObjectTo
-from contracts.election.handover import HANDOVERS
 from contracts.election.records import PILES
 from tests.contracts.assembly import by_board, close, get
 from tests.contracts.desk import assert_done, assert_refused

@@ -17,7 +17,7 @@ from chain.codec import encode
 from chain.crypto import public_key, sign
 from consensus.guard import Step
 from node import home as homes
-from node.chainstore import ENVELOPES, NODE, OUTCOMES, STATE, TIP, ChainStore
+from node.chainstore import ENVELOPES, OUTCOMES, STATE, TIP, ChainStore
 from node.disk import StorageError, StoreDamaged
 from node.guard_file import open_guard
 from node.head_file import HeadBinding, HeadForeign, create_head_file, open_head_file
@@ -25,6 +25,7 @@ from node.home import BALLAST_TEST_BYTES, Home, make_room, restore_ballast
 from node.recovery import Opened, StoreForeign, open_chain, prove_chain
 from node.setup import init_home
 from node.store import LEVELDB, SQLITE, choose_kind, create_store, open_store
+from node.tree_nodes import NODE
 from tests.federation import Ledger, seed
 from tests.live import live_network, until
 from tests.node.test_chainstore import BALANCES, Chain

@@ -27,7 +27,6 @@ from node.chainstore import (
     ENVELOPES,
     HEADER,
     META,
-    NODE,
     STATE,
     ChainStore,
     create_chain,
@@ -66,6 +65,7 @@ from node.store import (
 )
 from node.store_memory import MemoryStore
 from node.store_pairs import KEY_BYTES_MAX
+from node.tree_nodes import NODE
 from tests.audit.made_chain import MadeChain, make_chain, make_changed_chain
 from tests.federation import key, seed
 from tests.node.made_home import INSTANCE, NAME

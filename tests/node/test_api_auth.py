@@ -130,9 +130,9 @@ async def test_registrars_read_the_members_and_members_read_who_voted_what(live:
     choices, proof = "/v1/votes/delfshaven/1/choices", f"/v1/proofs/state?key=choice/{tx}/{ANNA}"
 
     found = await ask(registrar.get, "/v1/members", wijk="delfshaven", kind="person")
-    assert [item["account"] for item in found["items"]] == sorted(
+    assert {item["account"] for item in found["items"]} == {
         account_text(account(name)) for name in ("anna", "bob", "carl")
-    )
+    }
     assert await refusal(registrar, "/v1/members") == (3006, 403)
     for route in (choices, proof):
         assert await ask(bob.get_bytes, route)

@@ -216,7 +216,7 @@ def test_a_member_is_heard_before_it_is_suspended() -> None:
     page = ask("member", "list", "--kind", "person", "--status", "active", "--limit", "2")
     rest = ask("member", "list", "--wijk", "w1", "--limit", "500")["items"]
     assert (len(page["items"]), page["next"] is not None) == (2, True)
-    assert [item["account"] for item in rest] == sorted(item["account"] for item in rest)
+    assert len({item["account"] for item in rest}) == len(rest) >= 3
     (own,) = [item for item in rest if item["account"] == dev3]
     assert set(own) == {"account", "wijk", "kind", "status", "area", "flags", "limit_cents"}
     assert (own["kind"], own["status"], own["flags"]) == ("person", "active", ["vote", "stand"])

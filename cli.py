@@ -79,6 +79,13 @@ ATTACHED: dict[str, tuple[tuple[tuple[str, ...], str, str], ...]] = {
         (("witness",), "audit.commands_witness", "witness"),
     ),
     "election": ((("verify",), "audit.commands_election", "verify"),),
+    "tx": (
+        (("propose",), "wallet.commands_shared", "propose"),
+        (("proposals",), "wallet.commands_shared", "proposals"),
+        (("proposal",), "wallet.commands_shared", "proposal"),
+        (("approve",), "wallet.commands_shared", "approve"),
+        (("cancel",), "wallet.commands_shared", "cancel"),
+    ),
     "testnet": ((("year",), "testnet.commands_year", "year"),),
 }
 

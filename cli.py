@@ -84,6 +84,13 @@ ATTACHED: dict[str, tuple[tuple[tuple[str, ...], str, str], ...]] = {
         (("credential",), "wallet.commands_credential", "credential"),
         (("codes",), "wallet.commands_credential", "codes"),
     ),
+    "tx": (
+        (("propose",), "wallet.commands_shared", "propose"),
+        (("proposals",), "wallet.commands_shared", "proposals"),
+        (("proposal",), "wallet.commands_shared", "proposal"),
+        (("approve",), "wallet.commands_shared", "approve"),
+        (("cancel",), "wallet.commands_shared", "cancel"),
+    ),
     "testnet": ((("year",), "testnet.commands_year", "year"),),
 }
 

@@ -595,6 +595,8 @@ def _is_role(ctx: Context, word: Word) -> bool:
         return True
     # Registrars go on while a caretaker does: they act for residents and elections (E37).
     board = {seat.holder for seat in get_standing(ctx.state, ctx.wijk_id, ctx.time_s)}
+    if not board:  # all resigned or were recalled: without a roll nobody could be elected again
+        return True
     on_board = sum(signer.holder in board for signer in ctx.signers)
     return 0 < on_board < len(ctx.signers)
 

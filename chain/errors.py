@@ -75,6 +75,7 @@ class Code(Enum):
     COIN_OWN_ACCOUNT = ("coin.own-account", 2138)
     COIN_TOO_LONG = ("coin.too-long", 2139)
     COIN_NO_ORDER = ("coin.no-order", 2140)
+    COIN_NOT_OWN_WIJK = ("coin.not-own-wijk", 2141)
 
     ACCOUNTS_NO_PROOF = ("accounts.no-proof", 2301)
     ACCOUNTS_LAST_KEY = ("accounts.last-key", 2302)

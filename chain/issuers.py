@@ -6,6 +6,8 @@ of the epoch that was decided. Caps hold at every height (I13), so what would br
 dropped, and said.
 """
 
+from collections.abc import Iterable
+
 import msgspec
 
 from chain.books import EXEMPT_150, MODES
@@ -45,13 +47,22 @@ def check_issuer(ctx: Context, name: str, value: Value, from_epoch: int) -> None
     if field == "evidence":  # a document's digest binds nobody here
         return
     assert isinstance(value, str | int), "a mode is a text, a cap a number"
-    for plan in _get_older(ctx, name, from_epoch):
-        same = (get_issuer_field(plan.name) or ("", ""))[0] == code
+    plans = _get_older(ctx, name, from_epoch)
+    require(fits_issuer(issuer, plans, name, value, from_epoch), Code.WIJK_BOUNDS, name=name)
+
+
+def fits_issuer(
+    issuer: Issuer, plans: Iterable[Plan], name: str, value: str | int, from_epoch: int
+) -> bool:
+    """Say whether a mode or cap can be set for an epoch, after what is planned until then."""
+    code = get_issuer_field(name)
+    for plan in plans:
+        other = get_issuer_field(plan.name)
+        same = code is not None and other is not None and code[0] == other[0]
         if same and plan.from_epoch <= from_epoch:
             issuer = _change(issuer, plan.name, plan.value)
     changed = _change(issuer, name, value)
-    fits = changed.mode in MODES and is_lawful(changed) and _keeps_caps(issuer, changed)
-    require(fits, Code.WIJK_BOUNDS, name=name)
+    return changed.mode in MODES and is_lawful(changed) and _keeps_caps(issuer, changed)
 
 
 def plan_issuer(ctx: Context, name: str, value: Value, from_epoch: int) -> None:

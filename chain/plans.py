@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from chain.codec import Account, Bit, Cents, Digest, Record, Uint, decode
-from chain.keyspaces import DECISIONS, Decision
+from chain.keyspaces import DECISIONS, SPENT, Decision
 from chain.state import Keyspace, State
 from chain.votes import BUDGET, EXECUTED
 from chain.work import REGISTER, RegisterVersion
@@ -96,11 +96,37 @@ class VotedLine(Record, frozen=True):
 
 
 VOTED_LINES: Keyspace[VotedLine] = Keyspace("line", VotedLine, 2)
+# `budgeted/<decision>`: the plans that a budget vote gave lines.
+BUDGETED: Keyspace[tuple[bytes, ...]] = Keyspace("budgeted", tuple[Digest, ...], 1)
 
 
 def compute_year_cents(plan: Plan) -> int:
     """Return what the lines of a plan come to in a year, in cents: what its vote lets spend."""
     return sum(line.cents * PERIODS_A_YEAR[line.period] for line in plan.lines)
+
+
+def note_budget(state: State, decision_id: bytes, plan: bytes) -> None:
+    """Note that a decision gave a plan its lines."""
+    plans = BUDGETED.get(state, decision_id) or ()
+    if plan not in plans:
+        BUDGETED.put(state, (*plans, plan), decision_id)
+
+
+def compute_room(state: State, decision_id: bytes, decision: Decision, date: int) -> int:
+    """Return what a fund may still spend on a decision on a book date, in cents (I11, E35).
+
+    Of a budget that is what its lines in force come to in a year: what a later vote replaced or
+    ended, and what begins later, is no money now. What was spent counts whenever it was.
+    """
+    total, plans = decision.cents, BUDGETED.get(state, decision_id)
+    if plans is not None:
+        in_force = 0
+        for name in plans:
+            found = get_version_in_force(state, PLAN, name, date)
+            if found is not None and found[1].decision == decision_id:
+                in_force += compute_year_cents(decode(Plan, bytes(found[1].record)))
+        total = min(total, in_force)
+    return max(0, total - (SPENT.get(state, decision_id) or 0))
 
 
 def get_version_in_force(

@@ -10,7 +10,7 @@ import msgspec
 from chain.codec import Account, Digest, Record, Uint
 from chain.contract import Context
 from chain.errors import Code, Reject, require
-from chain.keyspaces import ACTIVE, BOARD, DECISIONS, RECALLED, SEATS
+from chain.keyspaces import ACTIVE, BOARD, DECISIONS, RECALLED, RESIGNED, SEATS
 from chain.state import Keyspace
 from chain.votes import DRAFT, OPEN
 
@@ -68,7 +68,9 @@ def remove_recalled(ctx: Context, recall_id: bytes, wijk: str) -> None:
     assert recall is not None, "a vote of this class begins with a recall"
     for number, holder in zip(recall.seats, recall.holders, strict=True):
         seat = SEATS.get(ctx.state, wijk, number)
-        if seat is not None and (seat.status, seat.holder) == (ACTIVE, holder):
+        # Who resigned from a far day on still sits: that is no way around a recall.
+        sits = seat is not None and seat.status in (ACTIVE, RESIGNED)
+        if seat is not None and sits and seat.holder == holder:
             end_seat(ctx, wijk, number, RECALLED)
 
 

@@ -476,6 +476,13 @@ _COIN = (
         Text("order missing",
             "A freeze can only be renewed on an order or a decision.",
             "Name the order or the decision that the renewal rests on.")),
+    _refused(2141, "coin.not-own-wijk",
+        Text("rekening van een andere wijk",
+            "Een bestuur bevriest rekeningen van zijn eigen wijk[, niet van {wijk}].",
+            "Vraag het bestuur van die wijk."),
+        Text("account of another wijk",
+            "A board freezes accounts of its own wijk[, not of {wijk}].",
+            "Ask the board of that wijk.")),
 )
 
 _GOVERNANCE = (

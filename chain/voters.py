@@ -7,7 +7,7 @@ counts the same people at every node, whoever joined or left since.
 """
 
 from chain.codec import Record, Uint
-from chain.keyspaces import ACTIVE, PERSON, AccountRecord, Member
+from chain.keyspaces import ACTIVE, LEFT, PERSON, AccountRecord, Member
 from chain.state import Keyspace, State
 
 VOTE = "VOTE"
@@ -36,6 +36,11 @@ def has_vote(account: AccountRecord, member: Member | None) -> bool:
         and VOTE in member.flags
         and (account.kind, account.status) == (PERSON, ACTIVE)
     )
+
+
+def is_member(account: AccountRecord, member: Member | None) -> bool:
+    """Say whether an account belongs to its wijk; who is suspended may ask and object (E3)."""
+    return member is not None and member.membership == 1 and account.status != LEFT
 
 
 def note_right(

@@ -5,9 +5,9 @@ and the result of a secret one comes from an election.
 """
 
 from chain.codec import Account, Bit, Digest, Record, Uint, digest
-from chain.contract import Context
-from chain.keyspaces import DECISIONS, Decision
-from chain.params import DAY_S
+from chain.contract import Clock, Context
+from chain.keyspaces import DECISIONS, Decision, get_param
+from chain.params import DAY_S, FEDERATION, compute_default
 from chain.state import Keyspace, State
 from chain.voters import count_voters
 
@@ -81,6 +81,19 @@ def passes(klass: str, yes: int, no: int, blank: int, electorate: int, quorum_pc
     assert klass in (ORDINARY, BUDGET), f"no majority in {klass}"
     biased = no * no * electorate < yes * yes * counted
     return biased and 100 * ballots >= quorum_pct * electorate
+
+
+def get_quorum_pct(clock: Clock, decision: Decision) -> int:
+    """Return the quorum of a vote: the one in force as it opens, like its electorate.
+
+    Else the result would depend on when somebody closes it, and a vote under way on another one.
+    """
+    epoch = decision.window[0] // clock.epoch_s
+    value = get_param(clock.state, FEDERATION, "quorum_pct", epoch)
+    if value is None:
+        value = compute_default("quorum_pct", clock.chain.purpose)
+    assert isinstance(value, int), "quorum_pct is a number"
+    return value
 
 
 def share(percent: int, electorate: int) -> int:

@@ -56,8 +56,8 @@ TRIP_BOARD_S = 1_209_600  # the board, 14 days
 TRIP_VOTE_S = 365 * DAY_S  # by vote; it ends by itself too
 TRIP_REST_S = 30 * DAY_S  # before one key trips again, and before one call is tripped again
 
-# economy E42, and what the last ones need: a shared account redeems through a shared decision, and
-# a recall is counted, closed and carried out.
+# economy E42, and what the last ones need: a shared account redeems through a shared decision, a
+# recall is counted, closed and carried out, and who was elected takes the seat.
 NEVER = frozenset(
     {
         "coin.redeem_request",
@@ -73,9 +73,12 @@ NEVER = frozenset(
         "accounts.cancel",
         "governance.close",
         "governance.execute",
+        "board.accept_seat",
     }
 )
 NEVER_CONTRACT = "election."
+# What a vote stopped only a vote releases, and it begins with this call.
+NEVER_BY_VOTE = "governance.propose"
 
 Number = Annotated[int, msgspec.Meta(ge=1, le=2**31)]
 
@@ -209,6 +212,7 @@ def trip(ctx: Context, call: TripCall) -> None:
     names = ctx.chain.table.names
     require(call.call in names, Code.TX_UNKNOWN_ID)
     never = call.call in NEVER or call.call.startswith(NEVER_CONTRACT)
+    never = never or (by == "VOTE" and call.call == NEVER_BY_VOTE)
     require(not never, Code.BOARD_NEVER)
     last = TRIPS.get(ctx.state, ctx.wijk_id, call.call)
     running = last is not None and ctx.time_s < last.until_s
@@ -244,8 +248,11 @@ def _check_rest(ctx: Context, by: str, last: Trip | None, *, running: bool) -> b
     """Refuse with recent what would keep a call stopped by turns; return whom the trip counts for.
 
     One person trips once in 30 days. A call that was stopped goes on for 30 days, whoever stopped
-    it; the board may lengthen a trip that runs, and a vote may do what it wants.
+    it; the board may lengthen a trip that runs, and a vote may do what it wants. What the
+    members stopped is theirs alone, as for `board.reset`.
     """
+    if running and last is not None and last.by == "VOTE" and by != "VOTE":
+        raise Reject(Code.TX_ROLE, role=Word.EFFECT.value)  # else a board could cut it short
     person = None
     if by in ("SEAT", "AUDITOR"):
         person = ctx.signers[0].holder if by == "SEAT" else _pad(ctx.sender)

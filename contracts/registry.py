@@ -13,7 +13,7 @@ from chain.codec import Account, Digest, Record, decode
 from chain.contract import Call, Context, Contract, Word, get_account
 from chain.dates import is_date
 from chain.errors import Code, Reject, require
-from chain.keyspaces import DECISIONS, INSTITUTION, MUNICIPALITY, get_role
+from chain.keyspaces import ACTIVE, DECISIONS, INSTITUTION, MUNICIPALITY, get_role
 from chain.plans import (
     CITY_MANDATE,
     DEPTH_MAX,
@@ -30,6 +30,7 @@ from chain.plans import (
     VotedLine,
     compute_year_cents,
     get_version_in_force,
+    note_budget,
 )
 from chain.state import Keyspace
 from chain.text_rules import is_code, is_nace, is_product
@@ -48,6 +49,9 @@ from chain.work import (
 Kind = Literal["VALUATION", "THEME", "PROGRAMME", "PLAN", "TASK_OFFER", "CITY_MANDATE"]
 UNITS = ("HOUR", "PIECE", "KM", "VISIT")
 CLASSES = ("MARKET", "SOCIAL", "CARE", "OWN_DEV")  # of valued work (economy N2)
+# All versions of an object are one value of the state, written anew with each. Votes come seldom;
+# whoever needs none makes a new object after so many, eight years of a change every month.
+VERSIONS_MAX = 100
 
 
 class RegisterOwner(Record, frozen=True):
@@ -153,6 +157,7 @@ def put(ctx: Context, call: Put) -> None:
     _check_date(ctx, call.valid_from, versions)
     require(type(call.record) is _RECORDS[call.kind], Code.REGISTRY_SCHEMA, field="kind")
     _CHECKS[call.kind](ctx, call, versions)
+    _require(ctx.decision is not None or len(versions) < VERSIONS_MAX, "versions")
 
     if name is None:
         name = ctx.new_id()
@@ -178,14 +183,15 @@ def retire(ctx: Context, call: Retire) -> None:
 
     ended = msgspec.structs.replace(last, until=call.from_date)
     REGISTER.put(ctx.state, (*versions[:-1], ended), call.kind, call.object)
-    if call.kind == PLAN:
+    if call.kind == PLAN and not last.until:  # an end that comes sooner gives nothing back again
         _cite_parent(ctx, decode(Plan, bytes(last.record)).parent, -1)
     ctx.emit("registry.RegistryRetired", call.kind, call.object, len(versions), call.from_date)
 
 
 def _check_sender(ctx: Context, kind: str) -> None:
     """Refuse with role: an institution offers tasks, the municipality gives mandates."""
-    if kind == TASK_OFFER and ctx.account.kind != INSTITUTION:
+    offers = ctx.account.kind == INSTITUTION and ctx.account.status == ACTIVE
+    if kind == TASK_OFFER and not offers:
         raise Reject(Code.TX_ROLE, role="institution")
     if kind == CITY_MANDATE:
         held = get_role(ctx.state, ctx.wijk_id, MUNICIPALITY, ctx.clock.epoch, ctx.time_s)
@@ -344,6 +350,8 @@ def _note(
     if isinstance(record, ValuationRecord):
         ACTIVITIES.put(ctx.state, name, ctx.wijk_id, record.activity)
     if isinstance(record, PlanRecord):
+        if record.lines and ctx.decision is not None:
+            note_budget(ctx.state, ctx.decision, name)
         for line in record.lines:
             VOTED_LINES.put(ctx.state, VotedLine(name), ctx.wijk_id, line.code)
         # A version that ended gave its parent back when it was retired.

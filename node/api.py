@@ -22,6 +22,7 @@ from node.api_load import Load
 from node.api_log import LogRoutes
 from node.api_payouts import list_redemptions
 from node.api_policies import get_policy, list_policies
+from node.api_proposals import list_proposals
 from node.api_read import ReadRoutes
 from node.api_request import Rates, check_names
 from node.api_submit import BATCH_BYTES_MAX, Submission
@@ -109,10 +110,10 @@ def make_routes(node: Node, rates: Rates, readers: Readers, streams: Streams) ->
         return read.sealed(request, submission.get_sealed)
 
     async def get_policies(request: web.Request) -> web.StreamResponse:
-        return await list_policies(node, request)
+        return await list_policies(node, readers, request)
 
     async def get_one_policy(request: web.Request) -> web.StreamResponse:
-        return await get_policy(node, request)
+        return await get_policy(node, readers, request)
 
     async def get_elections(request: web.Request) -> web.StreamResponse:
         return await list_elections(node, request)
@@ -133,6 +134,9 @@ def make_routes(node: Node, rates: Rates, readers: Readers, streams: Streams) ->
 
     async def get_holds(request: web.Request) -> web.StreamResponse:
         return await list_holds(node, readers, request)
+
+    async def get_proposals(request: web.Request) -> web.StreamResponse:
+        return await list_proposals(node, readers, request)
 
     async def get_votes(request: web.Request) -> web.StreamResponse:
         return await list_votes(node, request)
@@ -182,11 +186,12 @@ def make_routes(node: Node, rates: Rates, readers: Readers, streams: Streams) ->
         ),
         get("/v1/accounts/{account}/limits", read.limits, private=True),
         get("/v1/accounts/{account}/holds", get_holds, "state", *page, private=True),
+        get("/v1/accounts/{account}/proposals", get_proposals, "state", *page, private=True),
         get("/v1/supply", read.supply, "wijk", "at", "prove"),
         get("/v1/reserve", read.reserve, "wijk", "at", "prove"),
         get("/v1/issuance", read.issuance, "wijk", *page),
-        get("/v1/policies", get_policies, "wijk", "state", "at", "prove", *page),
-        get("/v1/policies/{id}", get_one_policy, "at", "prove"),
+        get("/v1/policies", get_policies, "wijk", "state", "at", "prove", *page, private=True),
+        get("/v1/policies/{id}", get_one_policy, "at", "prove", private=True),
         get("/v1/elections", get_elections, "wijk", "state", *page),
         get("/v1/elections/{wijk}/{n}", get_one_election),
         get("/v1/elections/{wijk}/{n}/ballots", get_ballots, *page),

@@ -6,17 +6,23 @@ right. On public chains every door here is open.
 """
 
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
 from aiohttp import web
 
 from chain.address import parse_account
+from chain.books import PAYMENTS, REDEMPTIONS
+from chain.codec import decode, encode
 from chain.crypto import verify
 from chain.errors import Malformed
-from chain.keyspaces import ACCOUNTS, AUDITOR, get_role
+from chain.keyspaces import ACCOUNTS, AUDITOR, HOLDS, get_role
 from chain.params import FEDERATION
 from chain.records import Tx, decode_tx
+from chain.shared import PROPOSALS
+from chain.state import Keyspace
 from chain.texts import Problem
+from contracts.governance.issue import ISSUES
 from node.chainstore import TxPlace
 from node.request_signature import VALID_S, Signed, read_signed
 from node.standing import Node
@@ -25,12 +31,21 @@ NONCES_MAX = 100_000  # seen in the last two minutes; above it signed reading is
 # Sums and rules of a wijk, votes and elections: what concerns no one account (interfaces 2.3).
 OPEN_KEYSPACES = frozenset(
     {
-        "activity", "cap", "decision", "elect", "issuer", "line", "minter", "owed", "pact", "param",
-        "poll", "reg", "regowner", "reserve", "result", "role", "seat", "set", "spent", "statement",
-        "supply", "trip", "unpaid", "vote", "voters", "votes", "wijk", "wijken",
+        "activity", "budgeted", "cap", "decision", "elect", "entry", "issuer", "line", "minter",
+        "owed", "pact", "param", "poll", "reg", "regowner", "reserve", "result", "role", "seat",
+        "set", "spent", "statement", "supply", "trip", "unpaid", "vote", "voters", "votes", "wijk",
+        "wijken",
     }
 )  # fmt: skip
 SIGNATURE_REQUIRED, NOT_ALLOWED, RATE = 3005, 3006, 3004
+# What objects that somebody owns are called by has no account in it: whose they are.
+OWNERS: dict[str, tuple[Keyspace[Any], Callable[[Any], set[bytes]]]] = {
+    "hold": (HOLDS, lambda hold: {hold.payer, hold.to}),
+    "issue": (ISSUES, lambda issue: {issue.by}),
+    "paid": (PAYMENTS, lambda paid: {paid.payer, paid.payee}),
+    "proposal": (PROPOSALS, lambda proposal: {proposal.account}),
+    "redeem": (REDEMPTIONS, lambda redemption: {redemption.account}),
+}
 _READER = web.RequestKey("reader", bytes)
 
 
@@ -67,10 +82,9 @@ class Readers:
         self, request: web.Request, parties: Collection[bytes], body: bytes | None = None
     ) -> None:
         """Raise `Problem` unless the reader is one of `parties` or a registered auditor."""
-        reader = self.identify(request, body)
-        if reader is None or reader in parties or self._is_auditor(reader):
-            return
-        raise Problem(NOT_ALLOWED)
+        self.identify(request, body)
+        if not self.may_read(request, parties):
+            raise Problem(NOT_ALLOWED)
 
     def require_tx(self, request: web.Request, place: TxPlace) -> None:
         """Raise `Problem` unless the reader is a party of an included transaction."""
@@ -85,7 +99,21 @@ class Readers:
     def require_key(self, request: web.Request, parts: Sequence[bytes | str | int]) -> None:
         """Raise `Problem` unless the reader may see a state key: its own, or no one person's."""
         if parts[0] not in OPEN_KEYSPACES:
-            self.require(request, {part for part in parts if isinstance(part, bytes)})
+            named = {part for part in parts if isinstance(part, bytes)}
+            self.require(request, named | self._find_owners(parts))
+
+    def _find_owners(self, parts: Sequence[bytes | str | int]) -> set[bytes]:
+        """Return whose object a key names; nobody's where there is none."""
+        space, find = OWNERS.get(str(parts[0]), (None, None))
+        raw = None if space is None else self._node.store.read_state(encode(list(parts)))
+        return (
+            set() if space is None or find is None or raw is None else find(decode(space.kind, raw))
+        )
+
+    def may_read(self, request: web.Request, parties: Collection[bytes]) -> bool:
+        """Say whether the reader is one of `parties`, an auditor, or anybody on a public chain."""
+        reader = self.identify(request)
+        return reader is None or reader in parties or self._is_auditor(reader)
 
     def _judge(self, request: web.Request, body: bytes | None) -> bytes:
         inputs = request.headers.getall("Signature-Input", [])

@@ -32,6 +32,7 @@ from chain.votes import (
     VOTES,
     VOTES_COUNT,
     Poll,
+    get_quorum_pct,
     passes,
 )
 from chain.work import VALUATION, Valuation
@@ -128,7 +129,7 @@ async def get_vote(node: Node, request: web.Request) -> web.StreamResponse:
             actions.append(call_bytes_to_json(clock.chain.table, data))
         except Malformed:  # of a version of the protocol that this program no longer has
             actions.append({"type": "unknown", "bytes": data.hex()})
-    quorum_pct = clock.number("quorum_pct")
+    quorum_pct = get_quorum_pct(clock, decision)
     third = -(-PPM // 3)
     quorum = {ORDINARY: quorum_pct * 10_000, BUDGET: quorum_pct * 10_000}
     majority = {STATUTES: -(-2 * PPM // 3), RECALL: PPM // 2}
@@ -218,7 +219,7 @@ def tally_json(clock: Clock, decision: Decision, poll: Poll) -> Json:
     passed = decision.klass not in (SURVEY, PETITION) and (
         decision.status in (PASSED, EXECUTED)
         if decision.status != OPEN
-        else passes(decision.klass, yes, no, blank, eligible, clock.number("quorum_pct"))
+        else passes(decision.klass, yes, no, blank, eligible, get_quorum_pct(clock, decision))
     )
     return {
         "vote": f"{decision.wijk}/{decision.number}",

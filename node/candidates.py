@@ -118,9 +118,9 @@ class Candidates:
         """Return what every buffer here holds, and its cap (consensus I8)."""
         results = sum(block.executed is not None for block in self._blocks.values())
         return (
-            Size("open blocks", len(self._blocks), CANDIDATES_MAX),
-            Size("blocks not whole", len(self._wants), CANDIDATES_MAX),
-            Size("results", results, EXECUTED_MAX + 1),
+            ("open blocks", len(self._blocks), CANDIDATES_MAX),
+            ("blocks not whole", len(self._wants), CANDIDATES_MAX),
+            ("results", results, EXECUTED_MAX + 1),
         )
 
     def build(self, creator: bytes, wall_ms: int) -> CompactBlock:

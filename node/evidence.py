@@ -92,9 +92,9 @@ class EvidencePool:
     def sizes(self) -> tuple[Size, ...]:
         """Return what every buffer here holds, and its cap (consensus I8)."""
         return (
-            Size("evidence", len(self._held), POOL_MAX),
-            Size("evidence waiting", len(self._waiting), WAITING_MAX),
-            Size("retained bytes", sum(self._sizes.values()), RETAINED_BYTES_MAX),
+            ("evidence", len(self._held), POOL_MAX),
+            ("evidence waiting", len(self._waiting), WAITING_MAX),
+            ("retained bytes", sum(self._sizes.values()), RETAINED_BYTES_MAX),
         )
 
     def on_accuse(self, effect: events.Accuse) -> None:

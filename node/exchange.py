@@ -49,8 +49,8 @@ class Exchange:
     def sizes(self) -> tuple[Size, ...]:
         """Return what every buffer here holds, and its cap (consensus I8)."""
         return (
-            Size("questions", len(self._asked), ASKED_MAX),
-            Size("unions", len(self._unions), UNIONS_MAX),
+            ("questions", len(self._asked), ASKED_MAX),
+            ("unions", len(self._unions), UNIONS_MAX),
         )
 
     def ask(self, height: int, peers: Iterable[Peer]) -> None:

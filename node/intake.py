@@ -241,16 +241,16 @@ class Intake:
         """Return what every buffer here holds, and its cap (consensus I8)."""
         pool = self.mempool
         return (
-            Size("mempool", len(pool), MEMPOOL_TXS_MAX),
-            Size("mempool bytes", pool.bytes, MEMPOOL_BYTES_MAX),
-            Size("checks waiting", len(self._queue), 2 * QUEUE_TXS_MAX),
-            Size("bytes waiting", self._queue_bytes, 2 * QUEUE_BYTES_MAX + CARRIED_BYTES_MAX),
-            Size("jobs", self._jobs, JOBS_MAX),
-            Size("ids asked for", len(self._requested), REQUESTED_MAX),
-            Size("ids to ask for", sum(map(len, self._to_ask.values())), 2 * REQUESTED_MAX),
-            Size("for open blocks", self._for_block_bytes, FOR_BLOCK_BYTES_MAX),
-            Size("refusals", len(self.refusals), REFUSALS_MAX),
-            Size("checked ahead", len(self._ahead), BLOCK_TXS_MAX),
+            ("mempool", len(pool), MEMPOOL_TXS_MAX),
+            ("mempool bytes", pool.bytes, MEMPOOL_BYTES_MAX),
+            ("checks waiting", len(self._queue), 2 * QUEUE_TXS_MAX),
+            ("bytes waiting", self._queue_bytes, 2 * QUEUE_BYTES_MAX + CARRIED_BYTES_MAX),
+            ("jobs", self._jobs, JOBS_MAX),
+            ("ids asked for", len(self._requested), REQUESTED_MAX),
+            ("ids to ask for", sum(map(len, self._to_ask.values())), 2 * REQUESTED_MAX),
+            ("for open blocks", self._for_block_bytes, FOR_BLOCK_BYTES_MAX),
+            ("refusals", len(self.refusals), REFUSALS_MAX),
+            ("checked ahead", len(self._ahead), BLOCK_TXS_MAX),
         )
 
     def find(self, tx_id: bytes) -> Tx | None:
@@ -451,11 +451,11 @@ class Intake:
         self._admitting = pending  # so that `check` finds the keys
         try:
             if job.peer is None:
-                outcome = self._trial.try_out(tx, now_s)
-                if outcome.code and self._trial.clock.time_s < now_s:
-                    # The last block may be minutes ago, and what waits for a time waits no longer.
+                if self._trial.clock.time_s < now_s:
+                    # The last block may be minutes ago: what was too early then may come now, and
+                    # what was in time is too late. Once a second at most: time has whole seconds.
                     self._trial = self._make_trial()
-                    outcome = self._trial.try_out(tx, now_s)
+                outcome = self._trial.try_out(tx, now_s)
                 if outcome.code:
                     return self._refuse(tx.id, outcome.code, outcome.params)
             else:

@@ -122,7 +122,7 @@ class Join:
 
     def sizes(self) -> tuple[Size, ...]:
         """Return what every buffer here holds, and its cap (consensus I8)."""
-        return (Size("chunks ahead", len(self._chunks), AHEAD_MAX),)
+        return (("chunks ahead", len(self._chunks), AHEAD_MAX),)
 
     # -------------------------------------------------------------------------- what happens
 

@@ -7,7 +7,7 @@ An error from `Store`, `GuardFile` or `HeadFile` ends the process (reliability Y
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from chain.codec import Record
 from consensus.guard import Position, Slot
@@ -16,16 +16,13 @@ T = TypeVar("T")
 
 Peer = bytes  # the public key, 32 bytes, of the validator (or observer) at the other end
 
-
 Change = tuple[bytes, bytes | None]  # a key and its new value; None deletes it
 
+Size = tuple[str, int, int]
+"""What a buffer is for, how much it holds, and its cap: items or bytes (consensus I8).
 
-class Size(NamedTuple):
-    """How much a buffer holds, and how much it may: items or bytes (consensus I8)."""
-
-    what: str
-    held: int
-    cap: int
+A bare tuple: the simulator asks for all of them after every event.
+"""
 
 
 class Snapshot(Protocol):

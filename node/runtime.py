@@ -357,8 +357,8 @@ class Runtime:
             *(() if self.snapshots is None else self.snapshots.sizes()),
             *self.evidence.sizes(),
             *self.exchange.sizes(),
-            Size("alarms", len(self.alarms), ALARMS_MAX),
-            Size("reasons", len(self.ignored), REASONS_MAX),
+            ("alarms", len(self.alarms), ALARMS_MAX),
+            ("reasons", len(self.ignored), REASONS_MAX),
         )
 
     # ------------------------------------------------------------------------- the event loop

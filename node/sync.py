@@ -83,7 +83,7 @@ class Sync:
 
     def sizes(self) -> tuple[Size, ...]:
         """Return what every buffer here holds, and its cap (consensus I8)."""
-        return (Size("fetched blocks", len(self._queue), QUEUED_BLOCKS_MAX),)
+        return (("fetched blocks", len(self._queue), QUEUED_BLOCKS_MAX),)
 
     def awaits(self, peer: Peer, message: BlockRange) -> bool:
         """Say whether an answer may be to what was asked here."""

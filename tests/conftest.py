@@ -1,6 +1,8 @@
 """What every test may lean on: how hard hypothesis tries, and where third-party vectors are."""
 
+import gc
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,12 +10,22 @@ from hypothesis import HealthCheck, settings
 
 CHECKOUT = Path(__file__).parent.parent
 
+# A run starts the programs some hundred times, and each start would compile all modules anew.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # Fresh examples on every run; a failure prints what reproduces it. No deadline: machines differ.
 settings.register_profile(
     "ci", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.register_profile("deep", parent=settings.get_profile("ci"), max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass by what stays: eight thousand tests and all modules."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -6,10 +6,13 @@ The production composition root runs unchanged; only the signals of the process 
 import asyncio
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
+
+import pytest
 
 from chain.codec import encode
 from chain.contract import Chain, Table
@@ -23,6 +26,7 @@ from node.config import Value, load_config
 from node.main import Addresses, serve
 from node.setup import init_home
 from node.standing import Node
+from node.timers import LoopTimers
 from tests.federation import account, make_document, make_genesis, seed
 
 R = TypeVar("R")
@@ -146,6 +150,35 @@ async def live_network(
         for live in started:
             if live.task is not None and not live.task.done():
                 await live.end()
+
+
+class WallClock:
+    """The wall clock of the nodes here, put forward where a test would wait for a calendar.
+
+    Chain time follows it; alarms and timeouts are of the monotonic clock (consensus T3).
+    """
+
+    def __init__(self) -> None:
+        self._ahead_ns = 0
+
+    def now_s(self) -> float:
+        return (time.time_ns() + self._ahead_ns) / 1e9
+
+    def now_ms(self) -> int:
+        return (time.time_ns() + self._ahead_ns) // 1_000_000
+
+    def skip(self, seconds: float) -> None:
+        """Let that much time be over at once."""
+        self._ahead_ns += int(seconds * 1e9)
+
+
+@contextmanager
+def wall_clock() -> Iterator[WallClock]:
+    """Give the clock that all nodes read until the end of the block."""
+    clock = WallClock()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LoopTimers, "wall_ms", lambda _self: clock.now_ms())
+        yield clock
 
 
 async def ask(function: Callable[..., R], *args: Any, **options: Any) -> R:

@@ -45,6 +45,21 @@ PROBLEM = {
 }
 STATEMENT = {"id": "hex", "closing_cents": "int", "closing_on": "date", "attested_height": "int"}
 SIGNATURES = {"have": "int", "need": "int"}
+PROPOSED = {
+    "proposal": "hex",
+    "state": ("open",),
+    "expires_at": "time",
+    "approvals": SIGNATURES,
+}
+PROPOSAL = {
+    "proposal": "hex",
+    "account": "id",
+    "state": ("open", "executed", "refused", "cancelled"),
+    "refused_code": Maybe("text"),
+    "call": ANY,
+    "approvals": {"have": "int", "need": Maybe("int")},
+    "expires_at": "time",
+}
 KEY = {
     "name": "text",
     "account": "id",
@@ -416,6 +431,60 @@ SHAPES: dict[str, Any] = {
             "link": Maybe("hex"),
         }
     ),
+    "coin transfer": {
+        **TX,
+        "from": "id",
+        "denom": "text",
+        "total_cents": "int",
+        "legs": [{"to": "id", "amount_cents": "int"}],
+        "basis": Maybe("hex"),
+    },
+    "tx propose": {**TX, **PROPOSED},
+    "tx approve": {**TX, **PROPOSAL},
+    "tx proposal": PROPOSAL,
+    "tx proposals": page(
+        {
+            "proposal": "hex",
+            "state": ("open", "executed", "refused", "cancelled"),
+            "type": Maybe("text"),
+            "call": ANY,
+            "proposer": "int",
+            "approved": ["int"],
+            "expires_at": "time",
+            "refused_code": Maybe("text"),
+        }
+    ),
+    "coin transfer --propose": {
+        **TX,
+        **PROPOSED,
+        "from": "id",
+        "denom": "text",
+        "total_cents": "int",
+        "legs": [{"to": "id", "amount_cents": "int"}],
+        "basis": Maybe("hex"),
+    },
+    "coin appeal": {
+        **TX,
+        "issue": "hex",
+        "wijk": "text",
+        "category": ("APPEAL",),
+        "text_sha256": "hex",
+        "due_at": Maybe("time"),
+    },
+    "coin appeals": page(
+        {
+            "id": "hex",
+            "wijk": "text",
+            "category": ("APPEAL",),
+            "state": ("open", "answered", "overdue"),
+            "text_sha256": "hex",
+            "opened_at": "time",
+            "due_at": "time",
+            "answered_at": Maybe("time"),
+            "answer_sha256": Maybe("hex"),
+        }
+    ),
+    "coin answer": {**TX, "issue": "hex", "answer_sha256": "hex"},
     "coin freeze": {
         **TX,
         "account": "id",

@@ -10,9 +10,11 @@ from typing import Any
 import click
 
 from chain.dates import date_text
+from wallet.commands_appeal import answer, appeal, appeals
 from wallet.commands_hold import hold, holds, post, void
 from wallet.commands_payout import payout
 from wallet.commands_rules import rules
+from wallet.commands_transfer import transfer
 from wallet.commands_treasury import bank_entry, correct, freeze
 from wallet.terminal import Terminal
 
@@ -26,7 +28,8 @@ def coin() -> None:
     """The coin of a wijk."""
 
 
-for _command in (payout, hold, post, void, holds, freeze, bank_entry, correct, rules):
+for _command in (payout, transfer, hold, post, void, holds, freeze, appeal, appeals, answer,
+                 bank_entry, correct, rules):  # fmt: skip
     coin.add_command(_command)
 
 

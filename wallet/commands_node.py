@@ -17,12 +17,15 @@ EXIT_UNHEALTHY = 9
 @click.pass_obj
 def status(terminal: Terminal, watch: bool, exit_code: bool) -> None:
     """Show height, validators and cause of what is wrong."""
+    from wallet.reviews import warn_of_reviews
+
     found = terminal.client.status()
     terminal.show(found, _lines(terminal, found))
     while watch:
         time.sleep(WATCH_S)
         found = terminal.client.status()
         terminal.show(found, _lines(terminal, found)[:1])
+    warn_of_reviews(terminal)
     if exit_code and found["health"] != "ok":
         cause = found["cause"] or {"code": "WIJK-4001", "params": {}}
         number = int(cause["code"].removeprefix("WIJK-"))

@@ -259,17 +259,16 @@ def _try_wijk(
     A payment inside the wijk is tried out, and refused with the payee's wijk if it is another.
     """
     from chain.address import account_text
-    from wallet.order import prepare_order, sign_order
+    from wallet.order import prepare_order, trial_of
 
     wijk = payer["wijk"]
     payee = {"account": account_text(party.account), "wijk": wijk, "keys": []}
     order = prepare_order(
         terminal, payer, [key], make_call(Payment(payer, payee, party, cents, None), None)
     )
-    if order.is_complete:
-        problem = terminal.client.check(sign_order(terminal, order))["problem"]
-        if problem is not None and problem["code"] == _OTHER_WIJK:
-            wijk = problem["params"]["wijk"]
+    problem = terminal.client.check(trial_of(order))["problem"]
+    if problem is not None and problem["code"] == _OTHER_WIJK:
+        wijk = problem["params"]["wijk"]
     return payee | {"wijk": wijk}
 
 
@@ -309,12 +308,10 @@ def _suggest(terminal: Terminal, payment: Payment) -> None:
 
 def _try_out(terminal: Terminal, payment: Payment, order: "Order") -> None:
     """`--dry-run`: the node runs it and keeps nothing; exit 0 or 5."""
-    from wallet.order import sign_order
+    from wallet.order import trial_of
     from wallet.people import label
 
-    if not order.is_complete:
-        terminal.fail(2002, {"have": len(order.keys), "need": order.need})
-    found = terminal.client.check(sign_order(terminal, order))
+    found = terminal.client.check(trial_of(order))
     problem = found["problem"]
     tree = {
         "dry_run": True,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wallet.amounts import parse_id
+from wallet.commands_shared import later_option
 from wallet.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -85,10 +86,15 @@ def list_(terminal: Terminal, wijk: str | None, state: str | None) -> None:
 @click.pass_obj
 def show(terminal: Terminal, policy_id: str, prove: bool) -> None:
     """What `GET /v1/policies/{id}` says."""
+    from wallet.trust import trusted_policy
+    from wallet.verify_items import verify_policy
+
     item = terminal.client.policy_of(parse_id(policy_id).hex(), prove=prove)
+    if prove:
+        verify_policy(item, policy_id, trusted_policy(terminal))
     money = terminal.money
     lines = [
-        *_sentences(terminal, item),
+        *say_policy(terminal, item),
         terminal.text(
             f"Ingelegd {money(item['funded_cents'])}: uitgegeven {money(item['spent_cents'])},"
             f" vast {money(item['pending_cents'])}, terug {money(item['returned_cents'])},"
@@ -99,6 +105,8 @@ def show(terminal: Terminal, policy_id: str, prove: bool) -> None:
         ),
         _word(terminal, item["state"]),
     ]
+    if prove:
+        lines.append(terminal.text("regels en bedragen bewezen", "rules and sums proven"))
     terminal.show(item, lines)
 
 
@@ -136,26 +144,26 @@ def create(terminal: Terminal, file: Path, names: tuple[str, ...]) -> None:
 
 @policy.command(help="Laat een potje toe in de wijk // Let a policy work in the wijk")
 @click.argument("policy_id", metavar="ID")
+@later_option
 @_keys
 @click.pass_obj
-def accept(terminal: Terminal, policy_id: str, names: tuple[str, ...]) -> None:
-    """`policy.accept`, by the board."""
+def accept(terminal: Terminal, policy_id: str, later: str | None, names: tuple[str, ...]) -> None:
+    """`policy.accept`, by the board, or put up for the approval of its seats."""
     from contracts.policy import Accept
 
-    name = parse_id(policy_id)
     said = terminal.text("Toegelaten.", "Accepted.")
-    _send(terminal, Accept(name), names, "policy-accept", said, f"wijk policy fund {policy_id}")
+    next_ = f"wijk policy fund {policy_id}"
+    _send(terminal, Accept(parse_id(policy_id)), names, "policy-accept", said, next_, later)
 
 
 @policy.command(help="Zet geld in een potje // Put money into a policy")
 @click.argument("policy_id", metavar="ID")
 @click.argument("amount")
 @click.option("--qty", type=click.IntRange(min=1), help="hoeveel stuks, bij samen kopen // pieces")
+@later_option
 @_keys
 @click.pass_obj
-def fund(
-    terminal: Terminal, policy_id: str, amount: str, qty: int | None, names: tuple[str, ...]
-) -> None:
+def fund(terminal: Terminal, /, policy_id: str, amount: str, qty: int | None, **rest: Any) -> None:
     """`policy.fund`, by the funder; a pledge by any buyer."""
     from contracts.policy import Fund
     from wallet.amounts import parse_amount
@@ -163,32 +171,45 @@ def fund(
     cents = parse_amount(amount)
     shown = terminal.money(cents)
     said = terminal.text(f"{shown} in het potje gezet.", f"{shown} put into the policy.")
-    call = Fund(parse_id(policy_id), cents, qty)
-    _send(terminal, call, names, "policy-fund", said, f"wijk policy show {policy_id}")
+    call, next_ = Fund(parse_id(policy_id), cents, qty), f"wijk policy show {policy_id}"
+    doing = f"{shown} in dit potje zetten.", f"Put {shown} into this policy."
+    _send(terminal, call, rest["names"], "policy-fund", said, next_, rest["later"], doing)
 
 
 @policy.command(help="Vraag een betaling uit een potje // Ask a payment from a policy")
 @_payment_options
 @click.pass_obj
 def claim(terminal: Terminal, /, policy_id: str, amount: str | None, to: str, **rest: Any) -> None:
-    """`policy.claim`; without an AMOUNT it marks the delivery of an escrow."""
+    """`policy.claim`; without an AMOUNT it marks the delivery of an escrow.
+
+    A node tries it first, so that the sums are said before anybody signs.
+    """
     from wallet.finish import finish
-    from wallet.order import confirm_and_send
+    from wallet.order import confirm_and_send, trial_of
     from wallet.people import label, resolve_who
 
     party = resolve_who(terminal, to)
     order = _claim_order(terminal, policy_id, amount, party.account, rest)
-    item = terminal.client.policy_of(parse_id(policy_id).hex())
-    for line in _sentences(terminal, item):
+    found = terminal.client.check(trial_of(order))
+    _refuse(terminal, found)
+    paid = [(one["account"], one["change_cents"]) for one in found["effects"]]
+    to, of = terminal.text("aan", "to"), terminal.text("van", "of")
+    parts = _say_parts(terminal, [(who, cents) for who, cents in paid if cents > 0], to)
+    costs = _say_parts(terminal, [(who, -cents) for who, cents in paid if cents < 0], of)
+    for line in _say_trial(terminal, found):
         terminal.say(line, line)
-    shown, who = terminal.money(order.call.cents), label(party)
-    if order.call.cents:
-        said = f"{shown} uit dit potje aan {who}.", f"{shown} from this policy to {who}."
-        done = terminal.text(f"Betaald: {shown} aan {who}.", f"Paid: {shown} to {who}.")
-    else:
-        said = f"Melden dat {who} heeft geleverd.", f"Report that {who} has delivered."
+    if parts:
+        terminal.say(f"Dit betaalt {parts}.", f"This pays {parts}.")
+    if costs:
+        terminal.say(f"Van eigen munten: {costs}.", f"From own coin: {costs}.")
+    who = label(party)
+    if order.call.cents == 0:
+        terminal.say(f"Melden dat {who} heeft geleverd.", f"Report that {who} has delivered.")
         done = terminal.text("Levering gemeld.", "Delivery reported.")
-    terminal.say(*said)
+    elif parts:
+        done = terminal.text(f"Betaald: {parts}.", f"Paid: {parts}.")
+    else:
+        done = terminal.text("Er kwam niets bij.", "Nothing was added.")
     result = confirm_and_send(terminal, order, "policy-claim")
     finish(terminal, result, {"policy": policy_id}, [done], f"wijk policy show {policy_id}")
 
@@ -199,16 +220,17 @@ def claim(terminal: Terminal, /, policy_id: str, amount: str | None, to: str, **
 def explain(
     terminal: Terminal, /, policy_id: str, amount: str | None, to: str, **rest: Any
 ) -> None:
-    """`POST /v1/txs:check`: the node runs the claim and keeps nothing; exit 0 or 5."""
+    """`POST /v1/txs:check`: the node runs the claim and keeps nothing; exit 0 or 5.
+
+    Nobody signs: a node that was only asked cannot send it.
+    """
     from chain.address import account_text
-    from wallet.order import sign_order
-    from wallet.people import resolve_who, with_names
+    from wallet.order import trial_of
+    from wallet.people import resolve_who
 
     party = resolve_who(terminal, to)
     order = _claim_order(terminal, policy_id, amount, party.account, rest)
-    if not order.is_complete:
-        terminal.fail(2002, {"have": len(order.keys), "need": order.need})
-    found = terminal.client.check(sign_order(terminal, order))
+    found = terminal.client.check(trial_of(order))
     problem = found["problem"]
     tree = {
         "policy": policy_id,
@@ -221,12 +243,9 @@ def explain(
         "problem": problem,
     }
     said = terminal.text("Dit mag. Er is niets verstuurd.", "Allowed. Nothing was sent.")
-    lines = [with_names(terminal, tree["preview"])]
+    lines = _say_trial(terminal, found)
     terminal.show(tree, [*lines, said] if found["allowed"] else lines)
-    if not found["allowed"]:
-        terminal.fail(
-            int(problem["code"].removeprefix("WIJK-")), problem["params"], exit_code=_EXIT_REFUSED
-        )
+    _refuse(terminal, found)
 
 
 @policy.command(help="Geef een stap of een vast bedrag vrij // Release a step or what is set aside")
@@ -250,8 +269,9 @@ def release(
     cents = 0 if amount is None else parse_amount(amount)
     shown = terminal.money(cents)
     said = terminal.text(f"Verwerkt: {shown} voor de ontvanger.", f"Done: {shown} for the payee.")
-    call = Release(parse_id(policy_id), step, cents)
-    _send(terminal, call, names, "policy-release", said, f"wijk policy show {policy_id}")
+    call, next_ = Release(parse_id(policy_id), step, cents), f"wijk policy show {policy_id}"
+    doing = f"Vrijgeven: {shown} voor de ontvanger.", f"Release: {shown} for the payee."
+    _send(terminal, call, names, "policy-release", said, next_, doing=doing)
 
 
 @policy.command("enrol-token", help="Geef passen uit voor een potje // Enrol tokens for a policy")
@@ -278,7 +298,7 @@ def enrol_token(
     call = EnrolToken(parse_id(policy_id), period, tuple(keys))
     item = terminal.client.policy_of(policy_id)
     when = rest["period"] or terminal.text("zolang het potje loopt", "as long as the policy lasts")
-    sentences = "\n".join(_sentences(terminal, item))
+    sentences = "\n".join(say_policy(terminal, item))
     said = (
         f"{sentences}\n{len(keys)} passen uitgeven: {when}.",
         f"{sentences}\nEnrol {len(keys)} tokens: {when}.",
@@ -306,16 +326,48 @@ def close(terminal: Terminal, policy_id: str, names: tuple[str, ...]) -> None:
 
 
 def _send(
-    terminal: Terminal, call: Any, names: tuple[str, ...], draft: str, done: str, next_: str
+    terminal: Terminal,
+    call: Any,
+    names: tuple[str, ...],
+    draft: str,
+    done: str,
+    next_: str,
+    later: str | None = None,
+    doing: tuple[str, str] = ("", ""),
 ) -> None:
-    """Show the sentences of the policy, ask, sign and send."""
-    from wallet.finish import finish
-    from wallet.order import send_call
+    """Show the sentences of the policy, ask, sign and send, or put it up for approval."""
+    from wallet.commands_shared import send_or_propose
+    from wallet.order import find_account, named_keys
 
-    item = terminal.client.policy_of(call.policy.hex())
-    sentences = "\n".join(_sentences(terminal, item))
-    result = send_call(terminal, call, names, draft, (sentences, sentences))
-    finish(terminal, result, {"policy": call.policy.hex()}, [done], next_)
+    account = find_account(terminal, named_keys(terminal, names))
+    rules = "\n".join(say_policy(terminal, terminal.client.policy_of(call.policy.hex())))
+    said = f"{doing[0]}\n{rules}".strip(), f"{doing[1]}\n{rules}".strip()
+    extra = {"policy": call.policy.hex()}
+    send_or_propose(terminal, call, names, draft, said, account, later, extra, done, next_)
+
+
+def _say_trial(terminal: Terminal, found: dict[str, Any]) -> list[str]:
+    """Return what a node says that an order would do, with the names known here."""
+    from wallet.people import with_names
+
+    return [with_names(terminal, str(found["preview"][terminal.lang]))]
+
+
+def _say_parts(terminal: Terminal, parts: list[tuple[str, int]], link: str) -> str:
+    """Return who and how much of each: a split pays several (P14)."""
+    from wallet.people import shown_name
+
+    return ", ".join(
+        f"{terminal.money(cents)} {link} {shown_name(terminal, who) or who}" for who, cents in parts
+    )
+
+
+def _refuse(terminal: Terminal, found: dict[str, Any]) -> None:
+    """End with why an order would be refused; nothing was sent."""
+    problem = found["problem"]
+    if problem is not None:
+        number = int(problem["code"].removeprefix("WIJK-"))
+        terminal.fail(number, problem["params"], exit_code=_EXIT_REFUSED)
 
 
 def _claim_order(
@@ -410,7 +462,7 @@ def _period(text: str | None) -> int:
     return int(text.replace("-", ""))
 
 
-def _sentences(terminal: Terminal, item: dict[str, Any]) -> list[str]:
+def say_policy(terminal: Terminal, item: dict[str, Any]) -> list[str]:
     """Return the sentences of a policy with the names this person knows for accounts."""
     from wallet.people import with_names
 

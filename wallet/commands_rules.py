@@ -88,6 +88,8 @@ def propose(terminal: Terminal, /, name: str, value: str, names: Any, **rest: An
     """What is common goes to the boards (`wijk.fed_propose`); the brand is voted on by members."""
     from chain.call_json import call_to_json
     from chain.codec import encode
+    from chain.errors import Code
+    from chain.texts import Problem
     from contracts.wijk import FedPropose
     from wallet.finish import finish
     from wallet.order import TABLE, find_account, named_keys, send_call, wijk_or_own
@@ -97,7 +99,12 @@ def propose(terminal: Terminal, /, name: str, value: str, names: Any, **rest: An
     account = None if name in _BRAND else find_account(terminal, named_keys(terminal, names))
     wijk = rest["wijk"] or (wijk_or_own(terminal, None) if account is None else account["wijk"])
     now = read_rules(terminal, wijk)
-    change = make_change(now, name, value, rest["later"])
+    try:
+        change = make_change(now, name, value, rest["later"])
+    except Problem as problem:
+        if problem.number == Code.WIJK_BOUNDS.number:
+            _say_caps(terminal)
+        raise
     action = call_to_json(TABLE, change)
     if account is None:
         terminal.say(
@@ -134,6 +141,21 @@ def propose(terminal: Terminal, /, name: str, value: str, names: Any, **rest: An
         "action": action,
     }
     finish(terminal, result, extra, done, "wijk coin rules show")
+
+
+def _say_caps(terminal: Terminal) -> None:
+    """Say how mode and caps have to fit (economy C7)."""
+    from chain.issuers import EXEMPT_TOTAL_CENTS, EXEMPT_WALLET_CENTS
+
+    wallet, total = terminal.money(EXEMPT_WALLET_CENTS), terminal.money(EXEMPT_TOTAL_CENTS)
+    terminal.say(
+        f"Soort en grenzen moeten passen: EXEMPT_150 vraagt hoogstens {wallet} per rekening"
+        f" en {total} in totaal, dus eerst die twee. Een grens per rekening daalt alleen zolang er"
+        " niets in omloop is, en die in totaal nooit onder wat er in omloop is.",
+        f"Mode and caps have to fit: EXEMPT_150 wants at most {wallet} an account and {total} in"
+        " all, so set these two first. A cap for each account is lowered only while nothing is out,"
+        " and the one in all never below what is out.",
+    )
 
 
 def _told(terminal: Terminal, name: str, value: Any) -> str:

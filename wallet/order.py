@@ -27,7 +27,14 @@ from wallet.keystore import KeyFile, disable_core_dumps, list_keys, load_key, un
 from wallet.outbox import Sent
 from wallet.people import holds_key, own_key
 from wallet.send import Result, draft_result, send
-from wallet.sign import build_body, encode_draft, make_draft, sign_body, sign_draft
+from wallet.sign import (
+    build_body,
+    encode_draft,
+    make_draft,
+    sign_body,
+    sign_draft,
+    unsigned_body,
+)
 from wallet.times import now_s
 from wallet.trust import is_live, trusted_policy
 
@@ -172,12 +179,20 @@ def signatures_needed(
 
     Where it names several words the number of any one of them will do; then `have`, if it fits.
     """
+    numbers = _numbers_of(terminal, account, words)
+    return have if have in numbers else max(numbers)
+
+
+def approvals_needed(terminal: "Terminal", account: dict[str, Any], words: Sequence[Word]) -> int:
+    """Return how many keys must approve a call of these words; the fewest will do (economy B6)."""
+    return min(_numbers_of(terminal, account, words))
+
+
+def _numbers_of(terminal: "Terminal", account: dict[str, Any], words: Sequence[Word]) -> set[int]:
     numbers = {
         _number_of(terminal, account, word) for word in words if word not in (Word.EFFECT, Word.FED)
     }
-    if not numbers:
-        numbers = {int(account["threshold"])}
-    return have if have in numbers else max(numbers)
+    return numbers or {int(account["threshold"])}
 
 
 def _number_of(terminal: "Terminal", account: dict[str, Any], word: Word) -> int:
@@ -230,6 +245,17 @@ def sign_order(terminal: "Terminal", order: Order) -> bytes:
     assert order.is_complete
     seeds = unlock_keys(terminal, order.policy, list(order.keys.values()))
     return sign_body(order.body, {index: seeds[key.name] for index, key in order.keys.items()})
+
+
+def trial_of(order: Order) -> bytes:
+    """Return the bytes with which a node tries an order out; they hold no signature.
+
+    Where more keys are needed than are at hand, others of the account stand in.
+    """
+    indexes = list(order.keys)
+    others = [int(key["index"]) for key in order.account["keys"]]
+    indexes += [index for index in others if index not in indexes]
+    return unsigned_body(order.body, indexes[: order.need])
 
 
 def write_draft(terminal: "Terminal", order: Order, name: str) -> Path:

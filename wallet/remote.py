@@ -83,6 +83,10 @@ class Remote:
         """Return a PAGE of what is set aside by an account and for it."""
         return self._get(f"/v1/accounts/{account}/holds", **asked)
 
+    def proposals(self, account: str, asked: Mapping[str, str | int | None]) -> Tree:
+        """Return a PAGE of the orders of an account that wait for approval, or waited."""
+        return self._get(f"/v1/accounts/{account}/proposals", **asked)
+
     def public_name(self, name: str) -> Tree:
         """Return who has a registered public name; `Problem` 3007 where nobody has."""
         return self._get(f"/v1/names/{quote(name, safe='')}")
@@ -135,6 +139,10 @@ class Remote:
     def redemptions(self, wijk: str) -> list[Tree]:
         """Return every redemption of a wijk that the bank has not paid yet."""
         return self._all("/v1/redemptions", wijk=wijk)
+
+    def issues(self, wijk: str | None) -> list[Tree]:
+        """Return what boards were asked, and whether they answered."""
+        return self._all("/v1/issues", **({} if wijk is None else {"wijk": wijk}))
 
     def elections(self, wijk: str | None) -> Tree:
         """Return a PAGE of elections, of one wijk or of all."""

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from chain.codec import Uint, encode
-from chain.issuers import Plan
+from chain.errors import Code
+from chain.issuers import Plan, fits_issuer
 from chain.keyspaces import NO_LIMIT, Issuer, Wijk
 from chain.params import FEDERATION, Value, decode_value
 from chain.texts import Problem
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 EPOCHS_AHEAD = 2  # economy B13: what is decided now holds from the epoch after next
 MODES = ("LICENSED", "EXEMPT_150", "LIMITED_NETWORK")
 NO_CAP = "none"
+_JUDGED = ("mode", "wallet-cap", "total-cap")  # each must fit the others (economy C7)
 _BRAND = ("name", "plural", "symbol", "colour")
 _Versions: Any = tuple[tuple[Uint, msgspec.Raw], ...]
 _Plans: Any = tuple[Plan, ...]
@@ -98,7 +100,25 @@ def make_change(now: dict[str, Any], name: str, text: str, later: str) -> SetPar
         full = f"issuer.{now['issuer']}.{name.replace('-', '_')}"
         value = _issuer_value(name, text)
     epoch = (now_s() + parse_duration_ms(later) // 1000) // int(now["epoch_s"]) + EPOCHS_AHEAD
+    if name in _JUDGED:
+        assert not isinstance(value, bytes), "a mode is a text, a cap a number"
+        _check_fits(now, full, value, epoch)
     return SetParam(full, msgspec.Raw(encode(value)), epoch)
+
+
+def _check_fits(now: dict[str, Any], name: str, value: str | int, epoch: int) -> None:
+    """Raise `Problem` where the boards would vote for what cannot be carried out (economy C7)."""
+    issuer = Issuer(
+        now["mode"], now["wallet_cap_cents"], now["total_cap_cents"], now["outstanding_cents"]
+    )
+    plans = [
+        Plan(plan["from_epoch"], plan["name"], plan["value"], b"")
+        for plan in now["planned"]
+        if plan["name"].startswith("issuer.") and plan["name"] != f"issuer.{now['issuer']}.evidence"
+    ]
+    older = [plan for plan in plans if plan.name != name or plan.from_epoch < epoch]
+    if not fits_issuer(issuer, older, name, value, epoch):
+        raise Problem(Code.WIJK_BOUNDS.number, name=name)
 
 
 def _issuer_value(name: str, text: str) -> str | int | bytes:

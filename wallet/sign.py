@@ -68,6 +68,15 @@ def sign_body(body: bytes, seeds: Mapping[int, bytes]) -> bytes:
     return _envelope(body, signatures)
 
 
+def unsigned_body(body: bytes, indexes: Sequence[int]) -> bytes:
+    """Return envelope bytes to try `body` out: nobody signed, so nobody can send it (2.2).
+
+    A node checks no signatures of what it only tries; it looks at which keys would sign.
+    """
+    nothing = bytes(SIGNATURE_BYTES)
+    return _envelope(body, tuple(KeySignature(index, nothing) for index in sorted(indexes)))
+
+
 def tx_id(envelope: bytes) -> str:
     """Return the id of a transaction, 64 hex digits."""
     return compute_tx_id(envelope).hex()

@@ -87,6 +87,12 @@ def verify_account(
         raise Problem(5001, cause=key)
 
 
+def read_proof(proof: dict[str, Any] | None, key: str, kind: type[T], policy: Policy) -> T | None:
+    """Return the value that a proof shows of `key`, None where it shows that there is none."""
+    verdict = _proven(proof, key, policy)
+    return None if verdict.value is None else decode(kind, verdict.value)
+
+
 def prove_value(
     state_proof: Callable[[str], dict[str, Any]], key: str, kind: type[T], policy: Policy
 ) -> T:
@@ -101,8 +107,7 @@ def find_value(
     state_proof: Callable[[str], dict[str, Any]], key: str, kind: type[T], policy: Policy
 ) -> T | None:
     """Return the proven value of a key, or None where that is proven; else `Problem`."""
-    verdict = _proven(state_proof(key), key, policy)
-    return None if verdict.value is None else decode(kind, verdict.value)
+    return read_proof(state_proof(key), key, kind, policy)
 
 
 def find_bytes(

@@ -46,11 +46,11 @@ def _is_renewal(ctx: Context, call: FreezeCall) -> bool:
 
 
 def freeze(ctx: Context, call: FreezeCall) -> None:
-    """economy C19. Refuses unknown-account, text, own-account, too-long, no-order; done where
-    nothing is frozen that could be released.
+    """economy C19. Refuses unknown-account, not-own-wijk, text, own-account, too-long, no-order;
+    done where nothing is frozen that could be released.
     """
     account = get_account(ctx, call.account)
-    require(account.wijk == ctx.wijk_id, Code.TX_UNKNOWN_ACCOUNT)
+    require(account.wijk == ctx.wijk_id, Code.COIN_NOT_OWN_WIJK, wijk=account.wijk)
     require(is_code(call.reason), Code.TX_TEXT)
     require(call.account != ctx.sender, Code.COIN_OWN_ACCOUNT)
     if not call.on:

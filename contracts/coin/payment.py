@@ -20,6 +20,7 @@ from chain.codec import Account, Cents, Digest, Record
 from chain.contract import Context, require_amount
 from chain.errors import Code, Reject, require
 from chain.keyspaces import BOARD, DECISIONS, SPENT
+from chain.plans import compute_room
 from chain.records import Tag
 from chain.stats import Buyer, count_payment
 
@@ -109,7 +110,6 @@ def _check_basis(ctx: Context, is_fund: bool, basis: bytes | None, total: int) -
     decision = DECISIONS.get(ctx.state, basis)
     if decision is None or decision.wijk != ctx.wijk_id or decision.status != "EXECUTED":
         raise Reject(Code.COIN_NO_BASIS)
-    spent = SPENT.get(ctx.state, basis) or 0
-    room = max(0, decision.cents - spent)
+    room = compute_room(ctx.state, basis, decision, ctx.clock.book_date)
     require(total <= room, Code.COIN_NO_BASIS, remaining_cents=room)
-    return spent + total
+    return (SPENT.get(ctx.state, basis) or 0) + total

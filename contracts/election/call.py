@@ -42,6 +42,7 @@ from chain.keyspaces import (
     DECISIONS,
     MEMBERS,
     get_sitting,
+    has_mandate,
 )
 from chain.manifest import (
     BRANCHES_MAX,
@@ -55,7 +56,7 @@ from chain.manifest import (
 )
 from chain.params import DAY_S
 from chain.text_rules import is_code
-from chain.voters import count_voters, has_vote
+from chain.voters import count_voters, has_vote, is_member
 from chain.votes import OPEN as VOTE_OPEN
 from chain.votes import POLLS, content_key
 from contracts.election.records import (
@@ -211,11 +212,10 @@ def _check_caller(ctx: Context, asked: CallElection) -> None:
     if asked.kind == KIND_BOARD:
         _require_none(ctx, BOARD_ELECTION.get(ctx.state, ctx.wijk_id))
         if not is_board:
-            member = MEMBERS.get(ctx.state, ctx.sender)
             near = _term_ends_s(ctx) <= ctx.time_s + TERM_NEAR_S
-            is_member = member is not None and member.membership == 1
-            is_member = is_member and ctx.account.status == ACTIVE
-            require(near and is_member, Code.TX_ROLE, role="board")
+            own = is_member(ctx.account, MEMBERS.get(ctx.state, ctx.sender))
+            active = own and ctx.account.status == ACTIVE
+            require(near and active, Code.TX_ROLE, role="board")
         return
     require(is_board, Code.TX_ROLE, role="board")
 
@@ -264,7 +264,11 @@ def _end_stuck(ctx: Context, election_id: bytes | None) -> None:
 
 
 def _term_ends_s(ctx: Context) -> int:
-    """Return when the term of the board ends; at once where nobody sits (economy E37)."""
+    """Return when the term of the board ends; at once where half of its seats or more are empty: it
+    cannot call the election that fills them (economy E37, E41).
+    """
+    if not has_mandate(ctx.state, ctx.wijk_id, ctx.time_s):
+        return ctx.time_s
     sitting = get_sitting(ctx.state, ctx.wijk_id, ctx.time_s)
     return min((seat.until_s for seat in sitting), default=ctx.time_s)
 

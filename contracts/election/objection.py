@@ -15,8 +15,9 @@ from chain.elections import (
     RESULT,
 )
 from chain.errors import Code, Reject, require
-from chain.keyspaces import LEFT, MEMBERS
+from chain.keyspaces import MEMBERS
 from chain.text_rules import is_code
+from chain.voters import is_member
 from contracts.election.records import (
     DISMISSED,
     OBJECTIONS,
@@ -58,9 +59,8 @@ def object_to(ctx: Context, call: ObjectTo) -> None:
 def _raise(ctx: Context, call: ObjectTo) -> None:
     election = get_election(ctx, call.election)
     if ctx.account.kind != CREDENTIAL:
-        member = MEMBERS.get(ctx.state, ctx.sender)
-        if member is None or member.membership == 0 or ctx.account.status == LEFT:
-            raise Reject(Code.TX_ROLE, role="member")
+        belongs = is_member(ctx.account, MEMBERS.get(ctx.state, ctx.sender))
+        require(belongs, Code.TX_ROLE, role="member")
     require(is_code(call.ground), Code.TX_TEXT)
     require(election.result_s > 0, Code.ELECTION_PHASE)
     until = election.result_s + ctx.clock.number("objection_s")

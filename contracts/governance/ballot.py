@@ -30,6 +30,7 @@ from chain.votes import (
     Poll,
     content_key,
     get_choice_place,
+    get_quorum_pct,
     passes,
 )
 from contracts.governance.proposal import get_collecting_end, require_vote
@@ -114,7 +115,7 @@ def _judge(ctx: Context, decision: Decision, poll: Poll, tally: tuple[int, int, 
     """Return the status that a counted vote gets: a survey decides nothing, so it is done (E7)."""
     if decision.klass == SURVEY:
         return EXECUTED
-    quorum_pct = ctx.clock.number("quorum_pct")
+    quorum_pct = get_quorum_pct(ctx.clock, decision)
     return PASSED if passes(decision.klass, *tally, poll.electorate, quorum_pct) else REJECTED
 
 

@@ -16,6 +16,7 @@ from chain.params import DAY_S
 from chain.seats import RECALLS, answer_recall
 from chain.state import Keyspace
 from chain.text_rules import is_code
+from chain.voters import is_member
 
 ANSWER_S = 21 * DAY_S  # economy W16
 APPEAL, APPEAL_S = "APPEAL", 7 * DAY_S  # economy C19
@@ -61,9 +62,8 @@ def issue(ctx: Context, call: Issue) -> None:
         _answer(ctx, call)
         return
     require(call.issue is None, Code.TX_UNKNOWN_ID)
-    member = MEMBERS.get(ctx.state, ctx.sender)
-    if member is None or member.membership == 0:
-        raise Reject(Code.TX_ROLE, role="member")
+    own = is_member(ctx.account, MEMBERS.get(ctx.state, ctx.sender))
+    require(own, Code.TX_ROLE, role="member")
     key = digest([call.category, call.text])
     before = ASKED.get(ctx.state, ctx.wijk_id, key)
     known = None if before is None else ISSUES.get(ctx.state, before)

@@ -102,13 +102,19 @@ def _was_heard(ctx: Context, call: SetStatus) -> bool:
 
 
 def erase_ref(ctx: Context, call: EraseRef) -> None:
-    """economy G2. Refuses unknown-account, active."""
+    """economy G2. Refuses unknown-account, active.
+
+    Nobody knows any more whose account it was, so its membership ends with it: taken back, it would
+    be a voter without a person. Its area goes too (G8).
+    """
     account = get_account(ctx, call.account)
-    known = MEMBERS.get(ctx.state, call.account) is not None
-    if not known or account.wijk != ctx.wijk_id:
+    member = MEMBERS.get(ctx.state, call.account)
+    if member is None or account.wijk != ctx.wijk_id:
         raise Reject(Code.TX_UNKNOWN_ACCOUNT)
     require(account.status == LEFT, Code.MEMBERS_ACTIVE)
 
+    bare = msgspec.structs.replace(member, membership=0, area=None, flags=())
+    MEMBERS.put(ctx.state, bare, call.account)
     erased = ctx.new_id()
     ERASED.put(ctx.state, Erased(call.account, call.log, ctx.time_s), erased)
     ctx.emit("members.ErasureLogged", erased, call.account, call.log)

@@ -5,7 +5,7 @@ money in it and let it out. Checks stand in the order of the catalogue (economy 
 """
 
 from chain.contract import Call, Contract, Word
-from contracts.policy.claim import Claim, TokenProof, claim, token_bytes
+from contracts.policy.claim import Claim, TokenProof, claim, takes_tokens, token_bytes
 from contracts.policy.ends import ENDS_MAX, note_end, sweep
 from contracts.policy.pools import Close, Fund, close, fund
 from contracts.policy.release import Release, release
@@ -28,6 +28,7 @@ __all__ = [
     "make_draft",
     "note_end",
     "sweep",
+    "takes_tokens",
     "tell_claim",
     "token_bytes",
 ]

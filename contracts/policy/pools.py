@@ -27,8 +27,8 @@ from chain.codec import Cents, Digest, Record, Uint
 from chain.contract import Context, require_amount
 from chain.errors import Code, Reject, require
 from chain.gifts import watch
-from chain.keyspaces import ACCOUNTS, BOARD, SPENT, AccountRecord
-from chain.plans import find_voted_line
+from chain.keyspaces import ACCOUNTS, BOARD, SPENT, AccountRecord, Decision
+from chain.plans import compute_room, find_voted_line
 from chain.state import Keyspace, State
 from chain.work import cite
 from contracts.policies import (
@@ -244,7 +244,7 @@ def require_basis(
     rule = next((rule for rule in policy.guards if isinstance(rule, Budget)), None)
     if rule is None:
         raise Reject(Code.COIN_NO_BASIS)
-    votes: dict[bytes, int] = {}
+    votes: dict[bytes, Decision] = {}
     for line in rule.lines:
         found = find_voted_line(ctx.state, payer.wijk, line.line, ctx.clock.book_date)
         if found is None:
@@ -252,13 +252,12 @@ def require_basis(
         voted, decision_id, decision = found
         fits = voted.period == line.period and line.cents <= voted.cents
         require(fits, Code.COIN_NO_BASIS)
-        votes[decision_id] = decision.cents
+        votes[decision_id] = decision
     require(len(votes) == 1, Code.COIN_NO_BASIS)
-    ((decision_id, total),) = votes.items()
-    spent = SPENT.get(ctx.state, decision_id) or 0
-    room = max(0, total - spent)
+    ((decision_id, decision),) = votes.items()
+    room = compute_room(ctx.state, decision_id, decision, ctx.clock.book_date)
     require(cents <= room, Code.COIN_NO_BASIS, remaining_cents=room)
-    return decision_id, spent + cents
+    return decision_id, (SPENT.get(ctx.state, decision_id) or 0) + cents
 
 
 def _guards(policy: Policy) -> list[tuple[Any, Guard]]:

@@ -6,7 +6,6 @@ import asyncio
 import json
 import secrets
 import shutil
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,11 +25,12 @@ from contracts.election import CallElection
 from node.client import Client
 from testnet.election import HeldElection, Holder, Holding, Matter, make_calendar
 from tests.federation import account, board, holder, key, seed
-from tests.live import Live, live_network
+from tests.live import Live, WallClock, live_network, wall_clock
 
 WIJK = "delfshaven"
 PEOPLE = ("anna", "bram", "chaima", "dirk", "els")
 BALANCES = {f"{WIJK}/{name}": 0 for name in PEOPLE}
+TX_S = 4.0  # what a transaction may take: nobody waits for the calendar
 VOTERS = [sha256(b"credential %d" % number) for number in range(5)]
 
 
@@ -39,7 +39,7 @@ def _holder(name: str, **seeds: str) -> Holder:
     return Holder(account(name), keys)
 
 
-def _hold(live: Live) -> HeldElection:
+def _hold(live: Live, clock: WallClock) -> HeldElection:
     """Hold an election on a node, with one voter who votes twice and one blank ballot.
 
     The board agrees on the call by two transactions; after the result one of its keys is another.
@@ -50,10 +50,10 @@ def _hold(live: Live) -> HeldElection:
     def send(call: Any, by: Holder, blobs: Sequence[bytes] = ()) -> bytes:
         if isinstance(call, CallElection):  # the board agrees on the chain (economy B6)
             first, second = (Holder(by.account, {index: by.seeds[index]}) for index in (0, 1))
-            proposal = send(Propose(encode(call), int(time.time()) + 600), first)
+            proposal = send(Propose(encode(call), int(clock.now_s()) + 600), first)
             return send(Approve(proposal), second)
         nonce = secrets.token_bytes(16)
-        body = encode_body(digest, by.account, nonce, int(time.time()) + 300, call)
+        body = encode_body(digest, by.account, nonce, int(clock.now_s()) + 300, call)
         signatures = tuple(
             KeySignature(index, sign(by.seeds[index], TX_CONTEXT + body))
             for index in sorted(by.seeds)
@@ -74,8 +74,8 @@ def _hold(live: Live) -> HeldElection:
         tuple(_holder(name) for name in PEOPLE[:3]),
         len(PEOPLE),
     )
-    holding = Holding(client, digest, send, matter)
-    holding.call(make_calendar(int(time.time()), 0.4))
+    holding = Holding(client, digest, send, matter, now_s=clock.now_s, sleep=clock.skip)
+    holding.call(make_calendar(int(clock.now_s()), TX_S))
     holding.freeze(VOTERS)
     holding.make_key()
     holding.open(_holder("anna"))
@@ -96,13 +96,14 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, HeldElecti
     """Hold an election on a real node once, and export it."""
     folder = tmp_path_factory.mktemp("bundle")
 
-    async def run() -> HeldElection:
+    async def run(clock: WallClock) -> HeldElection:
         async with live_network(folder / "net", 1, balances=BALANCES) as (live,):
-            held = await asyncio.to_thread(_hold, live)
+            held = await asyncio.to_thread(_hold, live, clock)
             await asyncio.to_thread(_export, live.client, held.id, folder / "out")
             return held
 
-    return folder / "out", asyncio.run(run())
+    with wall_clock() as clock:
+        return folder / "out", asyncio.run(run(clock))
 
 
 def _export(client: Client, election_id: bytes, folder: Path) -> None:

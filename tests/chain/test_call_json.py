@@ -1,6 +1,7 @@
 """Calls as JSON objects (interfaces 4)."""
 
 import json
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -173,6 +174,12 @@ def values(kind: inspect.Type) -> st.SearchStrategy[Any]:
             raise AssertionError(f"no values for {kind}")
 
 
+@cache
+def calls(kind: type) -> st.SearchStrategy[Any]:
+    """Return the calls of a kind; made once, for hypothesis looks a strategy through each time."""
+    return values(inspect.type_info(kind))
+
+
 KINDS = [call.kind for contract in CONTRACTS for call in contract.calls]
 
 
@@ -210,7 +217,7 @@ trees = st.recursive(
 @given(data=st.data())
 def test_hostile_objects_are_malformed_and_nothing_else(kind: type, data: st.DataObject) -> None:
     """One field of a good call is replaced by whatever JSON can hold."""
-    raw = encode(data.draw(values(inspect.type_info(kind))))
+    raw = encode(data.draw(calls(kind)))
     tree = call_bytes_to_json(EVERY, raw)
     tree[data.draw(st.sampled_from(sorted(tree)))] = data.draw(trees)
     try:
@@ -225,7 +232,7 @@ def test_hostile_objects_are_malformed_and_nothing_else(kind: type, data: st.Dat
 def test_every_call_comes_back_from_json_text_with_the_same_bytes(
     kind: type, data: st.DataObject
 ) -> None:
-    raw = encode(data.draw(values(inspect.type_info(kind))))
+    raw = encode(data.draw(calls(kind)))
     tree = json.loads(json.dumps(call_bytes_to_json(EVERY, raw)))
 
     assert encode(call_from_json(EVERY, tree)) == raw

@@ -156,6 +156,7 @@ class Network:
         self.healed = False
         self.groups: list[set[str]] = []
         self.blocks: dict[bytes, CompactBlock] = {}  # all that were ever made
+        self.ids_at: dict[int, list[bytes]] = {}  # their ids by height, in the order they came
         self.invalid: set[bytes] = set()
         self.withheld: set[bytes] = set()  # bodies a liar keeps to itself
         self.signed: dict[bytes, list[SignedMessage]] = {}  # by honest signer
@@ -181,6 +182,11 @@ class Network:
         self.run(FAULTS_MS)
         self.heal()
         return self
+
+    def add_block(self, block: CompactBlock) -> None:
+        if block.block_id not in self.blocks:
+            self.ids_at.setdefault(block.header.height, []).append(block.block_id)
+        self.blocks[block.block_id] = block
 
     def heal(self) -> None:
         self.healed = True
@@ -456,7 +462,8 @@ class Node:
                     time_ms=max(self.clock[1], tip[0].header.time_ms + 1 if tip else 0),
                     tip=tip[1] if tip else None,
                 )
-                world.blocks[block.block_id] = self.held[block.block_id] = block
+                self.held[block.block_id] = block
+                world.add_block(block)
                 return ev.Proposed(effect.height, effect.round, block, *self.clock)
             case ev.Fetch():
                 return self._fetch(effect)
@@ -634,7 +641,8 @@ class Liar:
         ]
         message = nonsense.say()
         for block in nonsense.blocks:
-            self.world.blocks.setdefault(block.block_id, block)
+            if block.block_id not in self.world.blocks:
+                self.world.add_block(block)
         self.world.carry(self.name, name, message)
 
     def _status(self, seen: Status) -> None:
@@ -657,11 +665,7 @@ class Liar:
     def _lies(self, seen: SignedMessage) -> list[Message]:
         chance = self.world.chance
         height, round_ = seen.record.height, seen.record.round
-        ids = [
-            block_id
-            for block_id, block in self.world.blocks.items()
-            if block.header.height == height
-        ][-6:]
+        ids = self.world.ids_at.get(height, [])[-6:]
         kind = chance.randrange(7)
         if kind == 0 or not ids:
             return self._proposals(height, round_ + chance.randrange(3))
@@ -710,7 +714,7 @@ class Liar:
             time_ms=max(START_MS + world.now, context.parent_time_ms + 1),
             tip=context.tip,
         )
-        world.blocks[block.block_id] = block
+        world.add_block(block)
         if chance.random() < 0.2:
             world.invalid.add(block.block_id)
         if chance.random() < 0.2:

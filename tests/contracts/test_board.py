@@ -180,6 +180,20 @@ def test_board_recall_spares_who_took_the_seat_since(ledger: Ledger) -> None:
     assert seat(ledger, 1).status == "ACTIVE"
 
 
+def test_board_recall_reaches_a_seat_that_resigned_from_a_far_day_on(ledger: Ledger) -> None:
+    recall_id = object_id(ask(ledger, 3))
+    assert_done(ledger.by_person("voter1", Second(recall_id)))
+    assert_done(by_seat(ledger, Resign(3, 2**40), "c"))
+    run = ledger.run()
+    put_result(run.state, recall_id, (9, 0, 0), 10, run.clock.time_s)
+    ledger.apply(run)
+    assert_done(close(ledger, recall_id, "voter0"))
+    assert_done(execute(ledger, recall_id, "voter0"))
+
+    assert seat(ledger, 3).status == "RECALLED"
+    assert_refused(ledger.by_board(WIJK, MINTER, "bc"), Code.TX_ROLE)
+
+
 def test_board_recall_refuses_recent_only_after_a_vote(ledger: Ledger) -> None:
     """E41: six months. What nobody seconded bars nothing, or friends would block it by asking."""
     assert_done(ask(ledger))
@@ -326,6 +340,16 @@ def test_board_trip_by_vote_refuses_never_too(ledger: Ledger) -> None:
     assert_refused(execute(ledger, decision_id, "voter0"), Code.BOARD_NEVER)
 
 
+def test_board_trip_by_vote_leaves_the_call_that_a_release_begins_with(ledger: Ledger) -> None:
+    """What a vote stopped a vote releases, and nobody could propose one any more."""
+    decision_id = by_board(ledger, trip("governance.propose", 1_000))
+    assert_done(cast(ledger, decision_id, "voter0", "YES"))
+    assert_done(close(ledger, decision_id, "voter0"))
+    assert_refused(execute(ledger, decision_id, "voter0"), Code.BOARD_NEVER)
+
+    assert_done(by_seat(ledger, trip("governance.propose")))
+
+
 def test_board_trip_refuses_too_long_by_who_asks(ledger: Ledger) -> None:
     assert_refused(by_seat(ledger, trip(seconds=TRIP_S + 1)), Code.BOARD_TOO_LONG)
     assert_refused(by_seat(ledger, trip(seconds=0)), Code.BOARD_TOO_LONG)
@@ -411,6 +435,16 @@ def test_board_reset_refuses_what_the_members_stopped(ledger: Ledger) -> None:
     assert_done(pay(ledger))
 
 
+def test_board_trip_cannot_shorten_what_the_members_stopped(ledger: Ledger) -> None:
+    """A board that trips the same call for a second would release it as surely as by a reset."""
+    vote_through(ledger, trip(seconds=1_000_000), by="voter0")
+
+    assert_refused(ledger.by_board(WIJK, trip(seconds=1)), Code.TX_ROLE)
+
+    ledger.time_s += 10
+    assert_refused(pay(ledger), Code.TX_TRIPPED)
+
+
 # ------------------------------------------------------------------------------------- caretaker
 
 
@@ -467,6 +501,18 @@ def test_e37_mandate_and_standing_seats(ledger: Ledger) -> None:
     change(ledger, SEATS, WIJK, 1, status="ENDED")
     change(ledger, SEATS, WIJK, 2, status="ENDED")
     assert stands() == (True, 1, 1)
+
+
+@pytest.mark.parametrize("status", ["RESIGNED", "RECALLED"])
+def test_e37_registrars_go_on_where_nobody_is_left_on_the_board(
+    ledger: Ledger, status: str
+) -> None:
+    """Without a roll of voters nobody could be elected, and the wijk would stand still for ever."""
+    for number in (1, 2, 3):
+        change(ledger, SEATS, WIJK, number, status=status, until_s=START_S)
+    new = Admit(key("eva"), "PERSON", "BU05990310", 2014, ("VOTE",), 1_000)
+
+    assert_done(ledger.by_registrar(WIJK, new))
 
 
 # --------------------------------------------------------------- what nobody can ever stand still

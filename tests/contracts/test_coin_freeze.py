@@ -104,7 +104,7 @@ def test_coin_freeze_refuses_in_the_order_of_the_catalogue(ledger: Ledger) -> No
         return ledger.by_board("delfshaven", msgspec.structs.replace(wrong, **changes))
 
     assert_refused(by_seats(), Code.TX_UNKNOWN_ACCOUNT)
-    assert_refused(by_seats(account=BRAM), Code.TX_UNKNOWN_ACCOUNT)
+    assert_refused(by_seats(account=BRAM), Code.COIN_NOT_OWN_WIJK, wijk="noord")
     assert_refused(by_seats(account=fund), Code.TX_TEXT)
     assert_refused(by_seats(account=fund, reason="FRAUD"), Code.COIN_OWN_ACCOUNT)
     assert_refused(by_seats(account=ANNA, reason="FRAUD"), Code.COIN_TOO_LONG)

@@ -19,6 +19,7 @@ from chain.elections import COUNTED, ELECT, ROLL
 from chain.errors import Code, Reject
 from chain.execute import Places
 from chain.group import IDENTITY, ORDER
+from chain.keyspaces import ACCOUNTS, SEATS
 from chain.manifest import compute_voters_root, fix
 from chain.records import Blob
 from chain.tally import Share
@@ -34,7 +35,7 @@ from contracts.election import (
     VoterRoot,
 )
 from contracts.election.records import BALLOTS, CEREMONIES
-from tests.contracts.desk import assert_done, assert_refused
+from tests.contracts.desk import assert_done, assert_refused, change
 from tests.contracts.offices import names
 from tests.contracts.polling import (
     MEMBERS,
@@ -198,7 +199,27 @@ def test_any_member_may_call_near_the_end_of_a_term() -> None:
     assert_done(polls.ledger.by_person("anna", late.asked))
 
 
+def test_any_member_may_call_once_half_of_the_seats_are_empty_e41() -> None:
+    """Two of three were recalled: the one that is left cannot call the election that fills them."""
+    polls = Polls()
+    change(polls.ledger, SEATS, WIJK, 1, status="RECALLED")
+    assert_refused(polls.ledger.by_person("anna", Polls(polls.ledger).asked), Code.TX_ROLE)
+    change(polls.ledger, SEATS, WIJK, 2, status="RECALLED")
+
+    change(polls.ledger, ACCOUNTS, account("bram"), status="LEFT")
+    assert_refused(polls.ledger.by_person("bram", Polls(polls.ledger).asked), Code.TX_ROLE)
+    assert_done(polls.ledger.by_person("anna", Polls(polls.ledger).asked))
+
+
 # ----------------------------------------------------------------------------------- nominate
+
+
+def test_election_nominate_refuses_who_is_suspended_or_left() -> None:
+    polls = Polls()
+    assert_done(polls.call())
+    for status in ("SUSPENDED", "LEFT"):
+        change(polls.ledger, ACCOUNTS, account("bram"), status=status)
+        assert_refused(polls.nominate("bram"), Code.TX_ROLE)
 
 
 def test_election_nominate_needs_seconders() -> None:

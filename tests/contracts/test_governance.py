@@ -34,7 +34,7 @@ from contracts.governance import Cast, Close, Execute, Issue, Propose, Second
 from contracts.governance.issue import ANSWER_S, APPEAL_S, ISSUES
 from contracts.members import Admit, SetLimits
 from contracts.policy import Accept, Create
-from contracts.registry import Put, ValuationRecord
+from contracts.registry import Put, Retire, ValuationRecord
 from contracts.wijk import FedEndorse, FedPropose, RegisterRole, SetParam
 from tests.contracts import fund_desk
 from tests.contracts.assembly import (
@@ -540,6 +540,45 @@ def test_governance_budget_gives_the_fund_its_room_i11(ledger: Ledger) -> None:
     assert_done(pay(700))
     assert balance_of(ledger, board(WIJK), WIJK, "7") == 3_300
     assert broken(ledger) == []
+
+
+def test_governance_a_budget_that_ended_or_is_to_come_gives_no_room_i11(ledger: Ledger) -> None:
+    """What the members voted away is not spent on the decision that once gave it."""
+    Desk(ledger, WIJK).issue("grant", 5_000, board(WIJK))
+    first, second_ = plan(("HUUR", 100, "MONTH")), plan(("FEEST", 500, "YEAR"), date=TODAY + 1)
+    old = by_board(ledger, first, second_, klass="BUDGET")
+    all_cast(ledger, old, "YYY")
+    assert_done(close(ledger, old, "voter0"))
+    assert_done(execute(ledger, old, "voter0"))
+    name = sha256(old + bytes(4))
+
+    def pay(decision_id: bytes, cents: int) -> Any:
+        leg = Leg(account("voter0"), cents, None, None)
+        return ledger.by_board(WIJK, Transfer((leg,), decision_id))
+
+    assert_refused(pay(old, 1_201), Code.COIN_NO_BASIS, remaining_cents=1_200)
+    assert_done(pay(old, 300))
+    ledger.time_s += DAY_S
+    assert_refused(pay(old, 1_401), Code.COIN_NO_BASIS, remaining_cents=1_400)
+    less = plan(("HUUR", 10, "MONTH"), date=TODAY + 1, name=name)
+    new = vote_through(ledger, less, klass="BUDGET", by="voter0")
+    assert_refused(pay(old, 201), Code.COIN_NO_BASIS, remaining_cents=200)
+    assert_done(pay(new, 120))
+    vote_through(ledger, Retire("PLAN", name, TODAY + 1), klass="BUDGET", by="voter0")
+    assert_refused(pay(new, 1), Code.COIN_NO_BASIS, remaining_cents=0)
+
+
+def test_governance_quorum_is_that_of_when_a_vote_opened(ledger: Ledger) -> None:
+    """Whoever closes it, and when, changes no result: like the electorate, it is fixed."""
+    decision_id = by_board(ledger, colour(ledger))
+    assert_done(cast(ledger, decision_id, "voter0", "YES"))
+    epoch = ledger.time_s // 5
+    put(ledger, PARAMS, ((0, raw(10)), (epoch + 1, raw(90))), "-", "quorum_pct")
+
+    assert names(close(ledger, decision_id, "voter0")) == ["governance.Passed"]
+    later = by_board(ledger, colour(ledger))
+    assert_done(cast(ledger, later, "voter0", "YES"))
+    assert names(close(ledger, later, "voter0")) == ["governance.Rejected"]
 
 
 # --------------------------------------------------------------------------- petitions, issues

@@ -16,6 +16,7 @@ from chain.state import State
 from chain.voters import CHANGES_MAX, VOTER, could_vote, count_voters
 from contracts.accounts import Approve, Cancel, Propose
 from contracts.coin import HoldCall, Leg, RedeemRequest, Transfer
+from contracts.governance import Issue
 from contracts.members import Admit, Recover, SetLimits, SetStatus
 from contracts.members.leaving import ERASED, HEARD_S, EraseRef
 from contracts.policy import Close
@@ -26,6 +27,7 @@ from tests.federation import Ledger, account, board, key, registrar, seed
 
 WIJK = "delfshaven"
 ANNA = account("anna")
+ANNA_TEXT = b"\x07" * 32
 GUARDIANS = ("oma", "buur", "zus")
 FIRST = 65_536  # the key index of guardian 0 (economy B5)
 
@@ -327,6 +329,24 @@ def test_members_erase_ref_logs_that_papers_of_who_left_are_destroyed_g2(ledger:
 
     record = read(ledger, ERASED, object_id(outcome))
     assert (record.account, record.log, record.time_s) == (ANNA, b"\x01" * 32, ledger.time_s)
+
+
+def test_members_erase_ref_ends_the_membership_for_ever_g2(ledger: Ledger) -> None:
+    """Nobody knows whose account it was: taken back, it would vote for nobody."""
+    assert_done(ledger.by_person("anna", RedeemRequest(1_000, bytes(32))))
+    assert_done(ledger.by_person("anna", SetStatus(ANNA, "LEFT", "WEG")))
+    assert_refused(ledger.by_person("anna", Issue("OPEN", "STOEP", ANNA_TEXT, None)), Code.TX_ROLE)
+    assert_done(ledger.by_registrar(WIJK, EraseRef(ANNA, ANNA_TEXT)))
+
+    assert_done(ledger.by_registrar(WIJK, SetStatus(ANNA, "ACTIVE", "TERUG")))
+
+    member = read(ledger, MEMBERS, ANNA)
+    assert (member.membership, member.area, member.flags) == (0, None, ())
+    assert count_voters(State(ledger.state.get), WIJK, ledger.base.height) == 1
+    asked = ledger.by_person("anna", Issue("OPEN", "STOEP", ANNA_TEXT, None))
+    assert_refused(asked, Code.TX_ROLE)
+    limits = SetLimits(ANNA, ("VOTE",), 10**13, 0, 0, 0, 0, 0, None, None, ())
+    assert_refused(ledger.by_registrar(WIJK, limits), Code.MEMBERS_FLAGS)
 
 
 def test_members_erase_ref_refuses_role_and_unknown_accounts(ledger: Ledger) -> None:

@@ -17,6 +17,7 @@ from chain.work import REGISTER, THEME, VALUATION, Valuation, get_registered
 from contracts import CONTRACTS
 from contracts.policy import Accept, Close, Create
 from contracts.registry import (
+    VERSIONS_MAX,
     CityMandateRecord,
     PlanRecord,
     ProgrammeRecord,
@@ -313,6 +314,32 @@ def test_registry_plans_are_a_tree_of_four_levels_w10(ledger: Ledger) -> None:
 
 
 # ------------------------------------------------------------------- programmes, offers, mandates
+
+
+def test_registry_retire_of_a_plan_gives_its_parent_back_once(ledger: Ledger) -> None:
+    """An end that is brought forward is still one end: the parent of another plan stays cited."""
+    parent = object_id_of(ledger.by_board(WIJK, new(PlanRecord(None, TEXT, (), ()))))
+    below = new(PlanRecord(parent, TEXT, (), ()))
+    name, other = (object_id_of(ledger.by_board(WIJK, below)) for _ in range(2))
+
+    for date in (TODAY + 3, TODAY + 2, TODAY + 1):
+        assert_done(ledger.by_board(WIJK, Retire("PLAN", name, date)))
+    assert_refused(ledger.by_board(WIJK, Retire("PLAN", parent, TODAY)), Code.REGISTRY_IN_USE)
+    assert_done(ledger.by_board(WIJK, Retire("PLAN", other, TODAY)))
+    assert_done(ledger.by_board(WIJK, Retire("PLAN", parent, TODAY)))
+
+
+def test_registry_put_refuses_schema_of_more_versions_than_one_object_has(ledger: Ledger) -> None:
+    """All versions are one value of the state: nobody grows it without a vote and without end."""
+    change(ledger, ACCOUNTS, account("zorg"), kind="INSTITUTION")
+    name = object_id_of(ledger.by_person("zorg", new(OFFER)))
+    (first,) = read(ledger, REGISTER, "TASK_OFFER", name)
+    put(ledger, REGISTER, (first,) * (VERSIONS_MAX - 1), "TASK_OFFER", name)
+    assert_done(ledger.by_person("zorg", new(OFFER, name=name)))
+
+    refused = ledger.by_person("zorg", new(OFFER, name=name))
+
+    assert_refused(refused, Code.REGISTRY_SCHEMA, field="versions")
 
 
 def test_registry_put_of_a_programme_rests_on_a_budget_n9(ledger: Ledger) -> None:

@@ -16,7 +16,7 @@ from chain.call_json import call_to_json
 from chain.codec import encode
 from chain.contract import Table
 from chain.keyspaces import RECUSED, TRIPS, Trip
-from chain.plans import VOTED_LINES, Line, Task, VotedLine
+from chain.plans import BUDGETED, VOTED_LINES, Line, Task, VotedLine
 from chain.seats import LAST_RECALLS, RECALLS, LastRecall, RecallRecord
 from chain.state import Keyspace
 from chain.voters import VOTER, VOTER_CHANGES, VOTERS, VoterCount
@@ -130,6 +130,7 @@ STATES: tuple[tuple[Keyspace[Any], tuple[bytes | str | int, ...], Any], ...] = (
     (OWNERS, (OBJECT,), RegisterOwner(WIJK, "VALUATION", B)),
     (ACTIVITIES, (WIJK, "TUIN"), OBJECT),
     (VOTED_LINES, (WIJK, "HUUR"), VotedLine(OBJECT)),
+    (BUDGETED, (OBJECT,), (OBJECT,)),
     (USES, (OBJECT,), 2),
     *(
         (

@@ -10,11 +10,19 @@ import pytest
 import pytest_asyncio
 
 from chain.address import account_text
+from chain.codec import encode
+from chain.contract import Table
 from chain.crypto import sign
 from chain.errors import Malformed
+from contracts import CONTRACTS
+from contracts.accounts import Propose
+from contracts.coin import HoldCall, Leg, Transfer
+from contracts.policies.p03_benefit import Benefit
+from contracts.policies.p07_escrow import EscrowRule
+from contracts.policy import Create
 from node.client import Client, ClientProblem, make_sign
 from node.request_signature import read_signed, signature_base, signature_params
-from tests.federation import account, seed
+from tests.federation import account, make_tx, seed
 from tests.live import Live, Payer, ask, live_network
 
 BALANCES = {"delfshaven/anna": 10_000, "delfshaven/bob": 5_000, "delfshaven/carl": 0}
@@ -166,6 +174,71 @@ async def test_a_preview_tells_nobody_what_another_account_holds(live: Live) -> 
 
     assert own["problem"]["code"] == "WIJK-2104"
     assert (stranger.value.number, nobody.value.number) == (3006, 3005)
+
+
+async def submit(live: Live, call: Any, *names: str) -> str:
+    """Send a call of the account of the first name, signed by all; return its id."""
+    chain = live.genesis.chain(Table(CONTRACTS))
+    signers = list(enumerate(names))
+    nonce, expires = next(_nonces).to_bytes(16, "big"), int(time.time()) + 300
+    tx = make_tx(chain, call, account(names[0]), signers, nonce=nonce, expires=expires)
+    answer = await ask(live.client.submit, tx.raw, wait="final")
+    assert answer["status"] == "final", answer
+    return tx.id.hex()
+
+
+@pytest.mark.asyncio
+async def test_a_policy_is_for_those_whom_it_is_about_unless_anybody_may_ask_it(live: Live) -> None:
+    """economy G3, N13: an escrow between two people is nobody else's business."""
+    escrow = EscrowRule(
+        1, account("anna"), account("bob"), (account("delfshaven-registrar-a"),), 1, 60, 60
+    )
+    benefit = Benefit(1, bytes(32), "CENTS", 100, 100, 500, "TOTAL")
+    made = [
+        await submit(
+            live, Create("delfshaven:EUR", shape, (), None, "EXEMPT", "FUNDER", None), "anna"
+        )
+        for shape in (escrow, benefit)
+    ]
+    routes = [f"/v1/policies/{policy}?prove=1" for policy in made]
+    board = make_sign(
+        account_text(account("delfshaven-board-a")), 1,
+        lambda base: sign(seed("delfshaven-board-b"), base), lambda: int(time.time()),
+        lambda: f"nonce-{next(_nonces):016}",
+    )  # fmt: skip
+    carl, bob = reader(live, "carl"), reader(live, "bob")
+
+    assert await refusal(live.client, routes[0]) == (3005, 401)
+    assert await refusal(live.client, "/v1/policies") == (3005, 401)
+    assert await refusal(carl, routes[0]) == (3006, 403)
+    for client in (bob, reader(live, "anna"), Client([live.at.api], sign=board)):
+        assert (await ask(client.get, routes[0]))["proof"]["key"] == f"policy/{made[0]}"
+    assert (await ask(carl.get, routes[1]))["id"] == made[1]
+    lists = [await ask(client.get, "/v1/policies") for client in (carl, bob)]
+    assert [{item["id"] for item in page["items"]} for page in lists] == [{made[1]}, set(made)]
+
+
+@pytest.mark.asyncio
+async def test_what_is_set_aside_is_proven_to_both_sides_and_nobody_else(live: Live) -> None:
+    """The id of a hold or a proposal names no account: whose it is stands in it."""
+    hold = await submit(live, HoldCall(account("bob"), 100, 600, None, None), "anna")
+    signed = encode(Transfer((Leg(account("bob"), 1, None, None),), None))
+    board = "delfshaven-board-a"
+    proposal = await submit(live, Propose(signed, int(time.time()) + 600), board)
+    route = f"/v1/proofs/state?key=hold/{hold}"
+    proposals = f"/v1/accounts/{account_text(account(board))}/proposals"
+
+    assert await ask(reader(live, "bob").get_bytes, route)
+    assert await ask(reader(live, "anna").get_bytes, route)
+    assert await refusal(reader(live, "carl"), route) == (3006, 403)
+    assert await refusal(reader(live, "carl"), proposals) == (3006, 403)
+    assert await refusal(live.client, proposals) == (3005, 401)
+    (item,) = (await ask(reader(live, board).get, proposals))["items"]
+    assert (item["proposal"], item["state"], item["approved"]) == (proposal, "open", [0])
+    assert item["call"]["type"] == item["type"] == "coin.transfer"
+    assert await ask(reader(live, board).get_bytes, f"/v1/proofs/state?key=proposal/{proposal}")
+    gone = (await ask(reader(live, board).get, f"{proposals}?state=executed"))["items"]
+    assert gone == []
 
 
 @pytest.mark.asyncio

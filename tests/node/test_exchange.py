@@ -178,7 +178,7 @@ def test_i8_questions_and_unions_are_bounded() -> None:
         table.exchange.ask(height, [PEER, MATE])
     for what, held, cap in table.exchange.sizes():
         assert held <= cap, what
-    assert table.exchange.sizes()[0].held == 2
+    assert table.exchange.sizes()[0][1] == 2
 
 
 def test_b9_the_union_of_one_signer_is_bounded_whatever_it_signs() -> None:

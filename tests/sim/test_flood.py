@@ -22,7 +22,7 @@ def test_f34_f35_a_flood_stops_nobody_and_fills_nothing() -> None:
     assert max(sample.kib for sample in samples) < KIB_MAX
     runtime = flood.victim.runtime
     assert runtime is not None
-    assert all(size.held <= size.cap for size in runtime.sizes())
+    assert all(held <= cap for _, held, cap in runtime.sizes())
     others = [node.runtime.store.tip.height for node in flood.world.nodes if node.runtime]
     assert max(others) - min(others) <= 1
     assert samples[-1].frames > 1_000 * MINUTES

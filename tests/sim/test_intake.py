@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from msgspec.structs import replace
 
 from chain.codec import encode
+from chain.errors import Code
 from chain.records import TX_CONTEXT, Envelope, decode_tx
+from contracts.governance import Close, Propose, Second
 from node import intake
 from node.messages import IDS_MAX, BodyRequest, TxAnnounce, TxAnswer, TxBatch, TxRequest
 from tests import federation
 from tests.audit.made_chain import transfer
 from tests.sim.test_scenarios import SECOND, heights, make_world
-from tests.sim.world import people
+from tests.sim.world import START_MS, people
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,6 +46,37 @@ def test_transactions_with_wrong_signatures_are_not_kept() -> None:
 
     assert len(node.runtime.intake.mempool) == 0
     assert all(node.runtime.intake.find(sha256(raw).digest()) is None for raw in junk)
+
+
+def test_what_depends_on_time_is_judged_at_the_time_it_is_now() -> None:
+    """interfaces 2.2: the last block may be minutes ago; what is too late by now is no promise to
+    keep, and what was too early then is none to break.
+    """
+    world = make_world(4, heartbeat_s=3_600)
+    node = world.nodes[0]
+    runtime = node.runtime
+    assert runtime is not None
+    author, seconder = people()[:2]
+    closes = (START_MS + world.now) // 1000 + 100
+    draft = Propose("ORDINARY", (), bytes(32), 0, closes, 0)
+    raw = world.make_tx(draft, author, {0: author})
+    world.submit(node, raw)
+    world.run(world.now + 5 * SECOND)
+    decision = decode_tx(raw, world.chain.table.union).id
+    answers: list[int] = []
+
+    def ask(call: Any) -> int:
+        made = world.make_tx(call, seconder, {0: seconder})
+        runtime.submit(made, lambda verdict: answers.append(verdict.code))
+        world.run(world.now + 1)
+        return answers[-1]
+
+    height = heights(world)
+    assert ask(Close(decision)) == Code.GOVERNANCE_TOO_EARLY.number
+    world.run(world.now + 200 * SECOND)
+    assert heights(world) == height
+    assert ask(Second(decision)) == Code.GOVERNANCE_TOO_LATE.number
+    assert ask(Close(decision)) == 0
 
 
 def test_a_block_is_made_whole_where_the_mempool_has_no_place_for_its_transactions() -> None:

@@ -169,6 +169,107 @@ def test_two_seats_freeze_and_the_board_renews_with_an_order(home: Path) -> None
     refused(1001, *freeze)  # neither --for nor --off
 
 
+def test_who_is_frozen_appeals_and_the_board_answers_c19(home: Path) -> None:
+    Path("brief.txt").write_text("Dit was een vergissing.\n")
+    Path("antwoord.txt").write_text("U hebt gelijk.\n")
+    ask("coin freeze", "coin", "freeze", "dev7", "--reason", "FRAUD", "--for", "1d", *BOARD)
+    line = ("coin", "appeal", "brief.txt", "--key", "dev7")
+    shown = run(*line, "--no-input", "--lang", "en").stderr
+
+    made = ask("coin appeal", *line, "--yes")
+    twice = refused(2240, *line, "--yes")
+    (item,) = ask("coin appeals", "coin", "appeals", "--wijk", "w1")["items"]
+    told = ask("coin answer", "coin", "answer", made["issue"], "antwoord.txt", *BOARD)
+    (after,) = ask("coin appeals", "coin", "appeals")["items"]
+    ask("coin freeze", "coin", "freeze", "dev7", "--reason", "CLEARED", "--off", *BOARD)
+
+    assert "This account is frozen until" in shown
+    assert "(FRAUD)" in shown
+    assert made["text_sha256"] == sha256(b"Dit was een vergissing.\n").hexdigest()
+    assert made["due_at"] == item["due_at"]
+    assert twice["params"]["reason"] == "governance.duplicate"
+    assert (item["id"], item["state"]) == (made["issue"], "open")
+    assert (after["state"], after["answer_sha256"]) == ("answered", told["answer_sha256"])
+    assert "niet bevroren" in run(*line, "--no-input").stderr
+    refused(3007, "coin", "appeal", "geen.txt", "--key", "dev7", "--yes")
+
+
+# ------------------------------------------------------------------- many legs, funds, approvals
+
+
+def test_many_are_paid_at_once_or_nobody_is_c9(home: Path) -> None:
+    before = [balances(name)[0] for name in ("dev1", "dev2", "dev5")]
+    rows = "who;amount;tag;vat\ndev2;1,50;SALE/P3/C01;0,10\ndev5;2;;\n"
+    Path("loon.csv").write_text(rows)
+    line = ("coin", "transfer", "dev2=1,00", "--file", "loon.csv", "--key", "dev1")
+    shown = run(*line, "--no-input").stderr
+
+    made = ask("coin transfer", *line, "--yes")
+
+    assert "€ 4,50 betalen aan 3 ontvangers, allen of niemand:" in shown
+    assert "  € 1,50  dev2  SALE/P3/C01" in shown
+    assert made["total_cents"] == 450
+    assert [leg["amount_cents"] for leg in made["legs"]] == [100, 150, 200]
+    after = [balances(name)[0] for name in ("dev1", "dev2", "dev5")]
+    assert after == [before[0] - 450, before[1] + 250, before[2] + 200]
+    refused(1001, "coin", "transfer", "dev2", "--key", "dev1", "--yes")
+    refused(1001, "coin", "transfer", "--key", "dev1", "--yes")
+    refused(1001, "coin", "transfer", "dev2=1", "--basis", "founding", "--key", "dev1", "--yes")
+    Path("kop.csv").write_text("naam,amount\ndev2,1\n")
+    refused(1001, "coin", "transfer", "--file", "kop.csv", "--key", "dev1", "--yes")
+    refused(2104, "coin", "transfer", "dev2=1", "dev5=200000", "--key", "dev1", "--yes")
+    assert [balances(name)[0] for name in ("dev1", "dev2", "dev5")] == after
+
+
+def test_seats_approve_a_payment_of_the_fund_in_their_own_time_b6(home: Path) -> None:
+    """It is carried out once, by the approval that makes the board; nothing else moves it."""
+    fund = load_key(home, "board-w1-a").account
+    ask("pay", "pay", fund, "5,00", "--from", "dev4", "--yes")
+    line = ("coin", "transfer", "dev2=1,00", "dev5=2,00", "--basis", "founding")
+    before = balances("dev5")[0]
+
+    asked = ask("coin transfer --propose", *line, "--propose", "1d", "--key", "board-w1-a",
+                "--yes")  # fmt: skip
+    waiting = ask("tx proposals", "tx", "proposals", fund, "--state", "open")["items"]
+    shown = ask("tx proposal", "tx", "proposal", asked["proposal"])
+    refused(2311, "tx", "approve", asked["proposal"], "--key", "board-w1-a", "--yes")
+    between = balances("dev5")[0]
+    approve = ("tx", "approve", asked["proposal"], "--key", "board-w1-b")
+    said = run(*approve, "--no-input").stderr
+    done = ask("tx approve", *approve, "--yes")
+
+    assert asked["approvals"] == {"have": 1, "need": 2}
+    assert [one["proposal"] for one in waiting] == [asked["proposal"]]
+    assert (shown["state"], shown["call"]["type"]) == ("open", "coin.transfer")
+    assert "Goedkeuren (1 van 2 keurden goed):" in said
+    assert "cents: € 2,00" in said
+    assert (between, balances("dev5")[0]) == (before, before + 200)
+    assert (done["state"], done["approvals"]) == ("executed", {"have": 2, "need": None})
+    refused(2309, *approve, "--yes")  # once
+    refused(1001, "coin", "transfer", "dev2=1,00", *BOARD)  # a fund names what it pays on
+    over = ask("coin transfer --propose", "coin", "transfer", "dev2=9,00", "--basis", "founding",
+               "--propose", "1d", "--key", "board-w1-a", "--yes")  # fmt: skip
+    told = run("tx", "approve", over["proposal"], "--key", "board-w1-b", "--yes", "-o", "json")
+    assert (told.exit_code, json.loads(told.stdout)["state"]) == (6, "refused")
+    assert json.loads(told.stderr.splitlines()[-1])["code"] == "WIJK-2104"
+
+
+def test_what_waits_for_approval_can_be_withdrawn_b6(home: Path) -> None:
+    Path("ruimte.json").write_text(
+        json.dumps({"type": "coin.set_minter", "denom": "w1:EUR", "allowance": 1_000})
+    )
+    line = ("tx", "propose", "ruimte.json", "--for", "2d", "--key", "board-w1-a")
+    shown = run(*line, "--no-input", "--lang", "en").stderr
+    asked = ask("tx propose", *line, "--yes")
+
+    gone = ask("tx approve", "tx", "cancel", asked["proposal"], "--key", "board-w1-a", "--yes")
+
+    assert "allowance: €10.00" in shown
+    assert "Put up for approval by" in shown
+    assert (asked["approvals"]["need"], gone["state"], gone["call"]) == (2, "cancelled", None)
+    refused(2309, "tx", "approve", asked["proposal"], "--key", "board-w1-b", "--yes")
+
+
 # ------------------------------------------------------------------------- bank entries, correct
 
 
@@ -255,6 +356,12 @@ def test_a_rule_goes_to_the_boards_and_shows_before_it_holds(home: Path) -> None
     action = json.loads(brand.stdout)
     assert (action["name"], action["value"]) == ("coin.name", "Kadijk")
     refused(1001, "coin", "rules", "propose", "mode", "FREE", *BOARD)
+    late = ("--in", "2d", *BOARD)  # the cap of above is in force by then; a wallet cap is not
+    refused(2346, "coin", "rules", "propose", "mode", "exempt-150", *late)
+    why = run("coin", "rules", "propose", "mode", "exempt-150", *late, "--lang", "en").stderr
+    assert "EXEMPT_150 wants at most €150.00 an account" in why
+    refused(2346, "coin", "rules", "propose", "total-cap", "1,00", *late)
+    refused(2346, "coin", "rules", "propose", "wallet-cap", "150,00", *late)
     refused(1001, "coin", "rules", "propose", "redeem-days", "2,5", *BOARD)
     refused(3007, "coin", "rules", "show", "--wijk", "nowhere")
 
@@ -271,6 +378,7 @@ def test_what_the_law_asks_is_shown_and_overdue_reviews_warn(
     assert {row["name"] for row in rows} >= {"issuer.*.mode", "redeem_days", "reserves"}
     assert {row["review_on"] for row in rows} == {"2026-12-31"}
     assert "have these legal rules reviewed again: issuer.*.mode" in told.stderr
+    assert "have these legal rules reviewed again" in run("status", "--lang", "en").stderr
 
 
 def test_health_tells_what_lies_still_and_who_waits(home: Path) -> None:

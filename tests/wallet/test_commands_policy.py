@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from testnet.network import Network
 from testnet.plan import SEEDED_TIME, plan_testnet
 from tests.wallet.program import run
 from wallet.keystore import load_key
+from wallet.remote import Remote
 
 RULES: dict[str, Any] = {
     "denom": "w1:EUR",
@@ -140,6 +142,71 @@ def test_a_token_signs_the_claim_of_somebody_else(home: Path) -> None:
     assert without["problem"]["code"] == "WIJK-2109"  # to the funder itself
     assert own["problem"]["params"]["clause"] == "token"
     assert paid["status"] == "final"
+
+
+def test_what_is_only_explained_holds_no_signature_that_could_be_sent(
+    network: Network, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node that was asked what would happen cannot make it happen."""
+    policy = make(RULES)
+    ask("fund", policy, "50,00", "--key", "dev1", "--yes")
+    asked: list[bytes] = []
+    check = Client.check
+
+    def spy(client: Client, envelope: bytes) -> dict[str, Any]:
+        asked.append(envelope)
+        return check(client, envelope)
+
+    monkeypatch.setattr(Client, "check", spy)
+    allowed = ask("explain", policy, "1,00", "--to", "dev2", "--key", "dev1")
+    dry = run("pay", "dev2", "1,00", "--from", "dev1", "--dry-run", "-o", "json")
+
+    assert (allowed["allowed"], json.loads(dry.stdout)["allowed"]) == (True, True)
+    assert len(asked) == 2
+    for envelope in asked:
+        with (
+            closing(Client([network.file.nodes[0].api])) as client,
+            pytest.raises(Problem) as refused,
+        ):
+            client.submit(envelope)
+        assert refused.value.number == 2002
+    assert ask("show", policy)["spent_cents"] == 0
+
+
+def test_a_claim_says_who_gets_what_before_and_after_it_p14(home: Path) -> None:
+    dev2, dev3 = (load_key(home, name).account for name in ("dev2", "dev3"))
+    split = [{"account": dev2, "weight": 2}, {"account": dev3, "weight": 1}]
+    policy = make({**RULES, "split": split})
+    ask("fund", policy, "50,00", "--key", "dev1", "--yes")
+    line = ("policy", "claim", policy, "--to", "dev2", "--key", "dev1")
+
+    before = run(*line, "10,00", "--no-input")
+    done = run(*line, "10,00", "--yes", "--lang", "en")
+    over = run(*line, "12,41", "--yes", "-o", "json")
+
+    assert "Dit betaalt € 6,67 aan dev2, € 3,33 aan dev3." in before.stderr
+    assert "Vandaag nog € 12,40." in before.stderr
+    assert done.stdout.startswith("Paid: €6.67 to dev2, €3.33 to dev3.")
+    assert (over.exit_code, over.stdout) == (5, "")
+    assert json.loads(over.stderr.splitlines()[-1])["params"]["clause"] == "cap"
+
+
+def test_show_proves_rules_and_sums_and_believes_no_node(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = make(RULES)
+    ask("fund", policy, "50,00", "--key", "dev1", "--yes")
+    asked = Remote.policy_of
+
+    def richer(remote: Remote, policy_id: str, *, prove: bool = False) -> dict[str, Any]:
+        return asked(remote, policy_id, prove=prove) | {"free_cents": 5_001}
+
+    assert "regels en bedragen bewezen" in run("policy", "show", policy, "--prove").stdout
+    monkeypatch.setattr(Remote, "policy_of", richer)
+    told = run("policy", "show", policy, "--prove", "-o", "json")
+
+    assert (told.exit_code, told.stdout) == (8, "")
+    assert json.loads(told.stderr.splitlines()[-1])["params"]["cause"] == "free_cents"
 
 
 def test_an_escrow_is_delivered_and_released(home: Path) -> None:

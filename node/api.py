@@ -20,6 +20,7 @@ from node.api_holds import list_holds
 from node.api_issues import list_issues
 from node.api_load import Load
 from node.api_log import LogRoutes
+from node.api_members import list_choices, list_members
 from node.api_payouts import list_redemptions
 from node.api_policies import get_policy, list_policies
 from node.api_proposals import list_proposals
@@ -147,6 +148,12 @@ def make_routes(node: Node, rates: Rates, readers: Readers, streams: Streams) ->
     async def get_vote_tally(request: web.Request) -> web.StreamResponse:
         return await get_tally(node, request)
 
+    async def get_choices(request: web.Request) -> web.StreamResponse:
+        return await list_choices(node, readers, request)
+
+    async def get_members(request: web.Request) -> web.StreamResponse:
+        return await list_members(node, readers, request)
+
     async def get_issues(request: web.Request) -> web.StreamResponse:
         return await list_issues(node, request)
 
@@ -201,6 +208,8 @@ def make_routes(node: Node, rates: Rates, readers: Readers, streams: Streams) ->
         get("/v1/votes", get_votes, "wijk", "state", *page),
         get("/v1/votes/{wijk}/{n}", get_one_vote, "at", "prove"),
         get("/v1/votes/{wijk}/{n}/tally", get_vote_tally),
+        get("/v1/votes/{wijk}/{n}/choices", get_choices, *page, private=True),
+        get("/v1/members", get_members, "wijk", "kind", "status", *page, private=True),
         get("/v1/values", get_values, "wijk", "tag", *page),
         get("/v1/issues", get_issues, "wijk", "state", *page),
         get("/v1/search", read.search, "q"),

@@ -41,20 +41,21 @@ async def answer_objects(
     turn_rows: int,
     show: Callable[[bytes, Any], dict[str, Any] | None],
     parts: tuple[bytes, ...] = (),
+    id_bytes: int = ID_BYTES,
 ) -> web.StreamResponse:
     """Return a PAGE of what `show` makes of the objects of `space`; it leaves out what is None.
 
     The event loop gets a turn after `turn_rows` of them. Where a key has more parts than the id,
-    `parts` are those before it.
+    `parts` are those before it; ids of another length than that of an object say so.
     """
     after, limit = read_cursor(request, scope), read_limit(request)
-    prefix = STATE + space.key(*parts, bytes(ID_BYTES))[:-ID_BYTES]
+    prefix = STATE + space.key(*parts, bytes(id_bytes))[:-id_bytes]
     start = prefix if after is None else prefix + after + b"\x00"
     items: list[dict[str, Any]] = []
     height = node.store.tip.height
     view = node.store.store.snapshot()
     try:
-        rows = view.scan(start, prefix + b"\xff" * (ID_BYTES + 1))
+        rows = view.scan(start, prefix + b"\xff" * (id_bytes + 1))
         for number, (key, raw) in enumerate(rows):
             if number % turn_rows == turn_rows - 1:
                 await asyncio.sleep(0)

@@ -121,7 +121,7 @@ async def get_vote(node: Node, request: web.Request) -> web.StreamResponse:
     """Return one vote with its actions, seconders and tally."""
     read_at(request, node.store)
     clock = node.clock()
-    decision_id, decision, poll = _asked(clock, request)
+    decision_id, decision, poll = find_vote(clock, request)
     prove = make_prover(node, request)
     actions = []
     for data in decision.actions:
@@ -163,11 +163,12 @@ async def get_vote(node: Node, request: web.Request) -> web.StreamResponse:
 async def get_tally(node: Node, request: web.Request) -> web.StreamResponse:
     """Return how a vote stands."""
     clock = node.clock()
-    _, decision, poll = _asked(clock, request)
+    _, decision, poll = find_vote(clock, request)
     return answer_json(tally_json(clock, decision, poll))
 
 
-def _asked(clock: Clock, request: web.Request) -> tuple[bytes, Decision, Poll]:
+def find_vote(clock: Clock, request: web.Request) -> tuple[bytes, Decision, Poll]:
+    """Return the vote that a route names, with its id; raise `Problem` 3007 for an unknown one."""
     wijk = request.match_info["wijk"]
     number = parse_number(request.match_info["n"], "n", 1)
     if VOTES.get(clock.state, wijk, number) is None:

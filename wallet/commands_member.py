@@ -11,12 +11,54 @@ import click
 from wallet.terminal import Terminal
 
 _FILE = click.Path(path_type=Path)
+_KINDS = ("person", "household", "business", "institution", "association")
+_STATUSES = {
+    "active": ("actief", "active"),
+    "frozen": ("stilgezet", "frozen"),
+    "closed": ("uitgeschreven", "closed"),
+}
 _KEY = "teken met deze sleutel, vaker mag // sign with this key, may be repeated"
 
 
 @click.group(help="Leden en grenzen, door de registrar // Members and limits, by the registrar")
 def member() -> None:
     """Members of a wijk."""
+
+
+@member.command("list", help="Toon de leden // List the members")
+@click.option("--wijk", metavar="SLUG", help="van welke wijk // of which wijk")
+@click.option("--kind", type=click.Choice(_KINDS), help="van welke soort // of which kind")
+@click.option("--status", type=click.Choice(list(_STATUSES)), help="hoe het staat // how it stands")
+@click.option("--limit", type=click.IntRange(1, 500), help="zoveel // so many")
+@click.option("--after", metavar="C", help="verder waar een bladzij ophield // go on after a page")
+@click.pass_obj
+def list_(
+    terminal: Terminal,
+    wijk: str | None,
+    kind: str | None,
+    status: str | None,
+    limit: int | None,
+    after: str | None,
+) -> None:
+    """What `GET /v1/members` says: accounts, kinds and areas; the chain knows no names (N10)."""
+    asked = {"wijk": wijk, "kind": kind, "status": status, "limit": limit, "after": after}
+    page = terminal.client.members(asked)
+    rows = [
+        (
+            item["account"],
+            item["wijk"],
+            item["kind"],
+            terminal.text(*_STATUSES[item["status"]]),
+            item["area"] or "-",
+            " ".join(item["flags"]) or "-",
+        )
+        for item in page["items"]
+    ]
+    head = terminal.text(
+        "rekening,wijk,soort,stand,gebied,mag", "account,wijk,kind,status,area,may"
+    )
+    names = ("account", "wijk", "kind", "status", "area", "flags", "limit_cents")
+    terminal.show_page(page, head.split(","), rows, names)
 
 
 @member.command(help="Laat een lid toe // Admit a member")

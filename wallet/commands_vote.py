@@ -238,7 +238,13 @@ def tally(terminal: Terminal, vote_id: str, names: tuple[str, ...], *, verify: b
     """Counts of a vote; sends `governance.close` when it is over and nobody has said the result."""
     from chain.texts import Problem
     from contracts.governance import Close
-    from wallet.ballot_box import check_vote_id, find_decision, is_due, verify_tally
+    from wallet.ballot_box import (
+        check_vote_id,
+        find_decision,
+        find_election,
+        is_due,
+        verify_tally,
+    )
     from wallet.order import send_call
     from wallet.times import now_s
 
@@ -270,6 +276,14 @@ def tally(terminal: Terminal, vote_id: str, names: tuple[str, ...], *, verify: b
             if found["ok"]
             else terminal.text("KLOPT NIET met de keten", "DOES NOT AGREE with the chain")
         )
+        election = find_election(terminal, vote_id) if terminal.output == "text" else None
+        if election is not None:
+            lines.append(
+                terminal.text(
+                    f"Geheim: de stembriefjes zelf telt u na met wijk election verify {election}",
+                    f"Secret: count the ballots themselves with wijk election verify {election}",
+                )
+            )
     terminal.show(found, lines)
     if not found["ok"]:
         terminal.fail(5001, {"cause": vote_id})

@@ -172,6 +172,14 @@ class Remote:
         """Return how a vote stands."""
         return self._get(f"/v1/votes/{vote_id}/tally")
 
+    def choices(self, vote_id: str) -> list[Tree]:
+        """Return who voted what in an open vote."""
+        return self._all(f"/v1/votes/{vote_id}/choices")
+
+    def members(self, asked: Mapping[str, str | int | None]) -> Tree:
+        """Return a PAGE of memberships."""
+        return self._get("/v1/members", **asked)
+
     def values(self, wijk: str | None) -> list[Tree]:
         """Return what work is worth by vote."""
         return self._all("/v1/values", **({} if wijk is None else {"wijk": wijk}))

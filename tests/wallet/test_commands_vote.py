@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from chain.address import account_text
 from chain.crypto import sha256
 from chain.texts import Problem
 from node.client import Client
@@ -18,7 +19,9 @@ from testnet.network import Network
 from testnet.plan import SEEDED_TIME, plan_testnet
 from tests.wallet.program import run
 from wallet.keystore import load_key
+from wallet.remote import Remote
 
+STRANGER = account_text(bytes(20))
 BOARD = ("--key", "board-w1-a", "--key", "board-w1-b")
 VOTE_FIELDS = {
     "id", "wijk", "title", "class", "secret", "state", "opens_at", "closes_at", "ballots",
@@ -86,7 +89,9 @@ def carry_out(vote: str) -> dict[str, Any]:
 
 
 @pytest.mark.usefixtures("home")
-def test_a_price_is_proposed_voted_counted_and_carried_out(network: Network) -> None:
+def test_a_price_is_proposed_voted_counted_and_carried_out(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The whole way of `value propose`, by the board, and each object of interfaces 1.8."""
     made = ask(
         "value", "propose", "TUIN", "--amount", "15", "--per", "hour", "--closes", "8s", *BOARD,
@@ -122,6 +127,18 @@ def test_a_price_is_proposed_voted_counted_and_carried_out(network: Network) -> 
     assert (tally["state"], tally["passed"], tally["verified"], tally["ok"]) == (
         "passed", True, True, True,
     )  # fmt: skip
+    with monkeypatch.context() as lie:
+        told = Remote.choices
+
+        def hide(remote: Remote, vote_id: str) -> list[dict[str, Any]]:
+            return told(remote, vote_id)[1:]
+
+        lie.setattr(Remote, "choices", hide)
+        hidden = ask("vote", "tally", vote, "--verify", code=8)
+        assert (hidden["verified"], hidden["ok"]) == (False, False)
+        lie.setattr(Remote, "choices", lambda *_: [{"account": STRANGER, "choice": "yes"}])
+        made_up = run("vote", "tally", vote, "--verify")
+        assert "WIJK-5001" in made_up.stderr
     assert ask("value", "list")["items"] == []
     carry_out(vote)
 
@@ -194,6 +211,17 @@ def test_a_recall_is_asked_and_a_seat_stands_aside() -> None:
 def test_a_member_is_heard_before_it_is_suspended() -> None:
     names = ("--key", "registrar-w1-a", "--key", "registrar-w1-b")
     ask("member", "status", "dev3", "suspended", "--reason", "BEDRAG", *names, "--yes")
+
+    dev3 = load_key(Path(os.environ["WIJK_HOME"]), "dev3").account
+    page = ask("member", "list", "--kind", "person", "--status", "active", "--limit", "2")
+    rest = ask("member", "list", "--wijk", "w1", "--limit", "500")["items"]
+    assert (len(page["items"]), page["next"] is not None) == (2, True)
+    assert len({item["account"] for item in rest}) == len(rest) >= 3
+    (own,) = [item for item in rest if item["account"] == dev3]
+    assert set(own) == {"account", "wijk", "kind", "status", "area", "flags", "limit_cents"}
+    assert (own["kind"], own["status"], own["flags"]) == ("person", "active", ["vote", "stand"])
+    assert ask("member", "list", "--status", "closed")["items"] == []
+    assert "WIJK-3007" in run("member", "list", "--wijk", "nergens").stderr
 
     again = run("member", "status", "dev3", "suspended", "--reason", "BEDRAG", *names, "--yes")
 

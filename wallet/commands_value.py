@@ -133,7 +133,9 @@ def _find(terminal: Terminal, text: str) -> dict[str, Any]:
     from chain.texts import Problem
 
     found = [
-        item for item in terminal.client.values(None) if text in (item["id"], item["activity"])
+        item
+        for item in terminal.client.values(None)
+        if item["id"] == text or item["activity"] == text.upper()
     ]
     if len(found) != 1:
         raise Problem(3007, what=text[:64])

@@ -78,7 +78,12 @@ ATTACHED: dict[str, tuple[tuple[tuple[str, ...], str, str], ...]] = {
         (("reconcile",), "audit.commands_reconcile", "reconcile"),
         (("witness",), "audit.commands_witness", "witness"),
     ),
-    "election": ((("verify",), "audit.commands_election", "verify"),),
+    "election": (
+        (("verify",), "audit.commands_election", "verify"),
+        (("rehearse",), "wallet.commands_rehearsal", "rehearse"),
+        (("credential",), "wallet.commands_credential", "credential"),
+        (("codes",), "wallet.commands_credential", "codes"),
+    ),
     "tx": (
         (("propose",), "wallet.commands_shared", "propose"),
         (("proposals",), "wallet.commands_shared", "proposals"),
@@ -160,9 +165,12 @@ def attach(command: click.Command, path: tuple[str, ...], below: click.Command) 
 
 def end(terminal: Terminal, error: Exception) -> int:
     """Report an error and return the exit code it stands for."""
-    from chain.errors import Malformed
+    from chain.errors import Malformed, Reject
     from chain.texts import Problem, exit_code
 
+    if isinstance(error, Reject):  # what the chain would refuse too was found here already
+        params: dict[str, Any] = error.params
+        error = Problem(error.code.number, **params)
     if isinstance(error, BrokenPipeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on
         return EXIT_BUG

@@ -7,6 +7,7 @@ elected, and governance what a secret vote came to.
 import msgspec
 
 from chain.codec import Account, Digest, PublicKey, Record, Uint
+from chain.crypto import sha256
 from chain.keyspaces import ACTIVE, AccountKey, AccountRecord
 from chain.manifest import Pledge
 from chain.params import DAY_S
@@ -21,6 +22,7 @@ BEFORE_OPEN = (CALLED, NOMINATED, VOTERS_FROZEN, KEY_READY)
 OVER = (DONE, CANCELLED, ANNULLED)
 
 KIND_BOARD, KIND_DECISION, KIND_SURVEY = "BOARD", "DECISION", "SURVEY"
+REHEARSAL = b"wijk.rehearsal.1"
 DECIDE_S = 14 * DAY_S  # economy section 4, `object`: undecided after this is dismissed
 CALENDAR = ("nominations_close", "roll_due", "keys_due", "opens", "closes", "shares_due")
 
@@ -142,6 +144,25 @@ CREDENTIALS: Keyspace[Credential] = Keyspace("cred", Credential, 2)
 CANDIDATES: Keyspace[Candidate] = Keyspace("candidate", Candidate, 2)
 COUNTED: Keyspace[ResultRow] = Keyspace("counted", ResultRow, 1)
 ACCEPTANCES: Keyspace[Acceptance] = Keyspace("acceptance", Acceptance, 2)  # election, seat
+
+
+def rehearsal_option(number: int) -> bytes:
+    """Return test option n of a rehearsal: the digest of a text that nobody can stand for (E32)."""
+    return sha256(REHEARSAL + number.to_bytes(4, "big"))
+
+
+def is_rehearsal(state: State, election_id: bytes, election: Election) -> bool:
+    """Say whether an election is a rehearsal (E32, ADR 0092): a survey of test options alone.
+
+    A survey seats nobody and decides nothing, whatever is counted.
+    """
+    if election.kind != KIND_SURVEY:
+        return False
+    for number in range(1, election.options + 1):
+        candidate = CANDIDATES.get(state, election_id, number)
+        if candidate is None or candidate.name != rehearsal_option(number):
+            return False
+    return True
 
 
 def find_credential(state: State, call: object, sender: bytes) -> AccountRecord | None:

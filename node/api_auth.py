@@ -16,12 +16,23 @@ from chain.books import PAYMENTS, REDEMPTIONS
 from chain.codec import decode, encode
 from chain.crypto import verify
 from chain.errors import Malformed
-from chain.keyspaces import ACCOUNTS, AUDITOR, HOLDS, get_role
+from chain.keyspaces import (
+    ACCOUNTS,
+    AUDITOR,
+    BOARD,
+    DECISIONS,
+    HOLDS,
+    MEMBERS,
+    AccountRecord,
+    Member,
+    get_role,
+)
 from chain.params import FEDERATION
 from chain.records import Tx, decode_tx
 from chain.shared import PROPOSALS
 from chain.state import Keyspace
 from chain.texts import Problem
+from chain.voters import is_member
 from contracts.governance.issue import ISSUES
 from node.chainstore import TxPlace
 from node.request_signature import VALID_S, Signed, read_signed
@@ -56,6 +67,10 @@ def parties_of(tx: Tx) -> set[bytes]:
         return {tx.sender} | {leg.to for leg in legs}
     payee = getattr(tx.call, "to", None) or getattr(tx.call, "payee", None)
     return {tx.sender} if payee is None else {tx.sender, payee}
+
+
+def _belongs(account: AccountRecord, member: Member | None) -> bool:
+    return account.kind == BOARD or is_member(account, member)
 
 
 class Readers:
@@ -96,9 +111,24 @@ class Readers:
         tx = decode_tx(store.envelope(place), chain.table.union)
         self.require(request, owners | parties_of(tx))
 
+    def require_member(self, request: web.Request, wijk: str) -> None:
+        """Raise `Problem` unless the reader belongs to a wijk: its open votes are its own (E10)."""
+        reader = self.identify(request)
+        if reader is None:
+            return  # anybody may read
+        state = self._node.state()
+        account = ACCOUNTS.get(state, reader)
+        own = account is not None and account.wijk == wijk
+        if account is None or not own or not _belongs(account, MEMBERS.get(state, reader)):
+            self.require(request, ())
+
     def require_key(self, request: web.Request, parts: Sequence[bytes | str | int]) -> None:
         """Raise `Problem` unless the reader may see a state key: its own, or no one person's."""
-        if parts[0] not in OPEN_KEYSPACES:
+        vote = parts[1] if parts[0] == "choice" and len(parts) > 1 else None
+        decision = DECISIONS.get(self._node.state(), vote) if isinstance(vote, bytes) else None
+        if decision is not None:
+            self.require_member(request, decision.wijk)
+        elif parts[0] not in OPEN_KEYSPACES:
             named = {part for part in parts if isinstance(part, bytes)}
             self.require(request, named | self._find_owners(parts))
 

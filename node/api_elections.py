@@ -31,9 +31,20 @@ from chain.elections import (
     VOTERS_FROZEN,
     Candidate,
     Election,
+    is_rehearsal,
 )
+from chain.state import State
 from chain.texts import Problem
-from contracts.election.records import BALLOTS, CEREMONIES, MANIFESTS, BallotRow
+from contracts.election.records import (
+    ANSWER,
+    BALLOTS,
+    CEREMONIES,
+    COMMIT,
+    DEAL,
+    MANIFESTS,
+    SHARES,
+    BallotRow,
+)
 from node.api_objects import answer_objects, read_wijk
 from node.http_server import Answer, answer_json
 from node.standing import Node
@@ -65,9 +76,11 @@ async def list_elections(node: Node, request: web.Request) -> web.StreamResponse
     if state is not None and state not in PHASES.values():
         raise Problem(BAD_PARAMETER, name="state")
 
-    def show(_: bytes, election: Election) -> Json | None:
+    chain_state = node.clock().state
+
+    def show(election_id: bytes, election: Election) -> Json | None:
         asked = wijk in (None, election.wijk) and state in (None, PHASES[election.status])
-        return item_json(election) if asked else None
+        return item_json(chain_state, election_id, election) if asked else None
 
     scope = f"elections/{wijk or ''}/{state or ''}"
     return await answer_objects(node, request, ELECTIONS, scope, TURN_ROWS, show)
@@ -119,7 +132,7 @@ def find_election(clock: Clock, request: web.Request) -> tuple[bytes, Election]:
     return election_id, election
 
 
-def item_json(election: Election) -> Json:
+def item_json(state: State, election_id: bytes, election: Election) -> Json:
     """Return an item of `election list` (interfaces 1.8)."""
     return {
         "id": f"{election.wijk}/{election.number}",
@@ -131,6 +144,7 @@ def item_json(election: Election) -> Json:
         "candidates": election.options,
         "eligible": election.electorate,
         "ballots": election.ballots,
+        "rehearsal": is_rehearsal(state, election_id, election),
     }
 
 
@@ -141,7 +155,7 @@ def election_json(clock: Clock, election_id: bytes, election: Election) -> Json:
     trustees = election.trustees if ceremony is None else ceremony.trustees
     root = election.voters_root
     return {
-        **item_json(election),
+        **item_json(clock.state, election_id, election),
         "election": election_id.hex(),
         "kind": election.kind.lower(),
         "decision": None if election.decision is None else election.decision.hex(),
@@ -156,10 +170,37 @@ def election_json(clock: Clock, election_id: bytes, election: Election) -> Json:
             "t": election.threshold,
             "ready": 0 if ceremony is None else sum(ceremony.spoke),
             "shares": election.shares,
+            **_waiting_json(clock, election_id, election),
         },
         "manifest_sha256": None if election.manifest is None else election.manifest.hex(),
         "roll": {"count": election.voters, "root": None if root is None else root.hex()},
         "result": _result_json(clock, election_id, election),
+    }
+
+
+def _waiting_json(clock: Clock, election_id: bytes, election: Election) -> Json:
+    """Return the step that trustees are at, until when, and who has not taken it (E16, E32)."""
+    step: str | None = None
+    due_s = election.calendar[5]
+    names: list[bytes] = []
+    ceremony = CEREMONIES.get(clock.state, election_id)
+    if ceremony is not None and election.status == VOTERS_FROZEN:
+        step, due_s = ceremony.phase.lower(), ceremony.due_s
+        if ceremony.phase == ANSWER:
+            late = {about for about, _, answered in ceremony.complaints if not answered}
+            names = [one for place, one in enumerate(ceremony.trustees, 1) if place in late]
+        else:
+            done = {COMMIT: ceremony.committed, DEAL: ceremony.dealt}
+            marks = done.get(ceremony.phase, ceremony.spoke)
+            names = [one for one, mark in zip(ceremony.trustees, marks, strict=True) if not mark]
+    elif ceremony is not None and election.status in (TALLIED, DECRYPTABLE) and election.ballots:
+        step = "share"
+        numbers = enumerate(ceremony.trustees, 1)
+        names = [one for n, one in numbers if SHARES.get(clock.state, election_id, n) is None]
+    return {
+        "step": step,
+        "due_at": None if step is None else time_text(due_s * 1000),
+        "waits_for": [account_text(one) for one in names],
     }
 
 

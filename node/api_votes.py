@@ -37,8 +37,7 @@ from chain.votes import (
 )
 from chain.work import VALUATION, Valuation
 from contracts.registry import CLASSES, OWNERS, RegisterOwner
-from node.api_objects import answer_objects, read_wijk
-from node.api_policies import make_prover
+from node.api_objects import answer_objects, make_prover, read_wijk
 from node.api_request import (
     make_page,
     parse_number,
@@ -121,7 +120,7 @@ async def get_vote(node: Node, request: web.Request) -> web.StreamResponse:
     """Return one vote with its actions, seconders and tally."""
     read_at(request, node.store)
     clock = node.clock()
-    decision_id, decision, poll = _asked(clock, request)
+    decision_id, decision, poll = find_vote(clock, request)
     prove = make_prover(node, request)
     actions = []
     for data in decision.actions:
@@ -163,11 +162,12 @@ async def get_vote(node: Node, request: web.Request) -> web.StreamResponse:
 async def get_tally(node: Node, request: web.Request) -> web.StreamResponse:
     """Return how a vote stands."""
     clock = node.clock()
-    _, decision, poll = _asked(clock, request)
+    _, decision, poll = find_vote(clock, request)
     return answer_json(tally_json(clock, decision, poll))
 
 
-def _asked(clock: Clock, request: web.Request) -> tuple[bytes, Decision, Poll]:
+def find_vote(clock: Clock, request: web.Request) -> tuple[bytes, Decision, Poll]:
+    """Return the vote that a route names, with its id; raise `Problem` 3007 for an unknown one."""
     wijk = request.match_info["wijk"]
     number = parse_number(request.match_info["n"], "n", 1)
     if VOTES.get(clock.state, wijk, number) is None:

@@ -25,6 +25,7 @@ from node.request_signature import content_digest, signature_base, signature_par
 ANSWER_BYTES_MAX = 16 * 1024 * 1024  # a page of 500 blocks, a genesis of 10,000 accounts
 EVENT_BYTES_MAX = 1024 * 1024  # one line of a stream
 TIMEOUT_S = 30.0
+POST_BYTES_MAX = 64 * 1024  # of a body (interfaces 2.1); more goes as a batch (ADR 0084)
 WAIT_SLACK_S = 10.0  # on top of `wait_ms`: the node answers by then
 WAIT_MS_DEFAULT = 10_000
 UNREACHABLE, TLS_FAILED, NO_ANSWER, INTERNAL = 3001, 3002, 3003, 9001
@@ -251,9 +252,12 @@ class Client:
     ) -> Tree:
         """Post one transaction. `NoAnswer` after it was sent: only the same bytes may go again.
 
-        An answer has `timeout_s` to come, by default well past `wait_ms`.
+        An answer has `timeout_s` to come, by default well past `wait_ms`. What one request cannot
+        hold, as a roll of thousands of keys, goes in a batch of one, whose answer has no proof.
         """
         tx = compute_tx_id(envelope).hex()
+        if len(envelope) > POST_BYTES_MAX:
+            return self._submit_large(envelope, tx, timeout_s or self._timeout_s)
         body, kind = envelope, "application/msgpack"
         if sealed is not None:
             posted = {"envelope": _base64(envelope), "sealed": _base64(sealed)}
@@ -262,6 +266,17 @@ class Client:
         seconds = timeout_s or max(self._timeout_s, wait_ms / 1000 + WAIT_SLACK_S)
         answer = _parse(self._ask("POST", route, body, {"Content-Type": kind}, seconds, tx)[1])
         return _checked(answer)
+
+    def _submit_large(self, envelope: bytes, tx: str, seconds: float) -> Tree:
+        headers = {"Content-Type": "application/msgpack"}
+        body = encode([envelope])
+        (item,) = _checked(
+            _parse(self._ask("POST", "/v1/txs:batch", body, headers, seconds, tx)[1])
+        )["items"]
+        why = _checked(item).get("problem")
+        if why is not None:
+            raise ClientProblem(parse_code(str(_checked(why).get("code"))) or INTERNAL, why)
+        return _checked(item)
 
     def batch(self, envelopes: Sequence[bytes]) -> list[Tree]:
         """Post up to 1,000 transactions; each is judged alone, in order."""

@@ -247,7 +247,7 @@ def account_json(store: ChainStore, clock: Clock, account: bytes) -> Json | None
         "account": account_text(account),
         "wijk": record.wijk,
         "kind": record.kind.lower(),
-        "status": _account_status(clock, account, record),
+        "status": account_status(clock, account, record),
         "threshold": record.threshold,
         "keys": [
             {"index": key.index, "public_key": key.key.hex(), "added_height": key.added_height}
@@ -276,7 +276,8 @@ def balance_key(state: State, account: bytes, record: AccountRecord) -> bytes:
     return encode(("bal", own_denom(state, record), get_class(record), account))
 
 
-def _account_status(clock: Clock, account: bytes, record: AccountRecord) -> str:
+def account_status(clock: Clock, account: bytes, record: AccountRecord) -> str:
+    """Return `closed` of who left, `frozen` while a freeze or a suspension is in force (1.8)."""
     if record.status == LEFT:
         return "closed"
     frozen = record.status == SUSPENDED or _freeze_json(clock, account) is not None

@@ -6,6 +6,7 @@ Whoever checks uses `chain/ballot.py` and knows none of this.
 """
 
 import secrets
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -89,6 +90,17 @@ def choose(fixed: Fixed, numbers: Collection[int], *, blank: bool = False) -> tu
     if len(set(numbers)) != len(numbers) or not set(numbers) <= set(fixed.slots) - {0}:
         raise Problem(1001, cause="option")
     return score(fixed, dict.fromkeys(numbers, 1), blank=blank)
+
+
+def choose_or_score(fixed: Fixed, numbers: Sequence[int]) -> tuple[int, ...]:
+    """Return the values of what a person types: options, or with SCORE each as often as points.
+
+    Nothing typed is a blank vote where there is one, else a ballot for none.
+    """
+    blank = not numbers and bool(fixed.manifest.blank)
+    if fixed.manifest.method != "SCORE":
+        return choose(fixed, numbers, blank=blank)
+    return score(fixed, Counter(numbers), blank=blank)
 
 
 def score(fixed: Fixed, points: Mapping[int, int], *, blank: bool = False) -> tuple[int, ...]:

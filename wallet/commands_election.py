@@ -40,7 +40,7 @@ def list_(terminal: Terminal, wijk: str | None) -> None:
     """Every election, by id."""
     page = terminal.client.elections(wijk)
     rows = [
-        (item["id"], item["phase"], item["closes_at"], str(item["ballots"]))
+        (item["id"], _phase(terminal, item), item["closes_at"], str(item["ballots"]))
         for item in page["items"]
     ]
     head = terminal.text("verkiezing,fase,sluit,biljetten", "election,phase,closes,ballots")
@@ -55,17 +55,45 @@ def show(terminal: Terminal, name: str) -> None:
     """What `GET /v1/elections/{wijk}/{n}` says."""
     item = terminal.client.election(name)
     lines = [
-        f"{item['id']}: {item['phase']}",
+        f"{item['id']}: {_phase(terminal, item)}",
         *(f"  {key}: {value}" for key, value in item["calendar"].items()),
         terminal.text(
             f"{item['ballots']} biljetten van {item['eligible']} stemgerechtigden",
             f"{item['ballots']} ballots of {item['eligible']} voters",
         ),
     ]
-    if item["result"] is not None:
-        counts = ", ".join(f"{key}: {value}" for key, value in item["result"]["counts"].items())
-        lines.append(terminal.text(f"Uitslag: {counts}", f"Result: {counts}"))
+    if item["reason"] is not None:
+        lines.append(terminal.text(f"Reden: {item['reason']}", f"Reason: {item['reason']}"))
+    trustees = item["trustees"]
+    if trustees["waits_for"]:
+        who = ", ".join(trustees["waits_for"])
+        step, until = trustees["step"], trustees["due_at"]
+        lines.append(
+            terminal.text(
+                f"Stap {step}, tot {until}: wacht op {who}",
+                f"Step {step}, until {until}: waits for {who}",
+            )
+        )
+    result = item["result"]
+    if result is not None:
+        counts = ", ".join(f"{key}: {value}" for key, value in result["counts"].items())
+        blank, elected = result["blank"], ", ".join(map(str, result["elected"])) or "-"
+        lines.append(
+            terminal.text(
+                f"Uitslag: {counts}; blanco: {blank}; gekozen: {elected}",
+                f"Result: {counts}; blank: {blank}; elected: {elected}",
+            )
+        )
     terminal.show(item, lines)
+    from wallet.election_guide import say_next
+
+    say_next(terminal, item)
+
+
+def _phase(terminal: Terminal, item: dict[str, Any]) -> str:
+    """Return the phase, and beside it that nothing of this counts (E32)."""
+    mark = terminal.text("OEFENING, telt niet mee", "REHEARSAL, decides nothing")
+    return f"{item['phase']} ({mark})" if item["rehearsal"] else str(item["phase"])
 
 
 @election.command(help="Schrijf een verkiezing uit // Call an election")
@@ -89,7 +117,7 @@ def call(
         method=asked.method if method is None else method.upper(),
     )
     said = ("Een verkiezing uitschrijven.", "Call an election.")
-    _send(terminal, asked, names, said, None)
+    send_step(terminal, asked, names, said, None)
 
 
 @election.command(help="Stel u kandidaat // Stand as a candidate")
@@ -105,44 +133,40 @@ def nominate(terminal: Terminal, name: str, file: Path, names: tuple[str, ...]) 
     asked = read_call(terminal, file, "election.nominate")
     _require(asked.election == named.id, f"{file}: election")
     said = (f"U kandidaat stellen bij {name}.", f"Stand in {name}.")
-    _send(terminal, asked, names, said, named)
-
-
-@election.command(help="Maak uw stemsleutel // Make your voting key")
-@_id
-@click.option("--trustee", is_flag=True, help="als vertrouwenspersoon // as a trustee")
-@click.pass_obj
-def credential(terminal: Terminal, name: str, trustee: bool) -> None:
-    """A fresh key for one election; its public part goes to the registrars (E14)."""
-    from wallet.election_keys import make_key, name_credential, name_trustee_key
-    from wallet.times import now_s, time_text
-
-    named = _find(terminal, name)[1]
-    key_name = name_trustee_key(named.id) if trustee else name_credential(named.id)
-    word = terminal.passphrase(f"Wachtzin van {key_name}", f"Passphrase of {key_name}", twice=True)
-    made = make_key(terminal.home, key_name, word, created_at=time_text(now_s()))
-    tree = {"election": name, "key": key_name, "public_key": made.public_key}
-    terminal.show(tree, [made.public_key])
+    send_step(terminal, asked, names, said, named)
 
 
 @election.command(help="Stel de kiezerslijst vast // Freeze the roll")
 @_id
-@click.option("--credentials", "file", type=_FILE, required=True, help="een sleutel per regel")
+@click.option(
+    "--credentials", "file", type=_FILE, required=True, help="een sleutel per regel // a key a line"
+)
 @_keys
 @click.pass_obj
 def roll(terminal: Terminal, name: str, file: Path, names: tuple[str, ...]) -> None:
     """`election.voter_root`: FILE has one public key in hex a line, in any order."""
     from chain.crypto import sha256
     from chain.manifest import compute_voters_root
-    from chain.records import BLOB_BYTES_MAX, Blob
+    from chain.records import BLOB_BYTES_MAX, BLOBS_MAX, Blob
     from chain.voters import count_voters
     from contracts.election import VoterRoot
+    from contracts.election.roll import CREDENTIAL_BYTES
     from wallet.elections import ProvenState
-    from wallet.files import read_plain
+    from wallet.files import read_named
 
     named = _find(terminal, name)[1]
-    words = read_plain(file, _FILE_BYTES_MAX).decode("ascii", "replace").split()
+    words = read_named(file, _FILE_BYTES_MAX).decode("ascii", "replace").lower().split()
     _require(all(len(word) == _KEY_DIGITS for word in words), f"{file}: hex")
+    most = BLOBS_MAX * BLOB_BYTES_MAX // CREDENTIAL_BYTES
+    _require(
+        len(words) <= most,
+        terminal.text(
+            f"{file}: {len(words)} stemsleutels; een keten neemt er {most} (ADR 0084)",
+            f"{file}: {len(words)} voting keys; a chain takes {most} (ADR 0084)",
+        ),
+    )
+    double = len(words) - len(set(words))
+    _require(double == 0, terminal.text(f"{file}: {double} dubbel", f"{file}: {double} twice"))
     try:
         keys = sorted(bytes.fromhex(word) for word in words)
     except ValueError:
@@ -154,11 +178,12 @@ def roll(terminal: Terminal, name: str, file: Path, names: tuple[str, ...]) -> N
     eligible = count_voters(ProvenState(terminal), named.election.wijk, height)
     parts = tuple(Blob(sha256(blob), len(blob)) for blob in blobs)
     asked = VoterRoot(named.id, height, eligible, parts, compute_voters_root(keys))
+    parts_nl, parts_en = f"in {len(blobs)} delen", f"in {len(blobs)} parts"
     said = (
-        f"De kiezerslijst van {name} vaststellen: {len(keys)} stemsleutels.",
-        f"Freeze the roll of {name}: {len(keys)} voting keys.",
+        f"De kiezerslijst van {name}: {len(keys)} stemsleutels van {eligible} kiezers, {parts_nl}.",
+        f"The roll of {name}: {len(keys)} voting keys of {eligible} voters, {parts_en}.",
     )
-    _send(terminal, asked, names, said, named, blobs=blobs)
+    send_step(terminal, asked, names, said, named, blobs=blobs)
 
 
 @election.command(help="Doe uw volgende stap als vertrouwenspersoon // Take your next trustee step")
@@ -173,7 +198,7 @@ def keys(terminal: Terminal, name: str, names: tuple[str, ...]) -> None:
     account, seed, chosen = _own(terminal, reader, named, names)
     asked = make_step(reader, named, account, seed)
     said = (f"Sleutel van {name}: {asked.phase}.", f"Key of {name}: {asked.phase}.")
-    _send(terminal, asked, chosen, said, named)
+    send_step(terminal, asked, chosen, said, named)
 
 
 @election.command("open", help="Open het stemmen // Open voting")
@@ -182,17 +207,26 @@ def keys(terminal: Terminal, name: str, names: tuple[str, ...]) -> None:
 @click.pass_obj
 def open_(terminal: Terminal, name: str, names: tuple[str, ...]) -> None:
     """`election.open`: the manifest follows from the proven state."""
+    from chain.elections import KEY_READY, VOTERS_FROZEN
     from chain.manifest import fix
     from contracts.election import Open
     from contracts.election.ballots import derive_manifest
     from wallet.elections import ProvenState
 
     reader, named = _find(terminal, name)
+    ready = named.election.status == (KEY_READY if named.election.trustees else VOTERS_FROZEN)
+    _require(
+        ready,
+        terminal.text(
+            f"{name} kan nog niet open: eerst de kiezerslijst en de sleutel",
+            f"{name} cannot open yet: roll and key come first",
+        ),
+    )
     quorum = int(terminal.client.params()["params"]["quorum_pct"])
     manifest = derive_manifest(ProvenState(terminal), reader.digest, named.id, quorum)
     asked = Open(named.id, fix(manifest).digest)
     said = (f"Het stemmen bij {name} openen.", f"Open voting in {name}.")
-    _send(terminal, asked, names, said, named)
+    send_step(terminal, asked, names, said, named)
 
 
 @election.command(help="Stem, of maak een biljet om te controleren // Vote, or make one to check")
@@ -201,24 +235,31 @@ def open_(terminal: Terminal, name: str, names: tuple[str, ...]) -> None:
 @click.option("--spoil", "file", type=_FILE, help="schrijf het biljet, breng het niet uit // FILE")
 @click.pass_obj
 def cast(terminal: Terminal, name: str, numbers: tuple[int, ...], file: Path | None) -> None:
-    """`election.cast` with the key of this election; without numbers it is a blank vote."""
+    """`election.cast` with the key of this election; without numbers it is a blank vote.
+
+    Where options get points, a number that stands three times gives three.
+    """
     from chain.ballot import tracker_of
     from chain.crypto import sha256
     from chain.elections import CREDENTIALS
     from contracts.election import Cast
-    from wallet.ballots import choose, make_ballot, make_open_ballot
+    from wallet.ballots import choose_or_score, make_ballot, make_open_ballot
     from wallet.election_keys import name_credential
     from wallet.files import write_new
     from wallet.keystore import load_key
 
     reader, named = _find(terminal, name)
+    _require(
+        named.election.manifest is not None,
+        terminal.text(f"het stemmen bij {name} is nog niet open", f"voting in {name} is not open"),
+    )
     fixed = reader.fixed(named.id)
     key_file = load_key(terminal.home, name_credential(named.id))
     voter = bytes.fromhex(key_file.public_key)
     secret = bool(fixed.manifest.trustees)
     opening = b""
     if secret:
-        made = make_ballot(fixed, voter, choose(fixed, numbers, blank=not numbers))
+        made = make_ballot(fixed, voter, choose_or_score(fixed, numbers))
         data, opening = made.data, made.opening_data
     else:
         data = make_open_ballot(fixed, voter, numbers)
@@ -228,6 +269,10 @@ def cast(terminal: Terminal, name: str, numbers: tuple[int, ...], file: Path | N
         write_new(file, opening)
         tree = {"election": name, "ballot_hash": digest.hex(), "tracker": tracker}
         terminal.show({**tree, "replaces": None}, [tracker])
+        terminal.say(
+            "Dit bestand verraadt uw keuze; het biljet erin wordt nooit uitgebracht.",
+            "This file tells what you chose; the ballot in it is never cast.",
+        )
         terminal.next_step(f"wijk election challenge {file}")
         return
     row = reader.get(CREDENTIALS, named.id, voter)
@@ -252,11 +297,11 @@ def challenge(terminal: Terminal, file: Path) -> None:
     from contracts.election import Challenge
     from wallet.election_keys import name_credential
     from wallet.elections import Reader, read_election_id
-    from wallet.files import read_plain
+    from wallet.files import read_named
     from wallet.keystore import load_key
 
     reader = Reader(terminal)
-    data = read_plain(file, OPENING_BYTES_MAX)
+    data = read_named(file, OPENING_BYTES_MAX)
     named = reader.find_by_id(read_election_id(file, data))
     voter = bytes.fromhex(load_key(terminal.home, name_credential(named.id)).public_key)
     opening = check_opening(reader.fixed(named.id), voter, data)
@@ -267,7 +312,14 @@ def challenge(terminal: Terminal, file: Path) -> None:
         "Open this ballot: everybody can read it, and it never counts.",
     )
     extra = {"ballot_hash": digest.hex(), "choices": list(opening.values), "matches": True}
-    _send_as_voter(terminal, asked, named, said, data, extra)
+    values = list(zip(reader.fixed(named.id).slots, opening.values, strict=True))
+    shown = ", ".join(f"{slot}: {value}" for slot, value in values if slot)
+    blank = dict(values).get(0, 0)
+    line = terminal.text(
+        f"Uw apparaat was eerlijk. Verborgen was {shown}; blanco: {blank}.",
+        f"Your device was honest. Hidden was {shown}; blank: {blank}.",
+    )
+    _send_as_voter(terminal, asked, named, said, data, extra, line)
 
 
 @election.command(help="Tel de stemmen op // Add up the votes")
@@ -280,7 +332,7 @@ def tally(terminal: Terminal, name: str, names: tuple[str, ...]) -> None:
 
     named = _find(terminal, name)[1]
     said = (f"De stemmen van {name} optellen.", f"Add up the votes of {name}.")
-    _send(terminal, Tally(named.id), names, said, named)
+    send_step(terminal, Tally(named.id), names, said, named)
 
 
 @election.command(help="Geef uw deel om de uitslag te openen // Give your part to open the result")
@@ -295,7 +347,7 @@ def share(terminal: Terminal, name: str, names: tuple[str, ...]) -> None:
     account, seed, chosen = _own(terminal, reader, named, names)
     asked = make_share(reader, named, account, seed)
     said = (f"Uw deel geven van {name}.", f"Give your part of {name}.")
-    _send(terminal, asked, chosen, said, named)
+    send_step(terminal, asked, chosen, said, named)
 
 
 @election.command(help="Leg de uitslag vast // Set the result")
@@ -318,7 +370,7 @@ def result(terminal: Terminal, name: str, names: tuple[str, ...]) -> None:
         counts = (0,) * len(fixed.slots)
     shown = ", ".join(map(str, counts))
     said = (f"De uitslag van {name}: {shown}.", f"The result of {name}: {shown}.")
-    _send(terminal, SetResult(named.id, counts), names, said, named)
+    send_step(terminal, SetResult(named.id, counts), names, said, named)
 
 
 @election.command("object", help="Maak bezwaar tegen de uitslag // Object to the result")
@@ -331,12 +383,12 @@ def object_(terminal: Terminal, name: str, file: Path, code: str, names: tuple[s
     """`election.object`: the text stays off the chain, its digest is what is decided about."""
     from chain.crypto import sha256
     from contracts.election import ObjectTo
-    from wallet.files import read_plain
+    from wallet.files import read_named
 
     named = _find(terminal, name)[1]
-    text = sha256(read_plain(file, _FILE_BYTES_MAX))
+    text = sha256(read_named(file, _FILE_BYTES_MAX))
     said = (f"Bezwaar maken tegen {name} ({code}).", f"Object to {name} ({code}).")
-    _send(terminal, ObjectTo(named.id, "RAISE", code, text), names, said, named)
+    send_step(terminal, ObjectTo(named.id, "RAISE", code, text), names, said, named)
 
 
 @election.command(help="Doe de volgende stap van de overdracht // Take the next handover step")
@@ -349,16 +401,16 @@ def handover(terminal: Terminal, name: str, file: Path | None, names: tuple[str,
     from chain.crypto import sha256
     from chain.handover import HANDOVERS, STEPS
     from contracts.election import HandOver
-    from wallet.files import read_plain
+    from wallet.files import read_named
 
     reader, named = _find(terminal, name)
     row = reader.get(HANDOVERS, named.id)
     done = 0 if row is None or row.step is None else STEPS.index(row.step) + 1
     _require(done < len(STEPS), f"{name}: DONE")
-    evidence = None if file is None else sha256(read_plain(file, _FILE_BYTES_MAX))
+    evidence = None if file is None else sha256(read_named(file, _FILE_BYTES_MAX))
     asked = HandOver(named.id, STEPS[done], evidence)  # type: ignore[arg-type]
     said = (f"Overdracht na {name}: {asked.step}.", f"Handover after {name}: {asked.step}.")
-    _send(terminal, asked, names, said, named)
+    send_step(terminal, asked, names, said, named)
 
 
 def _find(terminal: Terminal, name: str) -> "tuple[Reader, Named]":
@@ -391,7 +443,7 @@ def _own(
     return parse_account(account["account"]), seeds[secret.name], (signer.name,)
 
 
-def _send(
+def send_step(
     terminal: Terminal,
     asked: Any,
     names: Sequence[str],
@@ -400,14 +452,19 @@ def _send(
     *,
     blobs: Sequence[bytes] = (),
 ) -> None:
+    """Send a call about an election; `named` is None for the call that makes one."""
+    from wallet.elections import Reader
     from wallet.finish import finish
     from wallet.order import send_call
 
     sent = send_call(terminal, asked, names, "election", said, blobs=blobs)
     done = terminal.text("Gedaan.", "Done.")
     name = None if named is None else named.name
-    phase = None if named is None else terminal.client.election(named.name)["phase"]
-    finish(terminal, sent, {"election": name, "phase": phase}, [done])
+    if named is None and sent.tx["status"] == "final":
+        name = Reader(terminal).find_by_id(bytes.fromhex(sent.tx["tx"])).name
+    phase = None if name is None else terminal.client.election(name)["phase"]
+    lines = [done] if named is not None else [name or done]
+    finish(terminal, sent, {"election": name, "phase": phase}, lines)
 
 
 def _send_as_voter(
@@ -417,6 +474,7 @@ def _send_as_voter(
     said: tuple[str, str],
     data: bytes,
     extra: dict[str, Any],
+    line: str | None = None,
 ) -> None:
     """Send by the key of this election, which is no account: the roll authorises it (E14)."""
     from wallet.election_keys import name_credential
@@ -435,4 +493,5 @@ def _send_as_voter(
     sent = send_call(
         terminal, asked, (key_file.name,), "ballot", said, account=account, blobs=[data]
     )
-    finish(terminal, sent, {"election": named.name, **extra}, [str(extra.get("tracker", ""))])
+    lines = [str(extra["tracker"]) if line is None else line]
+    finish(terminal, sent, {"election": named.name, **extra}, lines)

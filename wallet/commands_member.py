@@ -11,12 +11,54 @@ import click
 from wallet.terminal import Terminal
 
 _FILE = click.Path(path_type=Path)
+_KINDS = ("person", "household", "business", "institution", "association")
+_STATUSES = {
+    "active": ("actief", "active"),
+    "frozen": ("stilgezet", "frozen"),
+    "closed": ("uitgeschreven", "closed"),
+}
 _KEY = "teken met deze sleutel, vaker mag // sign with this key, may be repeated"
 
 
 @click.group(help="Leden en grenzen, door de registrar // Members and limits, by the registrar")
 def member() -> None:
     """Members of a wijk."""
+
+
+@member.command("list", help="Toon de leden // List the members")
+@click.option("--wijk", metavar="SLUG", help="van welke wijk // of which wijk")
+@click.option("--kind", type=click.Choice(_KINDS), help="van welke soort // of which kind")
+@click.option("--status", type=click.Choice(list(_STATUSES)), help="hoe het staat // how it stands")
+@click.option("--limit", type=click.IntRange(1, 500), help="zoveel // so many")
+@click.option("--after", metavar="C", help="verder waar een bladzij ophield // go on after a page")
+@click.pass_obj
+def list_(
+    terminal: Terminal,
+    wijk: str | None,
+    kind: str | None,
+    status: str | None,
+    limit: int | None,
+    after: str | None,
+) -> None:
+    """What `GET /v1/members` says: accounts, kinds and areas; the chain knows no names (N10)."""
+    asked = {"wijk": wijk, "kind": kind, "status": status, "limit": limit, "after": after}
+    page = terminal.client.members(asked)
+    rows = [
+        (
+            item["account"],
+            item["wijk"],
+            item["kind"],
+            terminal.text(*_STATUSES[item["status"]]),
+            item["area"] or "-",
+            " ".join(item["flags"]) or "-",
+        )
+        for item in page["items"]
+    ]
+    head = terminal.text(
+        "rekening,wijk,soort,stand,gebied,mag", "account,wijk,kind,status,area,may"
+    )
+    names = ("account", "wijk", "kind", "status", "area", "flags", "limit_cents")
+    terminal.show_page(page, head.split(","), rows, names)
 
 
 @member.command(help="Laat een lid toe // Admit a member")
@@ -54,16 +96,28 @@ def limits(terminal: Terminal, file: Path, names: tuple[str, ...]) -> None:
 @click.pass_obj
 def status(terminal: Terminal, who: str, word: str, reason: str, names: tuple[str, ...]) -> None:
     """`members.set_status`: the first time opens a hearing; a member leaves by itself."""
+    from chain.address import account_text
     from contracts.members import SetStatus
     from wallet.finish import finish
     from wallet.order import send_call
     from wallet.people import resolve_who
 
     party = resolve_who(terminal, who)
+    reason = reason.upper()  # reasons are codes: A-Z, 0-9, - and _ (economy B12)
     call = SetStatus(party.account, word.upper(), reason)  # type: ignore[arg-type]
     said = f"{who}: {word} ({reason}).", f"{who}: {word} ({reason})."
     result = send_call(terminal, call, names, "member-status", said)
-    finish(terminal, result, {}, [terminal.text(*said)])
+    done = [terminal.text(*said)]
+    if result.tx["status"] == "final" and result.failure is None:
+        stands = terminal.client.account(account_text(party.account))["status"]
+        if word != "active" and stands == "active":
+            done = [
+                terminal.text(
+                    f"{who} wordt nu eerst gehoord; stuur dit na die tijd nog een keer.",
+                    f"{who} is heard first; send this once more after that time.",
+                )
+            ]
+    finish(terminal, result, {}, done)
 
 
 def _send(terminal: Terminal, file: Path, name: str, names: tuple[str, ...]) -> None:

@@ -56,6 +56,7 @@ class Reader:
     def __init__(self, terminal: "Terminal") -> None:
         self._client = terminal.client
         self.policy = trusted_policy(terminal)
+        self.text = terminal.text
 
     @property
     def digest(self) -> bytes:
@@ -106,7 +107,7 @@ def read_election_id(file: Path, data: bytes) -> bytes:
 def make_step(reader: Reader, named: Named, account: bytes, seed: bytes) -> Dkg:
     """Return the next step of a trustee in the key ceremony; `Problem` 1001 where none is due."""
     ceremony = reader.need(CEREMONIES, named.id)
-    number = _number_of(ceremony.trustees, account)
+    number = _number_of(reader, ceremony.trustees, account)
     place, attempt = number - 1, ceremony.attempt
     context = CeremonyContext(reader.digest, named.id, attempt)
     threshold = len(ceremony.trustees) // 2 + 1
@@ -131,16 +132,25 @@ def make_step(reader: Reader, named: Named, account: bytes, seed: bytes) -> Dkg:
         asked = [by for about, by, done in ceremony.complaints if about == number and not done]
         if asked:
             return step(ANSWER, trustee.make_answer(seed, context, threshold, asked[0]))
-    raise Problem(UNREADABLE, cause="no-step")
+    due = reader.text(
+        f"stap {ceremony.phase} van {named.name} vraagt nu niets van u",
+        f"step {ceremony.phase} of {named.name} asks nothing of you now",
+    )
+    raise Problem(UNREADABLE, cause=due)
 
 
 def make_share(reader: Reader, named: Named, account: bytes, seed: bytes) -> DecryptShare:
     """Return what a trustee gives to open the sums (E23)."""
     ceremony = reader.need(CEREMONIES, named.id)
-    number = _number_of(ceremony.trustees, account)
+    number = _number_of(reader, ceremony.trustees, account)
     received = _open_deals(reader, named.id, ceremony, number, seed)
     if received.wrong:
-        raise Problem(UNREADABLE, cause="no-step")
+        dealers = ", ".join(map(str, received.wrong))
+        why = reader.text(
+            f"de delen van {dealers} passen niet bij uw sleutel van deze verkiezing",
+            f"the parts of {dealers} do not fit your key of this election",
+        )
+        raise Problem(UNREADABLE, cause=why)
     secret = trustee.add_shares(received.shares)
     shares = trustee.make_shares(reader.fixed(named.id), number, secret, named.election.sums)
     return DecryptShare(named.id, shares)
@@ -179,9 +189,13 @@ def _open_deals(
     return trustee.take_answers(received, number, commits, shown)
 
 
-def _number_of(trustees: tuple[bytes, ...], account: bytes) -> int:
+def _number_of(reader: Reader, trustees: tuple[bytes, ...], account: bytes) -> int:
     if account not in trustees:
-        raise Problem(UNREADABLE, cause="no-trustee")
+        why = reader.text(
+            "u bent geen vertrouwenspersoon van deze verkiezing, of viel af",
+            "you are no trustee of this election, or are one no more",
+        )
+        raise Problem(UNREADABLE, cause=why)
     return trustees.index(account) + 1
 
 

@@ -15,6 +15,7 @@ from chain.errors import Malformed
 from chain.proof import REFUSED, read_receipt, verify_receipt, write_receipt
 from chain.records import Envelope, TxBody, split_carried
 from chain.texts import Problem, parse_code
+from node.client import POST_BYTES_MAX
 from wallet.outbox import Sent, find, keep, settle
 from wallet.receipts import store_receipt
 from wallet.terminal import EXIT_DRAFT
@@ -243,6 +244,9 @@ def _submit(
                 wait=wait,
                 timeout_s=min(max(left_s, TRY_S_MIN), TRY_S_MAX),
             )
+            large = len(sent.envelope) > POST_BYTES_MAX  # went as a batch, whose answer proves none
+            if large and answer.get("status") in ("final", "failed"):
+                answer = terminal.client.tx(sent.tx, prove=True)
         except Malformed:  # it left, and what came back says nothing
             reached = True
             if time.monotonic() >= deadline:

@@ -20,6 +20,7 @@ def summarize(bundle: Bundle, report: Report, seconds: float) -> dict[str, Any]:
     return {
         "election": bundle.meta.get("name") or bundle.meta.get("election"),
         "stage": figures.get("stage"),
+        "rehearsal": figures.get("rehearsal", False),
         "eligible": figures.get("eligible", 0),
         "ballots": figures.get("ballots", 0),
         "signatures_ok": report.ok("signatures"),

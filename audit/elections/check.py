@@ -224,6 +224,8 @@ def check_manifest(work: Work) -> None:
         hold("manifest", manifest[name] == value, f"{name} differs from what was called")
     taking_part = [account for account in trustees if account in manifest["trustees"]]
     hold("manifest", taking_part == manifest["trustees"], "the trustees are others than called")
+    tests = [sha(b"wijk.rehearsal.1" + n.to_bytes(4, "big")) for n in range(1, count + 1)]
+    work.report.figures["rehearsal"] = kind == "SURVEY" and options == tests  # E32: decides nothing
     stand = [[option[0], option[2]] for option in manifest["options"]]
     nominated = [row.fields[2:4] for row in work.named("nominate")]
     put = [[option, []] for option in options] or nominated

@@ -17,6 +17,7 @@ from chain.errors import Malformed
 from contracts import CONTRACTS
 from contracts.accounts import Propose
 from contracts.coin import HoldCall, Leg, Transfer
+from contracts.governance import Propose as ProposeVote
 from contracts.policies.p03_benefit import Benefit
 from contracts.policies.p07_escrow import EscrowRule
 from contracts.policy import Create
@@ -71,7 +72,9 @@ PRIVATE = (
     "/v1/proofs/state?key=bal/delfshaven:EUR/2/{anna}",
     "/v1/proofs/state?key=account/{anna}",
 )
-AUDITORS_ONLY = ("/v1/blocks/1/txs", "/v1/stream?topics=tx")
+AUDITORS_ONLY = (
+    "/v1/blocks/1/txs", "/v1/stream?topics=tx", "/v1/members", "/v1/members?wijk=delfshaven",
+)  # fmt: skip
 
 
 @pytest.mark.asyncio
@@ -122,6 +125,27 @@ async def test_strangers_and_parties_do_not_read_what_is_for_auditors(live: Live
     with pytest.raises(ClientProblem) as caught:
         await ask(reader(live, "anna").raw_block, 1)
     assert caught.value.number == 3006
+
+
+@pytest.mark.asyncio
+async def test_registrars_read_the_members_and_members_read_who_voted_what(live: Live) -> None:
+    """economy G3, E10: a stranger reads neither, and nobody reads the members of another wijk."""
+    now = int(time.time())
+    call = ProposeVote("SURVEY", (), bytes(32), 0, now + 3_600, 0)
+    envelope = Payer(live.genesis, "anna").sign(call, expires=now + 300)
+    tx = (await ask(live.client.submit, envelope, wait="final"))["tx"]
+    registrar, bob = reader(live, "delfshaven-registrar-a"), reader(live, "bob")
+    choices, proof = "/v1/votes/delfshaven/1/choices", f"/v1/proofs/state?key=choice/{tx}/{ANNA}"
+
+    found = await ask(registrar.get, "/v1/members", wijk="delfshaven", kind="person")
+    assert {item["account"] for item in found["items"]} == {
+        account_text(account(name)) for name in ("anna", "bob", "carl")
+    }
+    assert await refusal(registrar, "/v1/members") == (3006, 403)
+    for route in (choices, proof):
+        assert await ask(bob.get_bytes, route)
+        assert await refusal(registrar, route) == (3006, 403)
+        assert await refusal(live.client, route) == (3005, 401)
 
 
 @pytest.mark.asyncio

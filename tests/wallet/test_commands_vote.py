@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from chain.address import account_text
 from chain.crypto import sha256
 from chain.texts import Problem
 from node.client import Client
@@ -18,7 +19,9 @@ from testnet.network import Network
 from testnet.plan import SEEDED_TIME, plan_testnet
 from tests.wallet.program import run
 from wallet.keystore import load_key
+from wallet.remote import Remote
 
+STRANGER = account_text(bytes(20))
 BOARD = ("--key", "board-w1-a", "--key", "board-w1-b")
 VOTE_FIELDS = {
     "id", "wijk", "title", "class", "secret", "state", "opens_at", "closes_at", "ballots",
@@ -86,7 +89,9 @@ def carry_out(vote: str) -> dict[str, Any]:
 
 
 @pytest.mark.usefixtures("home")
-def test_a_price_is_proposed_voted_counted_and_carried_out(network: Network) -> None:
+def test_a_price_is_proposed_voted_counted_and_carried_out(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The whole way of `value propose`, by the board, and each object of interfaces 1.8."""
     made = ask(
         "value", "propose", "TUIN", "--amount", "15", "--per", "hour", "--closes", "8s", *BOARD,
@@ -122,6 +127,18 @@ def test_a_price_is_proposed_voted_counted_and_carried_out(network: Network) -> 
     assert (tally["state"], tally["passed"], tally["verified"], tally["ok"]) == (
         "passed", True, True, True,
     )  # fmt: skip
+    with monkeypatch.context() as lie:
+        told = Remote.choices
+
+        def hide(remote: Remote, vote_id: str) -> list[dict[str, Any]]:
+            return told(remote, vote_id)[1:]
+
+        lie.setattr(Remote, "choices", hide)
+        hidden = ask("vote", "tally", vote, "--verify", code=8)
+        assert (hidden["verified"], hidden["ok"]) == (False, False)
+        lie.setattr(Remote, "choices", lambda *_: [{"account": STRANGER, "choice": "yes"}])
+        made_up = run("vote", "tally", vote, "--verify")
+        assert "WIJK-5001" in made_up.stderr
     assert ask("value", "list")["items"] == []
     carry_out(vote)
 
@@ -195,6 +212,17 @@ def test_a_member_is_heard_before_it_is_suspended() -> None:
     names = ("--key", "registrar-w1-a", "--key", "registrar-w1-b")
     ask("member", "status", "dev3", "suspended", "--reason", "BEDRAG", *names, "--yes")
 
+    dev3 = load_key(Path(os.environ["WIJK_HOME"]), "dev3").account
+    page = ask("member", "list", "--kind", "person", "--status", "active", "--limit", "2")
+    rest = ask("member", "list", "--wijk", "w1", "--limit", "500")["items"]
+    assert (len(page["items"]), page["next"] is not None) == (2, True)
+    assert len({item["account"] for item in rest}) == len(rest) >= 3
+    (own,) = [item for item in rest if item["account"] == dev3]
+    assert set(own) == {"account", "wijk", "kind", "status", "area", "flags", "limit_cents"}
+    assert (own["kind"], own["status"], own["flags"]) == ("person", "active", ["vote", "stand"])
+    assert ask("member", "list", "--status", "closed")["items"] == []
+    assert "WIJK-3007" in run("member", "list", "--wijk", "nergens").stderr
+
     again = run("member", "status", "dev3", "suspended", "--reason", "BEDRAG", *names, "--yes")
 
     assert again.exit_code in (0, 5)
@@ -210,3 +238,26 @@ def test_usage_of_votes() -> None:
     ):
         assert run(*words).exit_code == 2
     assert run("value", "show", "NIETS").exit_code == 12
+    for code, line in (
+        ("1001", ("vote", "show", "7")),
+        ("1001", ("board", "trip", "hold", "--reason", "STORING", "--key", "board-w1-a", "--yes")),
+        ("2010", ("value", "propose", "zorg en", "--amount", "1", "--per", "hour")),
+        ("3007", ("vote", "propose", "--title", "A", "--body", "nergens.md", "--yes")),
+        ("3007", ("board", "recall", "1", "--ground", "geld", "--body", "nergens.md", "--yes")),
+    ):
+        assert f"WIJK-{code}" in run(*line).stderr, line
+    # What only people do is refused at once: a draft that others sign would be refused in the end.
+    Path("tekst.md").write_text("Bankjes.\n")
+    asked = ("vote", "propose", "--title", "B", "--body", "tekst.md", "--closes", "1h", "--yes")
+    ask(*asked, "--key", "dev1")
+    ask(*asked, "--class", "statutes", *BOARD)
+    for what in (("cast", "w1/1", "ja"), ("second", "w1/1")):
+        assert "WIJK-2112" in run("vote", *what, "--key", "board-w1-a", "--yes").stderr
+    draft = run("vote", "show", "w1/1", "--lang", "en").stdout
+    assert "looks for seconders first" in draft
+    assert "election list" in run("vote", "show", "w1/2", "--lang", "en").stdout
+    sound = ask("vote", "tally", "w1/2", "--verify")
+    assert (sound["verified"], sound["counts"]["yes"]) == (True, 0)
+    seats = run("board", "list", "--lang", "en").stdout
+    assert "Board of w1: 2 seats sign" in seats
+    assert seats.count("seat-") == 3

@@ -152,10 +152,10 @@ def roll(terminal: Terminal, name: str, file: Path, names: tuple[str, ...]) -> N
     from contracts.election import VoterRoot
     from contracts.election.roll import CREDENTIAL_BYTES
     from wallet.elections import ProvenState
-    from wallet.files import read_plain
+    from wallet.files import read_named
 
     named = _find(terminal, name)[1]
-    words = read_plain(file, _FILE_BYTES_MAX).decode("ascii", "replace").lower().split()
+    words = read_named(file, _FILE_BYTES_MAX).decode("ascii", "replace").lower().split()
     _require(all(len(word) == _KEY_DIGITS for word in words), f"{file}: hex")
     most = BLOBS_MAX * BLOB_BYTES_MAX // CREDENTIAL_BYTES
     _require(
@@ -297,11 +297,11 @@ def challenge(terminal: Terminal, file: Path) -> None:
     from contracts.election import Challenge
     from wallet.election_keys import name_credential
     from wallet.elections import Reader, read_election_id
-    from wallet.files import read_plain
+    from wallet.files import read_named
     from wallet.keystore import load_key
 
     reader = Reader(terminal)
-    data = read_plain(file, OPENING_BYTES_MAX)
+    data = read_named(file, OPENING_BYTES_MAX)
     named = reader.find_by_id(read_election_id(file, data))
     voter = bytes.fromhex(load_key(terminal.home, name_credential(named.id)).public_key)
     opening = check_opening(reader.fixed(named.id), voter, data)
@@ -383,10 +383,10 @@ def object_(terminal: Terminal, name: str, file: Path, code: str, names: tuple[s
     """`election.object`: the text stays off the chain, its digest is what is decided about."""
     from chain.crypto import sha256
     from contracts.election import ObjectTo
-    from wallet.files import read_plain
+    from wallet.files import read_named
 
     named = _find(terminal, name)[1]
-    text = sha256(read_plain(file, _FILE_BYTES_MAX))
+    text = sha256(read_named(file, _FILE_BYTES_MAX))
     said = (f"Bezwaar maken tegen {name} ({code}).", f"Object to {name} ({code}).")
     send_step(terminal, ObjectTo(named.id, "RAISE", code, text), names, said, named)
 
@@ -401,13 +401,13 @@ def handover(terminal: Terminal, name: str, file: Path | None, names: tuple[str,
     from chain.crypto import sha256
     from chain.handover import HANDOVERS, STEPS
     from contracts.election import HandOver
-    from wallet.files import read_plain
+    from wallet.files import read_named
 
     reader, named = _find(terminal, name)
     row = reader.get(HANDOVERS, named.id)
     done = 0 if row is None or row.step is None else STEPS.index(row.step) + 1
     _require(done < len(STEPS), f"{name}: DONE")
-    evidence = None if file is None else sha256(read_plain(file, _FILE_BYTES_MAX))
+    evidence = None if file is None else sha256(read_named(file, _FILE_BYTES_MAX))
     asked = HandOver(named.id, STEPS[done], evidence)  # type: ignore[arg-type]
     said = (f"Overdracht na {name}: {asked.step}.", f"Handover after {name}: {asked.step}.")
     send_step(terminal, asked, names, said, named)

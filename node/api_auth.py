@@ -44,8 +44,8 @@ OPEN_KEYSPACES = frozenset(
     {
         "activity", "budgeted", "cap", "decision", "elect", "entry", "fed", "issuer", "line",
         "minter", "owed", "pact", "param", "poll", "reg", "regowner", "reserve", "result", "role",
-        "seat", "set", "spent", "statement", "supply", "trip", "unpaid", "vote", "voters", "votes",
-        "wijk", "wijken",
+        "seat", "set", "spent", "statement", "supply", "trip", "unpaid", "vote", "voterchanges",
+        "voters", "votes", "wijk", "wijken",
     }
 )  # fmt: skip
 SIGNATURE_REQUIRED, NOT_ALLOWED, RATE = 3005, 3006, 3004

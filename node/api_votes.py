@@ -37,6 +37,7 @@ from chain.votes import (
     passes,
 )
 from chain.work import VALUATION, Valuation
+from contracts.governance.proposal import get_collecting_end
 from contracts.registry import CLASSES, OWNERS, RegisterOwner
 from node.api_objects import answer_objects, make_prover, read_wijk
 from node.api_request import (
@@ -210,7 +211,14 @@ def vote_json(clock: Clock, decision: Decision, poll: Poll) -> Json:
 
 
 def get_state(clock: Clock, decision: Decision, poll: Poll) -> str:
-    """Return the state of a vote; one that passed expires where nobody carried it out (E34)."""
+    """Return the state of a vote (E34).
+
+    One that passed expires where nobody carried it out, and a draft where too few seconded it in
+    time, whether or not somebody closes it.
+    """
+    collects = get_collecting_end(decision, clock.number("vote_min_s"))
+    if decision.status == DRAFT and clock.time_s >= collects:
+        return EXPIRED
     enact_s = clock.number("enact_delay_s")
     if decision.status == PASSED and clock.time_s >= poll.decided_s + enact_s + ENACT_S:
         return EXPIRED

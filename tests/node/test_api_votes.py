@@ -8,12 +8,13 @@ import pytest
 import pytest_asyncio
 
 from chain.codec import encode
+from chain.keyspaces import Decision
 from chain.texts import Problem
-from chain.votes import VOTES_COUNT
+from chain.votes import VOTES_COUNT, Poll
 from contracts.governance import Issue, IssueRecord, Propose
 from contracts.wijk import SetParam
 from node.api_issues import issue_json
-from node.api_votes import get_places, place_bytes
+from node.api_votes import get_places, get_state, place_bytes
 from tests.contracts.offices import raw
 from tests.federation import Ledger
 from tests.live import Live, Payer, ask, live_network
@@ -66,6 +67,19 @@ def test_votes_of_all_wijken_follow_one_another() -> None:
     for wrong in (("leeg", 1), ("noord", 4), ("noord", 0), ("zuid", 1)):
         with pytest.raises(Problem):
             list(get_places(run.clock, wijken, place_bytes(wrong)))
+
+
+def test_a_draft_that_can_no_longer_open_has_expired() -> None:
+    """economy E34: whether or not anybody closes it."""
+    clock = Ledger(balances={"delfshaven/anna": 0}).run().clock
+    poll = Poll(bytes(20), 0, 0, 1, 5, 0, 0)
+    shown = []
+    for closes in (clock.time_s, clock.time_s + 1):
+        window = (0, closes)
+        draft = Decision("delfshaven", 1, "PETITION", (), TEXT, TEXT, window, (0, 0, 0), 0, "DRAFT")
+        shown.append(get_state(clock, draft, poll))
+
+    assert shown == ["expired", "collecting"]
 
 
 @pytest.mark.asyncio

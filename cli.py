@@ -63,6 +63,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 ATTACHED: dict[str, tuple[tuple[tuple[str, ...], str, str], ...]] = {
     "board": (
         (("join-request",), "node.commands_join", "join_request"),
+        (("endorse",), "wallet.commands_matter", "endorse"),
         (("resign",), "wallet.commands_seat", "resign"),
         (("recall",), "wallet.commands_seat", "recall"),
         (("recuse",), "wallet.commands_seat", "recuse"),

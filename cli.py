@@ -81,6 +81,7 @@ ATTACHED: dict[str, tuple[tuple[tuple[str, ...], str, str], ...]] = {
     "election": (
         (("verify",), "audit.commands_election", "verify"),
         (("rehearse",), "wallet.commands_rehearsal", "rehearse"),
+        (("roll",), "wallet.commands_roll", "roll"),
         (("credential",), "wallet.commands_credential", "credential"),
         (("codes",), "wallet.commands_credential", "codes"),
     ),

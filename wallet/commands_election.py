@@ -348,7 +348,7 @@ def object_(terminal: Terminal, name: str, file: Path, code: str, names: tuple[s
 def handover(terminal: Terminal, name: str, file: Path | None, names: tuple[str, ...]) -> None:
     """`election.hand_over`: OVERLAP, KEYS, VAULT and CHECKLIST, in this order."""
     from chain.crypto import sha256
-    from chain.handover import HANDOVERS, STEPS
+    from chain.handover import CHECKLIST, HANDOVERS, STEPS, VAULT
     from contracts.election import HandOver
     from wallet.files import read_plain
 
@@ -356,6 +356,12 @@ def handover(terminal: Terminal, name: str, file: Path | None, names: tuple[str,
     row = reader.get(HANDOVERS, named.id)
     done = 0 if row is None or row.step is None else STEPS.index(row.step) + 1
     require(done < len(STEPS), f"{name}: DONE")
+    listed = STEPS[done] in (VAULT, CHECKLIST)
+    why = terminal.text(
+        f"stap {STEPS[done]} vraagt {'' if listed else 'geen '}--evidence FILE",
+        f"step {STEPS[done]} wants {'' if listed else 'no '}--evidence FILE",
+    )
+    require(listed == (file is not None), why)
     evidence = None if file is None else sha256(read_plain(file, _FILE_BYTES_MAX))
     asked = HandOver(named.id, STEPS[done], evidence)  # type: ignore[arg-type]
     said = (f"Overdracht na {name}: {asked.step}.", f"Handover after {name}: {asked.step}.")

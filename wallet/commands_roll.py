@@ -1,4 +1,4 @@
-"""`wijk election roll`: two registrars publish who may vote, by keys that name nobody (E13, E14)."""
+"""`wijk election roll`: two registrars publish who may vote, by keys that name nobody (E14)."""
 
 from collections.abc import Sequence
 from pathlib import Path

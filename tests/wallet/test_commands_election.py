@@ -206,6 +206,23 @@ def test_two_registrars_sign_a_roll_on_devices_of_their_own(people: People) -> N
     assert "WIJK-2205" in run(*roll, "b.txt", "--draft", str(draft), "--yes").stderr
 
 
+def _stand(people: People, name: str) -> None:
+    """Second and nominate a member, by a file that goes from hand to hand (economy E1)."""
+    election = ask("show", name)["election"]
+    asked = {"election": election, "name": "11" * 32, "pledges": [], "seconders": []}
+    Path("stand.json").write_text(json.dumps(asked))
+    stand = ("nominate", name, "--pledges", "stand.json", "--key", "dev4", "--yes")
+    refused(2253, *stand)
+    second = ("second", name, "stand.json", "--candidate", "dev4", "--yes", "--key")
+    assert ask(*second, "dev5")["seconders"] == 1
+    assert "in there already" in refused(1001, *second, "dev5")
+    assert ask(*stand)["phase"] == "nominating"
+    (candidate,) = ask("show", name)["candidates"]
+    assert candidate["account"] == load_key(people.home, "dev4").account
+    told = run("board", "accept", name, "--seat-key", "dev6", "--key", "dev4", "--lang", "en")
+    assert "not elected" in told.stderr
+
+
 def test_codes_on_paper_are_keys_of_the_roll(
     people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -213,6 +230,7 @@ def test_codes_on_paper_are_keys_of_the_roll(
     now = int(time.time())
     write_call(people.home, [now + 300, now + 400, now + 500, now + 600, now + 700, now + 800])
     name = ask("call", "--calendar", "call.json", *BOARD)["election"]
+    _stand(people, name)
     made = ask("codes", name, "--count", "2", "--out", "codes")
     assert ask("show", name)["rehearsal"] is False
     papers = sorted(Path("codes").iterdir())

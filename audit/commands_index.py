@@ -16,8 +16,8 @@ _to = click.option(
     "--to",
     "url",
     metavar="URL",
-    help="van SQLite of PostgreSQL; anders index.db in de map "
-    "// of SQLite or PostgreSQL; else index.db in the home",
+    help="van SQLite of PostgreSQL; anders index.url van de node, of index.db in de map "
+    "// of SQLite or PostgreSQL; else index.url of the node, or index.db in the home",
 )
 _folder = click.option(
     "--dir",
@@ -52,7 +52,7 @@ def status(terminal: Terminal, url: str | None, folder: Path | None) -> None:
     from audit.index_base import open_base, read_mark
     from audit.index_tables import TABLES, quote
 
-    base = open_base(url or DEFAULT, folder or terminal.home, only_read=True)
+    base = open_base(_choose(url, folder), folder or terminal.home, only_read=True)
     try:
         mark = read_mark(base)
         rows = {
@@ -72,7 +72,7 @@ def rebuild(terminal: Terminal, url: str | None, folder: Path | None) -> None:
     """Remove the tables of the index and make them from the blocks again."""
     from audit.index_base import drop_index, open_base
 
-    base = open_base(url or DEFAULT, folder or terminal.home)
+    base = open_base(_choose(url, folder), folder or terminal.home)
     try:
         drop_index(base)
     finally:
@@ -87,7 +87,7 @@ def _run(terminal: Terminal, url: str | None, folder: Path | None, *, once: bool
     from audit.index_run import BlockWrong, run_index
     from chain.errors import Malformed
 
-    base = open_base(url or DEFAULT, folder or terminal.home)
+    base = open_base(_choose(url, folder), folder or terminal.home)
     try:
         with show_progress(terminal) as on_block, open_source(terminal, folder) as source:
             sleep = None if once else time.sleep
@@ -102,6 +102,18 @@ def _run(terminal: Terminal, url: str | None, folder: Path | None, *, once: bool
         terminal.fail(PROOF_WRONG, {"cause": str(error)})
     finally:
         base.close()
+
+
+def _choose(url: str | None, folder: Path | None) -> str:
+    """Return where the tables are: as typed, as the environment or the node's settings say."""
+    import os
+
+    from audit.home import read_index_url
+
+    given = url or os.environ.get("WIJK_INDEX_URL")
+    if given is None and folder is not None:
+        given = read_index_url(folder, os.environ)
+    return given or DEFAULT
 
 
 def _show(terminal: Terminal, base: "Base", mark: "Mark", more: dict[str, Any]) -> None:

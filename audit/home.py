@@ -41,6 +41,7 @@ from node.chainstore import (
     TxPlace,
     log_key,
 )
+from node.config import ConfigInvalid, load_config
 from node.disk import StorageError, StoreDamaged
 from node.head_file import HeadVerdict, judge_head, read_heads
 from node.home import Home
@@ -194,6 +195,20 @@ def _check_tip(tip: Tip, header: Header) -> None:
     )
     if told != is_so:
         raise Malformed("the tip of the store is not its newest block")
+
+
+def read_index_url(root: Path, environ: Mapping[str, str]) -> str | None:
+    """Return `index.url` of a node home, None where it has no settings (interfaces 3.1).
+
+    Raise `Problem` 1002 with everything that is wrong in them.
+    """
+    path = Home(root).config
+    if not path.exists():
+        return None
+    try:
+        return load_config(path, environ).text("index.url")
+    except ConfigInvalid as error:
+        raise Problem(1002, errors=list(error.faults)) from error
 
 
 @contextmanager

@@ -161,7 +161,7 @@ def make_routes(node: Node, rates: Rates, readers: Readers, streams: Streams) ->
         return await list_values(node, request)
 
     async def get_redemptions(request: web.Request) -> web.StreamResponse:
-        return await list_redemptions(node, request)
+        return await list_redemptions(node, readers, request)
 
     return (
         Route("GET", "/healthz", read.healthz, counted=OWN, kind=None),
@@ -192,19 +192,19 @@ def make_routes(node: Node, rates: Rates, readers: Readers, streams: Streams) ->
             private=True,
         ),
         get("/v1/accounts/{account}/limits", read.limits, private=True),
-        get("/v1/accounts/{account}/holds", get_holds, "state", *page, private=True),
+        get("/v1/accounts/{account}/holds", get_holds, "state", "prove", *page, private=True),
         get("/v1/accounts/{account}/proposals", get_proposals, "state", *page, private=True),
         get("/v1/supply", read.supply, "wijk", "at", "prove"),
         get("/v1/reserve", read.reserve, "wijk", "at", "prove"),
-        get("/v1/issuance", read.issuance, "wijk", *page),
+        get("/v1/issuance", read.issuance, "wijk", "prove", *page),
         get("/v1/policies", get_policies, "wijk", "state", "at", "prove", *page, private=True),
         get("/v1/policies/{id}", get_one_policy, "at", "prove", private=True),
         get("/v1/elections", get_elections, "wijk", "state", *page),
         get("/v1/elections/{wijk}/{n}", get_one_election),
         get("/v1/elections/{wijk}/{n}/ballots", get_ballots, *page),
         get("/v1/elections/{wijk}/{n}/manifest", get_election_manifest),
-        get("/v1/health", get_health, "wijk"),
-        get("/v1/redemptions", get_redemptions, "wijk", *page),
+        get("/v1/health", get_health, "wijk", "prove"),
+        get("/v1/redemptions", get_redemptions, "wijk", "prove", *page),
         get("/v1/votes", get_votes, "wijk", "state", *page),
         get("/v1/votes/{wijk}/{n}", get_one_vote, "at", "prove"),
         get("/v1/votes/{wijk}/{n}/tally", get_vote_tally),

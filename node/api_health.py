@@ -16,9 +16,9 @@ from chain.books import OPEN as ASKED
 from chain.codec import decode
 from chain.contract import Clock
 from chain.dates import DAY_S, date_text, from_days, is_banking_day, to_days
-from chain.keyspaces import ACCOUNTS, BUSINESS, SUPPLY, AccountRecord, Wijk
+from chain.keyspaces import ACCOUNTS, BALANCES, BUSINESS, SUPPLY, AccountRecord, Wijk
 from chain.texts import code_text
-from node.api_objects import read_wijk
+from node.api_objects import Prove, make_prover, read_wijk
 from node.api_request import make_page
 from node.chainstore import STATE, ChainStore
 from node.http_server import answer_json
@@ -32,6 +32,11 @@ ROWS_MAX = 2_000_000  # rows of a month: of more than that the figures are not m
 HOLDERS_MIN = 10  # economy G7: no figure of fewer accounts
 ID_BYTES = 32
 PPM = 1_000_000
+# Figures that no single proof shows: they are counted over accounts, or by this node alone.
+UNPROVEN = (
+    *("fullest_ppm", "unmoved_ppm", "payments_30_days", "finality_ms", "failures"),
+    *("waiting.count", "waiting.median_days", "waiting.oldest_days"),
+)
 
 Json = dict[str, Any]
 
@@ -45,33 +50,39 @@ class Health:
 
     async def get(self, node: Node, request: web.Request) -> web.StreamResponse:
         """Return a PAGE of the health figures of one wijk or of all."""
-        wanted = read_wijk(node, request)
+        wanted, prove = read_wijk(node, request), make_prover(node, request)
         items = []
         async with self._making:  # a second reader waits for the walk of the first
             for slug, wijk in wijken(node.state()):
                 if wanted in (None, slug):
-                    items.append(await self._of(node, slug, wijk))
+                    items.append(await self._of(node, slug, wijk, prove))
         return answer_json(make_page(items, None, node.store.tip.height))
 
-    async def _of(self, node: Node, slug: str, wijk: Wijk) -> Json:
+    async def _of(self, node: Node, slug: str, wijk: Wijk, prove: Prove) -> Json:
         clock, denom = node.clock(), wijk.denom(slug)
         made = self._made.get(slug)
         if made is None or made[0] != clock.book_date:
             made = clock.book_date, await _walk(node, denom)
             self._made[slug] = made
-        moves = made[1]
+        moves, waiting = made[1], await _waiting(node, clock, denom)
+        clock = node.clock()  # no other block comes between here and the proofs
         cost = get_balance(clock.state, denom, COST, slug)
+        supply = SUPPLY.get(clock.state, denom) or NO_SUPPLY
         return {
             "wijk": slug,
             "denom": denom,
             **moves,
-            "waiting": await _waiting(node, clock, denom),
+            "outstanding_cents": supply_cents(supply),
+            "waiting": waiting | {"amount_cents": supply.pending_out},
             "cost_cents": cost,
             "finality_ms": node.finality.percentiles((50, 95)),
             "failures": {
                 code_text(number): count
                 for number, count in sorted(node.runtime.intake.refused.items())
             },
+            "unproven": list(UNPROVEN),
+            "proof": prove(SUPPLY.key(denom)),
+            "cost_proof": prove(BALANCES.key(denom, COST, slug)),
         }
 
 

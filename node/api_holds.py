@@ -9,7 +9,7 @@ from chain.contract import Clock
 from chain.keyspaces import ACCOUNTS, EXPIRED, HOLDS, OPEN, POSTED, VOIDED, Hold
 from chain.texts import Problem
 from node.api_auth import Readers
-from node.api_objects import answer_objects
+from node.api_objects import answer_objects, make_prover
 from node.api_request import read_account
 from node.standing import Node
 from node.views import time_text
@@ -32,10 +32,12 @@ async def list_holds(node: Node, readers: Readers, request: web.Request) -> web.
     if state is not None and state not in STATES:
         raise Problem(BAD_PARAMETER, name="state")
 
+    prove = make_prover(node, request)
+
     def show(hold_id: bytes, hold: Hold) -> Json | None:
         if account not in (hold.payer, hold.to):
             return None
-        found = hold_json(clock, hold_id, hold)
+        found = hold_json(clock, hold_id, hold) | {"proof": prove(HOLDS.key(hold_id))}
         return found if state is None or found["state"] == state else None
 
     scope = f"holds/{text}/{state or ''}"

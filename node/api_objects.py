@@ -9,15 +9,19 @@ from aiohttp import web
 from chain.codec import decode
 from chain.keyspaces import FEDERATION_WIJKEN
 from chain.state import Keyspace
+from chain.strict_json import parse_tree
 from chain.texts import Problem
-from node.api_request import make_page, read_cursor, read_limit, write_cursor
+from node.api_request import make_page, read_cursor, read_flag, read_limit, write_cursor
 from node.chainstore import STATE
 from node.http_server import answer_json
 from node.standing import Node
+from node.views import state_proof_text
 
 NOT_FOUND = 3007
 ROWS_SCANNED_MAX = 5_000  # objects looked at for one page: what has ended is kept for ever
 ID_BYTES = 32
+
+Prove = Callable[[bytes], Any]
 
 
 def read_wijk(node: Node, request: web.Request) -> str | None:
@@ -68,3 +72,14 @@ async def answer_objects(
     finally:
         view.close()
     return answer_json(make_page(items, None, height))
+
+
+def make_prover(node: Node, request: web.Request) -> Prove:
+    """Return what proves a key of the state, or gives None where nobody asked for it."""
+    wanted = read_flag(request, "prove")
+
+    def prove(key: bytes) -> Any:
+        text = state_proof_text(node.store, node.chain.chain_id, key) if wanted else None
+        return None if text is None else parse_tree(text.encode())
+
+    return prove

@@ -10,8 +10,11 @@ from aiohttp import web
 from chain.books import ASKED, BATCHED, OPEN, REDEMPTIONS, Redemption
 from chain.contract import Clock
 from chain.dates import date_text
+from chain.keyspaces import TREASURY, WIJKEN, get_role
 from contracts.coin import BATCHES
-from node.api_objects import answer_objects, is_of, read_wijk
+from node.api_auth import Readers
+from node.api_objects import answer_objects, is_of, make_prover, read_wijk
+from node.api_request import read_flag
 from node.standing import Node
 
 TURN_ROWS = 500  # between two turns of the event loop
@@ -19,16 +22,35 @@ TURN_ROWS = 500  # between two turns of the event loop
 Json = dict[str, Any]
 
 
-async def list_redemptions(node: Node, request: web.Request) -> web.StreamResponse:
-    """Return a PAGE of the unpaid redemptions, of one wijk or of all, by id."""
+async def list_redemptions(
+    node: Node, readers: Readers, request: web.Request
+) -> web.StreamResponse:
+    """Return a PAGE of the unpaid redemptions, of one wijk or of all, by id.
+
+    A proof shows whose redemption it is: where only members read it is for those who pay.
+    """
     clock, wijk = node.clock(), read_wijk(node, request)
+    prove = make_prover(node, request)
+    if read_flag(request, "prove"):
+        readers.require(request, _get_desk(clock, wijk))
 
     def show(request_id: bytes, redemption: Redemption) -> Json | None:
-        waits = redemption.status in (OPEN, BATCHED) and is_of(redemption.denom, wijk)
-        return redemption_json(clock, request_id, redemption) if waits else None
+        if redemption.status not in (OPEN, BATCHED) or not is_of(redemption.denom, wijk):
+            return None
+        proof = {"proof": prove(REDEMPTIONS.key(request_id))}
+        return redemption_json(clock, request_id, redemption) | proof
 
     scope = f"redemptions/{wijk or ''}"
     return await answer_objects(node, request, REDEMPTIONS, scope, TURN_ROWS, show)
+
+
+def _get_desk(clock: Clock, slug: str | None) -> set[bytes]:
+    """Return board and treasury of a wijk; nobody where no wijk was named."""
+    wijk = None if slug is None else WIJKEN.get(clock.state, slug)
+    if slug is None or wijk is None:
+        return set()
+    treasury = get_role(clock.state, slug, TREASURY, clock.epoch, clock.time_s)
+    return {wijk.board} if treasury is None else {wijk.board, treasury.account}
 
 
 def redemption_json(clock: Clock, request_id: bytes, redemption: Redemption) -> Json:

@@ -4,7 +4,6 @@ Where only members read, a policy that anybody may ask is shown to every account
 those whom it is about and to the offices of its wijk (economy G3, N13).
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
@@ -14,7 +13,6 @@ from chain.call_json import call_to_json
 from chain.contract import Clock
 from chain.dates import date_text
 from chain.keyspaces import REGISTRY, WIJKEN, get_role
-from chain.strict_json import parse_tree
 from chain.texts import Problem
 from contracts.policies import POLICIES, Policy, get_last_date, get_shape
 from contracts.policies.frame import ACTIVE, CLOSED, DRAFT
@@ -24,15 +22,10 @@ from contracts.policies.p10_payroll import Payroll
 from contracts.policies.p11_match import Match
 from contracts.policy import describe, takes_tokens
 from node.api_auth import NOT_ALLOWED, Readers
-from node.api_objects import answer_objects, is_of, read_wijk
-from node.api_request import (
-    read_at,
-    read_flag,
-    read_hex,
-)
+from node.api_objects import Prove, answer_objects, is_of, make_prover, read_wijk
+from node.api_request import read_at, read_hex
 from node.http_server import answer_json
 from node.standing import Node
-from node.views import state_proof_text
 
 NOT_FOUND, BAD_PARAMETER = 3007, 3009
 TURN_ROWS = 20  # between two turns of the event loop: a policy reads 200 values at most
@@ -40,7 +33,6 @@ OFFERED = (Benefit, CollectiveBuy, Payroll, Match)  # whom they are for is not w
 STATES = {status.lower(): status for status in (DRAFT, ACTIVE, CLOSED)}
 
 Json = dict[str, Any]
-Prove = Callable[[bytes], Any]
 
 
 async def list_policies(node: Node, readers: Readers, request: web.Request) -> web.StreamResponse:
@@ -119,14 +111,3 @@ def policy_json(clock: Clock, policy_id: bytes, policy: Policy, prove: Prove) ->
         "height": clock.height,
         "proof": prove(POLICIES.key(policy_id)),
     }
-
-
-def make_prover(node: Node, request: web.Request) -> Prove:
-    """Return what proves a key of the state, or gives None where nobody asked for it."""
-    wanted = read_flag(request, "prove")
-
-    def prove(key: bytes) -> Any:
-        text = state_proof_text(node.store, node.chain.chain_id, key) if wanted else None
-        return None if text is None else parse_tree(text.encode())
-
-    return prove

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, TypeVar
 
+import msgspec
 from aiohttp import web
 
 from chain.address import parse_account
@@ -30,11 +31,14 @@ from chain.keyspaces import (
 )
 from chain.policy import build_policy, write_policy
 from chain.records import decode_tx
+from chain.shared import PROPOSALS
 from chain.state import State
 from chain.strict_json import parse_tree
 from chain.text_rules import is_slug
 from chain.texts import Problem, problem, remedy
+from contracts.accounts import Approve
 from node.api_auth import Readers, parties_of
+from node.api_objects import make_prover
 from node.api_request import (
     make_page,
     parse_number,
@@ -47,7 +51,7 @@ from node.api_request import (
     read_time_ms,
     write_cursor,
 )
-from node.chainstore import STATE
+from node.chainstore import MINTED, STATE
 from node.http_server import Answer, answer_json, read_language
 from node.standing import Node
 from node.status import status_json
@@ -290,7 +294,7 @@ class ReadRoutes:
         if wijk is not None and wijk not in (FEDERATION_WIJKEN.get(node.state()) or ()):
             raise Problem(NOT_FOUND, what=wijk[:64])
         scope = f"issuance/{wijk or ''}"
-        limit, state = read_limit(request), node.state()
+        limit, state, prove = read_limit(request), node.state(), make_prover(node, request)
         items: list[Json] = []
         last: bytes | None = None
         for number, (cursor, height, _, tx_id) in enumerate(
@@ -304,7 +308,8 @@ class ReadRoutes:
             last = cursor
             item = self._issue(state, height, tx_id)
             if wijk is None or item["wijk"] == wijk:
-                items.append(item)
+                key = ENTRIES.key(bytes.fromhex(item["entry"]))
+                items.append(item | {"proof": prove(key)})
         node.check_past(0)
         return answer_json(make_page(items, None, node.store.tip.height))
 
@@ -314,16 +319,24 @@ class ReadRoutes:
         assert place is not None, "what issued coin is included"
         tx = decode_tx(node.store.envelope(place), node.chain.table.union)
         sender = ACCOUNTS.get(state, tx.sender)
-        entry = node.store.read_state(encode(("entry", tx.call.entry_id)))
+        notices = node.store.outcomes(place.height)[place.index].notices
+        entry_id, _, cents, *_ = next(
+            msgspec.msgpack.decode(one.values) for one in notices if one.name == MINTED
+        )
+        entry = node.store.read_state(ENTRIES.key(entry_id))
+        signed = [one.key_index for one in tx.signatures]
+        if isinstance(tx.call, Approve):  # who approved before the last one signed too (B6)
+            shared = PROPOSALS.get(state, tx.call.proposal)
+            signed = signed if shared is None else list(shared.approvals)
         return {
             "tx": tx_id.hex(),
             "height": height,
             "at": at_height(node.store, height),
             "wijk": None if sender is None else sender.wijk,
-            "amount_cents": tx.call.cents,
+            "amount_cents": cents,
             "evidence": None if entry is None else _evidence(node, entry),
-            "entry": tx.call.entry_id.hex(),
-            "signers": [f"seat-{signed.key_index + 1}" for signed in tx.signatures],
+            "entry": entry_id.hex(),
+            "signers": [f"seat-{index + 1}" for index in sorted(signed)],
         }
 
     async def _count_members(self) -> None:

@@ -37,8 +37,7 @@ from chain.votes import (
 )
 from chain.work import VALUATION, Valuation
 from contracts.registry import CLASSES, OWNERS, RegisterOwner
-from node.api_objects import answer_objects, read_wijk
-from node.api_policies import make_prover
+from node.api_objects import answer_objects, make_prover, read_wijk
 from node.api_request import (
     make_page,
     parse_number,

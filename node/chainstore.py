@@ -292,7 +292,7 @@ class ChainStore:
         batch += [
             (ISSUE + at + index.to_bytes(4, "big"), tx.id)
             for index, (tx, outcome) in enumerate(zip(txs, executed.outcomes, strict=True))
-            if outcome.code == 0 and call_name(tx.call) == ISSUING
+            if any(notice.name == MINTED for notice in outcome.notices)
         ]
         coming = executed.changes.get(VALIDATOR_SETS.key(SET_NOW))
         if coming is not None:
@@ -439,6 +439,7 @@ def _kind_beside(posting: Posting, other: Posting) -> str | None:
 
 
 ISSUING = "coin.mint"
+MINTED = "coin.Minted"  # what it reports, also where an approval ran it (economy B6)
 HOLD = "hold"
 _KINDS = {ISSUING: "issue", "trade.pay": "trade", "coin.redeem_request": "redemption"}
 

@@ -221,6 +221,13 @@ def _digest(value: Any) -> str | None:
     return "is not 64 hexadecimal digits"
 
 
+def _database(value: Any) -> str | None:
+    schemes = ("sqlite:///", "postgresql://")
+    if any(str(value).startswith(one) and len(str(value)) > len(one) for one in schemes):
+        return None
+    return "is not sqlite:///FILE or postgresql://..."
+
+
 SETTINGS: dict[str, Setting] = {
     "node.name": Setting("", "name of this node; empty: as genesis says", _name),
     "node.home": Setting("", "where everything lies: the folder of this file", _absolute),
@@ -253,6 +260,9 @@ SETTINGS: dict[str, Setting] = {
     "alerts.stall_blocks": Setting(3, "expected blocks missed before the alarm", _between(1, 1000)),
     "alerts.disk_free_gb": Setting(5, "warn below this", _between(0, 100_000)),
     "alerts.clock_skew_ms": Setting(500, "warn above this", _between(1, 600_000)),
+    "index.url": Setting(
+        "sqlite:///index.db", "where `wijk index run` keeps the tables of this node", _database
+    ),
     "log.level": Setting(
         "info", "debug, info, warning or error", _one_of("debug", "info", "warning", "error")
     ),

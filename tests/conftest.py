@@ -1,14 +1,23 @@
-"""What every test may lean on: how hard hypothesis tries, and where third-party vectors are."""
+"""What every test may lean on: how hard hypothesis tries, where files and vectors are."""
 
 import gc
 import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 CHECKOUT = Path(__file__).parent.parent
+MEMORY = Path("/dev/shm")
+MEMORY_MIN = 4 * 2**30  # a run keeps some hundred megabytes
+
+# Nodes sync every block, so on a disk a run waits for minutes in all; TMPDIR names another place.
+has_room = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= MEMORY_MIN
+if has_room and "TMPDIR" not in os.environ:
+    os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
 # A run starts the programs some hundred times, and each start would compile all modules anew.
 sys.dont_write_bytecode = False

@@ -403,7 +403,20 @@ SHAPES: dict[str, Any] = {
         "cost_cents": "int",
         "finality_ms": {"p50": Maybe("number"), "p95": Maybe("number")},
         "failures": ANY,
+        "unproven": ["text"],
     },
+    "coin issued": page(
+        {
+            "tx": "hex",
+            "height": "int",
+            "at": "time",
+            "wijk": "text",
+            "amount_cents": "int",
+            "evidence": Maybe("hex"),
+            "entry": "hex",
+            "signers": ["text"],
+        }
+    ),
     "coin hold": {
         **TX,
         "hold": Maybe("hex"),

@@ -45,7 +45,7 @@ ATTEMPTS = 3  # to count again what people are still voting in
 def check_vote_id(text: str) -> str:
     """Return a vote's number as people use it, `delfshaven/7`, or raise `Problem` 1001."""
     if _VOTE_ID.fullmatch(text) is None:
-        raise Problem(USAGE, cause=text[:80])
+        raise Problem(USAGE, cause=f"{text[:40]}: WIJK/N, delfshaven/7")
     return text
 
 

@@ -41,7 +41,30 @@ def list_(terminal: Terminal) -> None:
         ),
         *(f"  {one['name']} ({one['wijk']}) {one['public_key']}" for one in found["items"]),
     ]
+    if terminal.output == "text":
+        for wijk in terminal.client.wijken():
+            lines += _seat_lines(terminal, wijk["slug"])
     terminal.show(found, lines)
+
+
+def _seat_lines(terminal: Terminal, wijk: str) -> list[str]:
+    """Return who sits on the board of a wijk until when, and which actions are paused there."""
+    found = terminal.client.board(wijk)
+    need = found["threshold"]
+    head = terminal.text(
+        f"Bestuur van {wijk}: {need} zetels tekenen samen", f"Board of {wijk}: {need} seats sign"
+    )
+    if found["caretaker"]:
+        head += terminal.text("; demissionair", "; caretaker")
+    return [
+        head,
+        *(f"  {one['role']} {one['public_key']} -> {one['until_on']}" for one in found["seats"]),
+        *(
+            terminal.text("  stil: ", "  paused: ")
+            + f"{trip['call']} ({trip['reason']}) -> {trip['until_at']}"
+            for trip in found["trips"]
+        ),
+    ]
 
 
 @board.command("propose-add", help="Laat een node meestemmen // Let a node join the validators")

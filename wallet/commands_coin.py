@@ -12,6 +12,7 @@ import click
 from chain.dates import date_text
 from wallet.commands_appeal import answer, appeal, appeals
 from wallet.commands_hold import hold, holds, post, void
+from wallet.commands_issued import issued, prove_option, read_coin, read_health
 from wallet.commands_payout import payout
 from wallet.commands_rules import rules
 from wallet.commands_transfer import transfer
@@ -28,8 +29,9 @@ def coin() -> None:
     """The coin of a wijk."""
 
 
-for _command in (payout, transfer, hold, post, void, holds, freeze, appeal, appeals, answer,
-                 bank_entry, correct, rules):  # fmt: skip
+for _command in (payout, issued, transfer, hold, post, void, holds, freeze, appeal, appeals):
+    coin.add_command(_command)
+for _command in (answer, bank_entry, correct, rules):
     coin.add_command(_command)
 
 
@@ -40,13 +42,15 @@ def reserve() -> None:
 
 @coin.command(help="Hoeveel munten er zijn, en hoe ze gedekt zijn // How much coin, backed by what")
 @click.option("--wijk", metavar="W", help=_WIJK)
+@prove_option
 @click.pass_obj
-def info(terminal: Terminal, wijk: str | None) -> None:
+def info(terminal: Terminal, wijk: str | None, *, prove: bool) -> None:
     """Show supply, reserve and peg."""
     from wallet.order import wijk_or_own
     from wallet.reviews import warn_of_reviews
 
-    found = terminal.client.supply(wijk_or_own(terminal, wijk))
+    slug = wijk_or_own(terminal, wijk)
+    found = read_coin(terminal, slug) if prove else terminal.client.supply(slug)
     money = terminal.money
     issued, redeemed = money(found["issued_cents"]), money(found["redeemed_cents"])
     supply, backing = money(found["supply_cents"]), money(found["reserve_cents"])
@@ -64,6 +68,8 @@ def info(terminal: Terminal, wijk: str | None) -> None:
         if found["peg"] == "ok"
         else terminal.text("  de dekking is te laag", "  the reserve is short"),
     ]
+    if prove:
+        lines.append(terminal.text("  bedragen bewezen", "  sums proven"))
     statement = found["statement"]
     if statement is not None:
         on, closing = statement["closing_on"], money(statement["closing_cents"])
@@ -78,12 +84,14 @@ def info(terminal: Terminal, wijk: str | None) -> None:
 
 @coin.command(help="Hoe gezond de munt is // How healthy the coin is")
 @click.option("--wijk", metavar="W", help=_WIJK)
+@prove_option
 @click.pass_obj
-def health(terminal: Terminal, wijk: str | None) -> None:
+def health(terminal: Terminal, wijk: str | None, *, prove: bool) -> None:
     """The figures of economy C21."""
     from wallet.order import wijk_or_own
 
-    found = terminal.client.health(wijk_or_own(terminal, wijk))
+    slug = wijk_or_own(terminal, wijk)
+    found = read_health(terminal, slug) if prove else terminal.client.health(slug)
     waiting, times, cost = found["waiting"], found["finality_ms"], found["cost_cents"]
     payments = found["payments_30_days"]
     few = terminal.text("te weinig rekeningen", "too few accounts")
@@ -119,6 +127,18 @@ def health(terminal: Terminal, wijk: str | None) -> None:
         *(
             terminal.text(f"  geweigerd {code}: {times}", f"  refused {code}: {times}")
             for code, times in found["failures"].items()
+        ),
+        *(
+            [
+                terminal.text(
+                    f"  bewezen: {money(found['outstanding_cents'])} in omloop, wat wacht en de"
+                    " kosten; de rest zegt deze node",
+                    f"  proven: {money(found['outstanding_cents'])} out, what waits and the"
+                    " costs; the rest is what this node says",
+                )
+            ]
+            if prove
+            else []
         ),
     ]
     terminal.show(found, lines)

@@ -135,6 +135,59 @@ def nominate(terminal: Terminal, name: str, file: Path, names: tuple[str, ...]) 
     send_step(terminal, asked, names, said, named)
 
 
+<<<<<<< HEAD
+=======
+@election.command(help="Stel de kiezerslijst vast // Freeze the roll")
+@_id
+@click.option(
+    "--credentials", "file", type=_FILE, required=True, help="een sleutel per regel // a key a line"
+)
+@_keys
+@click.pass_obj
+def roll(terminal: Terminal, name: str, file: Path, names: tuple[str, ...]) -> None:
+    """`election.voter_root`: FILE has one public key in hex a line, in any order."""
+    from chain.crypto import sha256
+    from chain.manifest import compute_voters_root
+    from chain.records import BLOB_BYTES_MAX, BLOBS_MAX, Blob
+    from chain.voters import count_voters
+    from contracts.election import VoterRoot
+    from contracts.election.roll import CREDENTIAL_BYTES
+    from wallet.elections import ProvenState
+    from wallet.files import read_named
+
+    named = _find(terminal, name)[1]
+    words = read_named(file, _FILE_BYTES_MAX).decode("ascii", "replace").lower().split()
+    _require(all(len(word) == _KEY_DIGITS for word in words), f"{file}: hex")
+    most = BLOBS_MAX * BLOB_BYTES_MAX // CREDENTIAL_BYTES
+    _require(
+        len(words) <= most,
+        terminal.text(
+            f"{file}: {len(words)} stemsleutels; een keten neemt er {most} (ADR 0084)",
+            f"{file}: {len(words)} voting keys; a chain takes {most} (ADR 0084)",
+        ),
+    )
+    double = len(words) - len(set(words))
+    _require(double == 0, terminal.text(f"{file}: {double} dubbel", f"{file}: {double} twice"))
+    try:
+        keys = sorted(bytes.fromhex(word) for word in words)
+    except ValueError:
+        keys = []
+    _require(bool(keys), f"{file}: hex")
+    data = b"".join(keys)
+    blobs = [data[at : at + BLOB_BYTES_MAX] for at in range(0, len(data), BLOB_BYTES_MAX)]
+    height = int(terminal.client.status()["height"])
+    eligible = count_voters(ProvenState(terminal), named.election.wijk, height)
+    parts = tuple(Blob(sha256(blob), len(blob)) for blob in blobs)
+    asked = VoterRoot(named.id, height, eligible, parts, compute_voters_root(keys))
+    parts_nl, parts_en = f"in {len(blobs)} delen", f"in {len(blobs)} parts"
+    said = (
+        f"De kiezerslijst van {name}: {len(keys)} stemsleutels van {eligible} kiezers, {parts_nl}.",
+        f"The roll of {name}: {len(keys)} voting keys of {eligible} voters, {parts_en}.",
+    )
+    send_step(terminal, asked, names, said, named, blobs=blobs)
+
+
+>>>>>>> main
 @election.command(help="Doe uw volgende stap als vertrouwenspersoon // Take your next trustee step")
 @_id
 @_keys
@@ -246,11 +299,11 @@ def challenge(terminal: Terminal, file: Path) -> None:
     from contracts.election import Challenge
     from wallet.election_keys import name_credential
     from wallet.elections import Reader, read_election_id
-    from wallet.files import read_plain
+    from wallet.files import read_named
     from wallet.keystore import load_key
 
     reader = Reader(terminal)
-    data = read_plain(file, OPENING_BYTES_MAX)
+    data = read_named(file, OPENING_BYTES_MAX)
     named = reader.find_by_id(read_election_id(file, data))
     voter = bytes.fromhex(load_key(terminal.home, name_credential(named.id)).public_key)
     opening = check_opening(reader.fixed(named.id), voter, data)
@@ -332,10 +385,10 @@ def object_(terminal: Terminal, name: str, file: Path, code: str, names: tuple[s
     """`election.object`: the text stays off the chain, its digest is what is decided about."""
     from chain.crypto import sha256
     from contracts.election import ObjectTo
-    from wallet.files import read_plain
+    from wallet.files import read_named
 
     named = _find(terminal, name)[1]
-    text = sha256(read_plain(file, _FILE_BYTES_MAX))
+    text = sha256(read_named(file, _FILE_BYTES_MAX))
     said = (f"Bezwaar maken tegen {name} ({code}).", f"Object to {name} ({code}).")
     send_step(terminal, ObjectTo(named.id, "RAISE", code, text), names, said, named)
 
@@ -350,11 +403,12 @@ def handover(terminal: Terminal, name: str, file: Path | None, names: tuple[str,
     from chain.crypto import sha256
     from chain.handover import CHECKLIST, HANDOVERS, STEPS, VAULT
     from contracts.election import HandOver
-    from wallet.files import read_plain
+    from wallet.files import read_named
 
     reader, named = _find(terminal, name)
     row = reader.get(HANDOVERS, named.id)
     done = 0 if row is None or row.step is None else STEPS.index(row.step) + 1
+<<<<<<< HEAD
     require(done < len(STEPS), f"{name}: DONE")
     listed = STEPS[done] in (VAULT, CHECKLIST)
     why = terminal.text(
@@ -363,6 +417,10 @@ def handover(terminal: Terminal, name: str, file: Path | None, names: tuple[str,
     )
     require(listed == (file is not None), why)
     evidence = None if file is None else sha256(read_plain(file, _FILE_BYTES_MAX))
+=======
+    _require(done < len(STEPS), f"{name}: DONE")
+    evidence = None if file is None else sha256(read_named(file, _FILE_BYTES_MAX))
+>>>>>>> main
     asked = HandOver(named.id, STEPS[done], evidence)  # type: ignore[arg-type]
     said = (f"Overdracht na {name}: {asked.step}.", f"Handover after {name}: {asked.step}.")
     send_step(terminal, asked, names, said, named)

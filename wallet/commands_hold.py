@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wallet.commands_issued import prove_option, read_holds
 from wallet.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -178,18 +179,20 @@ def void(terminal: Terminal, hold_id: str, names: tuple[str, ...]) -> None:
 @click.option("--state", type=click.Choice(_STATES), help="hoe het ermee staat // how it stands")
 @click.option("--limit", type=click.IntRange(1, 500), metavar="N", help="hoeveel // how many")
 @click.option("--after", metavar="C", help="vervolg van een lijst // where a list goes on")
+@prove_option
 @click.pass_obj
-def holds(
-    terminal: Terminal, who: str | None, state: str | None, limit: int | None, after: str | None
-) -> None:
+def holds(terminal: Terminal, /, who: str | None, prove: bool, **asked: Any) -> None:
     """What `GET /v1/accounts/{a}/holds` says."""
     from chain.address import account_text
     from wallet.people import shown_name, who_or_own
     from wallet.times import short_time
 
     account = account_text(who_or_own(terminal, who).account)
-    asked = {"state": state, "limit": limit, "after": after}
-    page = terminal.client.holds(account, asked)
+    whole = asked["after"] is None and asked["state"] in (None, "open")
+    if prove:
+        page = read_holds(terminal, account, asked, whole=whole)
+    else:
+        page = terminal.client.holds(account, asked)
     names = {
         one: shown_name(terminal, one) or one
         for item in page["items"]
@@ -208,6 +211,11 @@ def holds(
     ]
     head = terminal.text("nummer,stand,bedrag,van,voor,tot", "id,state,amount,from,for,until")
     terminal.show_page(page, head.split(","), rows, _FIELDS)
+    if prove:
+        terminal.say(
+            "Bewezen: elke regel. Of een ander nog iets voor u opzij zette, bewijst niemand.",
+            "Proven: each line. Whether somebody set aside more for you nobody can prove.",
+        )
 
 
 # -------------------------------------------------------------------------------------- inside

@@ -96,16 +96,28 @@ def limits(terminal: Terminal, file: Path, names: tuple[str, ...]) -> None:
 @click.pass_obj
 def status(terminal: Terminal, who: str, word: str, reason: str, names: tuple[str, ...]) -> None:
     """`members.set_status`: the first time opens a hearing; a member leaves by itself."""
+    from chain.address import account_text
     from contracts.members import SetStatus
     from wallet.finish import finish
     from wallet.order import send_call
     from wallet.people import resolve_who
 
     party = resolve_who(terminal, who)
+    reason = reason.upper()  # reasons are codes: A-Z, 0-9, - and _ (economy B12)
     call = SetStatus(party.account, word.upper(), reason)  # type: ignore[arg-type]
     said = f"{who}: {word} ({reason}).", f"{who}: {word} ({reason})."
     result = send_call(terminal, call, names, "member-status", said)
-    finish(terminal, result, {}, [terminal.text(*said)])
+    done = [terminal.text(*said)]
+    if result.tx["status"] == "final" and result.failure is None:
+        stands = terminal.client.account(account_text(party.account))["status"]
+        if word != "active" and stands == "active":
+            done = [
+                terminal.text(
+                    f"{who} wordt nu eerst gehoord; stuur dit na die tijd nog een keer.",
+                    f"{who} is heard first; send this once more after that time.",
+                )
+            ]
+    finish(terminal, result, {}, done)
 
 
 def _send(terminal: Terminal, file: Path, name: str, names: tuple[str, ...]) -> None:

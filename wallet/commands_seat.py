@@ -41,9 +41,10 @@ def recall(
     """`board.recall`: a tenth of the members has to second it; then a hearing and a secret vote."""
     from chain.crypto import sha256
     from contracts.board import Recall
-    from wallet.files import read_plain
+    from wallet.files import read_named
 
-    text = b"" if body is None else read_plain(body, 1024 * 1024)
+    text = b"" if body is None else read_named(body, 1024 * 1024)
+    ground = ground.upper()  # reasons are codes: A-Z, 0-9, - and _ (economy B12)
     call = Recall(tuple(sorted(set(seats))), ground, sha256(text))
     shown = ", ".join(map(str, call.seats))
     said = (
@@ -85,6 +86,8 @@ def trip(
     from contracts.board import TripCall
     from wallet.amounts import parse_duration_ms
 
+    _check_call(call_name)
+    reason = reason.upper()
     seconds = parse_duration_ms(how_long) // 1000
     said = (
         f"{call_name} stilzetten voor {how_long} ({reason}); inwisselen en stemmen blijft kunnen.",
@@ -103,6 +106,16 @@ def reset(terminal: Terminal, call_name: str, names: tuple[str, ...]) -> None:
 
     said = f"{call_name} weer vrijgeven.", f"Release {call_name} again."
     _send(terminal, Reset(call_name), names, "board-reset", said)
+
+
+def _check_call(name: str) -> None:
+    """Raise `Problem` 1001 for what is no call, with those that end like it."""
+    from chain.texts import Problem
+    from wallet.order import TABLE
+
+    if name not in TABLE.names:
+        near = sorted(one for one in TABLE.names if one.partition(".")[2] == name)
+        raise Problem(1001, cause=f"CALL {name[:40]}: {', '.join(near) or 'coin.transfer'}")
 
 
 def _own_seat(terminal: Terminal, names: tuple[str, ...]) -> int:

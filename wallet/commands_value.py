@@ -91,11 +91,16 @@ def propose(
     from chain.codec import encode
     from chain.crypto import sha256
     from chain.dates import from_days
+    from chain.text_rules import is_code
+    from chain.texts import Problem
     from contracts.registry import Put, ValuationRecord
     from wallet.amounts import parse_amount, parse_duration_ms
     from wallet.order import find_account, named_keys
     from wallet.times import check_date, now_s
 
+    activity = activity.upper()
+    if not is_code(activity):  # else the vote could pass and never be carried out
+        raise Problem(2010)
     account = find_account(terminal, named_keys(terminal, names))
     known = [
         item for item in terminal.client.values(account["wijk"]) if item["activity"] == activity
@@ -128,7 +133,9 @@ def _find(terminal: Terminal, text: str) -> dict[str, Any]:
     from chain.texts import Problem
 
     found = [
-        item for item in terminal.client.values(None) if text in (item["id"], item["activity"])
+        item
+        for item in terminal.client.values(None)
+        if item["id"] == text or item["activity"] == text.upper()
     ]
     if len(found) != 1:
         raise Problem(3007, what=text[:64])

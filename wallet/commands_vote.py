@@ -72,20 +72,38 @@ def show(terminal: Terminal, vote_id: str) -> None:
 
     item = terminal.client.vote(check_vote_id(vote_id))
     have, need = item["seconders"]["have"], item["seconders"]["need"]
-    opens, closes = item["opens_at"][:16], item["closes_at"][:16]
     lines = [
         f"{item['id']}  {item['class']}  {terminal.text(*WORDS[item['state']])}",
-        terminal.text(f"open van {opens} tot {closes}", f"open from {opens} to {closes}"),
+        terminal.text(*_when(item)),
         terminal.text(f"steun: {have} van {need}", f"seconders: {have} of {need}"),
         terminal.text(
             f"tekst: SHA-256 {item['body_sha256']}", f"text: SHA-256 {item['body_sha256']}"
         ),
     ]
-    if item["tally"] is not None:
+    if item["secret"]:
+        nl = "geheim: stemmen gaat met een stembriefje, wijk election list"
+        lines.append(terminal.text(nl, "secret: vote with a ballot, wijk election list"))
+    elif item["tally"] is not None and item["class"] != "petition":
         lines.append(_counts(terminal, item["tally"]))
     for action in item["actions"]:
         lines += call_lines(terminal, action)
     terminal.show(item, lines)
+
+
+def _when(item: dict[str, Any]) -> tuple[str, str]:
+    """Return when people can vote, or second what is not put to the vote yet."""
+    opens, closes = (item[name][:16].replace("T", " ") for name in ("opens_at", "closes_at"))
+    if item["class"] == "petition":
+        if item["state"] == "collecting":
+            return f"zoekt steun tot {closes}", f"looks for seconders until {closes}"
+        return f"het bestuur brengt dit in stemming voor {closes}", (
+            f"the board puts this to the vote before {closes}"
+        )
+    if item["state"] == "collecting":
+        return f"zoekt eerst steun; stemmen kan tot {closes}", (
+            f"looks for seconders first; voting ends {closes}"
+        )
+    return f"open van {opens} tot {closes}", f"open from {opens} to {closes}"
 
 
 @vote.command(help="Stem: ja, nee of blanco // Vote: yes, no or blank")
@@ -110,7 +128,9 @@ def cast(terminal: Terminal, vote_id: str, choice: str, names: tuple[str, ...]) 
         "ballot_hash": None,
         "replaces": None,
     }
-    _send(terminal, call, names, "vote-cast", said, extra, f"wijk vote tally {vote_id}")
+    _send(
+        terminal, call, names, "vote-cast", said, extra, f"wijk vote tally {vote_id}", person=True
+    )
 
 
 @vote.command(help="Steun een voorstel // Second a proposal")
@@ -124,9 +144,8 @@ def second(terminal: Terminal, vote_id: str, names: tuple[str, ...]) -> None:
 
     said = f"{vote_id} steunen.", f"Second {vote_id}."
     call = Second(find_decision(terminal, vote_id))
-    _send(
-        terminal, call, names, "vote-second", said, {"vote": vote_id}, f"wijk vote show {vote_id}"
-    )
+    told, next_command = {"vote": vote_id}, f"wijk vote show {vote_id}"
+    _send(terminal, call, names, "vote-second", said, told, next_command, person=True)
 
 
 @vote.command(help="Voer uit wat besloten is // Carry out what was decided")
@@ -169,9 +188,9 @@ def propose(
     from chain.codec import encode
     from chain.crypto import sha256
     from wallet.commands_tx import read_call
-    from wallet.files import read_plain
+    from wallet.files import read_named
 
-    text = title.encode() + b"\n" + read_plain(body, 1024 * 1024)
+    text = title.encode() + b"\n" + read_named(body, 1024 * 1024)
     calls = tuple(encode(read_call(terminal, file, None)) for file in actions)
     send_proposal(
         terminal,
@@ -307,9 +326,16 @@ def _send(
     said: tuple[str, str],
     extra: dict[str, Any],
     next_command: str,
+    *,
+    person: bool = False,
 ) -> None:
+    """Send a call; what only a `person` does is refused at once for the shared keys of others."""
+    from chain.texts import Problem
     from wallet.finish import finish
-    from wallet.order import send_call
+    from wallet.order import find_account, named_keys, send_call
 
-    result = send_call(terminal, call, names, draft, said)
+    account = find_account(terminal, named_keys(terminal, names))
+    if person and account["kind"] != "person":
+        raise Problem(2112, role="member")
+    result = send_call(terminal, call, names, draft, said, account=account)
     finish(terminal, result, extra, [terminal.text(*said)], next_command)

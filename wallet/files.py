@@ -33,6 +33,14 @@ def read_plain(path: Path, bytes_max: int) -> bytes:
     return _read(path, bytes_max, private=False)
 
 
+def read_named(path: Path, bytes_max: int) -> bytes:
+    """Return the content of a file that somebody named, or raise `Problem` 3007, 1007."""
+    try:
+        return read_plain(path, bytes_max)
+    except FileNotFoundError:
+        raise Problem(3007, what=str(path)) from None
+
+
 def write_new(path: Path, data: bytes) -> None:
     """Write a file that is not there yet, or raise `FileExistsError`; it is durable on return."""
     with _beside(path, data) as fresh:

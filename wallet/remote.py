@@ -79,7 +79,7 @@ class Remote:
         """Return what an account may still receive, and what is under way."""
         return self._get(f"/v1/accounts/{account}/limits")
 
-    def holds(self, account: str, asked: Mapping[str, str | int | None]) -> Tree:
+    def holds(self, account: str, asked: Mapping[str, str | int | bool | None]) -> Tree:
         """Return a PAGE of what is set aside by an account and for it."""
         return self._get(f"/v1/accounts/{account}/holds", **asked)
 
@@ -119,26 +119,30 @@ class Remote:
         """Return what a height, an id or an account id names."""
         return self._get("/v1/search", q=text)
 
-    def supply(self, wijk: str) -> Tree:
+    def supply(self, wijk: str, *, prove: bool = False) -> Tree:
         """Return `coin info` of a wijk; `Problem` 3007 for an unknown one."""
-        return self._one("/v1/supply", wijk)
+        return self._one("/v1/supply", wijk, prove=prove)
 
     def reserve(self, wijk: str) -> Tree:
         """Return `coin reserve show` of a wijk."""
         return self._one("/v1/reserve", wijk)
 
-    def health(self, wijk: str) -> Tree:
+    def health(self, wijk: str, *, prove: bool = False) -> Tree:
         """Return how the coin of a wijk does: what lies still, who waits, what it costs."""
-        return self._one("/v1/health", wijk)
+        return self._one("/v1/health", wijk, prove=prove)
 
     def issuance(self, wijk: str) -> list[Tree]:
         """Return the newest issues of coin."""
         page: Tree = self._get("/v1/issuance", wijk=wijk)
         return list(page["items"])
 
-    def redemptions(self, wijk: str) -> list[Tree]:
+    def issued(self, wijk: str, *, prove: bool = False) -> list[Tree]:
+        """Return all that was ever issued of a coin, newest first."""
+        return self._all("/v1/issuance", wijk=wijk, prove=prove)
+
+    def redemptions(self, wijk: str, *, prove: bool = False) -> list[Tree]:
         """Return every redemption of a wijk that the bank has not paid yet."""
-        return self._all("/v1/redemptions", wijk=wijk)
+        return self._all("/v1/redemptions", wijk=wijk, prove=prove)
 
     def issues(self, wijk: str | None) -> list[Tree]:
         """Return what boards were asked, and whether they answered."""
@@ -224,13 +228,13 @@ class Remote:
         found: Tree = self._reading(lambda client: client.get(route, **_spelled(asked)))
         return found
 
-    def _one(self, route: str, wijk: str) -> Tree:
-        items = self._get(route, wijk=wijk)["items"]
+    def _one(self, route: str, wijk: str, *, prove: bool = False) -> Tree:
+        items = self._get(route, wijk=wijk, prove=prove)["items"]
         if not items:
             raise Problem(NOT_FOUND, what=wijk)
         return dict(items[0])
 
-    def _all(self, route: str, **asked: str) -> list[Tree]:
+    def _all(self, route: str, **asked: str | bool) -> list[Tree]:
         items: list[Tree] = []
         after: str | None = None
         while True:

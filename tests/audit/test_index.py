@@ -595,6 +595,27 @@ def test_a_stopped_home_is_read_into_its_own_index(
         assert reader.execute("SELECT * FROM supply").fetchall() == expected["supply"][1:]
 
 
+def test_the_settings_of_a_node_say_where_its_index_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """interfaces 3.1, ADR 0096."""
+    home = make_home(tmp_path / "v1", "sqlite", CHAIN)
+    client = "--home", str(tmp_path / "client"), "--dir", str(home)
+    (home / "node.toml").write_text('[index]\nurl = "sqlite:///tables/own.db"\n')
+
+    said = wijk(capsys, "run", *client)
+    monkeypatch.setenv("WIJK_INDEX_URL", "sqlite:///other.db")
+    missing = wijk(capsys, "status", *client, code=12)
+    monkeypatch.delenv("WIJK_INDEX_URL")
+    (home / "node.toml").write_text('[index]\nurl = "mysql://somewhere"\n')
+    wrong = wijk(capsys, "run", *client, code=3)
+
+    assert (said["to"], said["height"]) == (str(home / "tables/own.db"), TOP)
+    assert missing["params"]["what"] == str(home / "other.db")
+    assert wrong["code"] == "WIJK-1002"
+    assert "index.url" in wrong["params"]["errors"][0]
+
+
 def test_refusals_as_they_are_typed(
     postgres: Postgres, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chain.crypto import public_key
+from chain.crypto import blake2b, public_key
 from consensus.guard import (
     SIGNED_BYTES_MAX,
     SLOT_BYTES,
@@ -175,6 +175,14 @@ def test_d8_swapped_repeated_or_missing_slots_are_damage() -> None:
     for order in ((0, 2, 1, 3), (0, 1, 1, 2), (0, 2, 3), (1, 2, 3)):
         with pytest.raises(GuardDamaged):
             read(b"".join(parts[index] for index in order))
+
+
+def test_d8_bytes_behind_the_signature_of_a_slot_are_damage() -> None:
+    """consensus D8: its checksum is right, and yet no guard wrote it."""
+    data = write(slots_of(1))
+    before, content = data[SLOT_BYTES - 16 : SLOT_BYTES], data[SLOT_BYTES:-17] + b"\x01"
+    with pytest.raises(GuardDamaged):
+        read(data[:SLOT_BYTES] + content + blake2b(before + content, size=16))
 
 
 def test_d2_a_file_whose_positions_do_not_rise_is_damage() -> None:

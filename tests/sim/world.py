@@ -113,8 +113,18 @@ class SimLinks:
         self._node = node
 
     def send(self, peer: Peer, message: Record) -> None:
+        self._world.check_sent(self._node, message)
+        self._say(peer, message)
+
+    def broadcast(self, message: Record) -> None:
+        peers = self.peers()
+        if peers:
+            self._world.check_sent(self._node, message)  # once: nothing happens in between
+        for peer in peers:
+            self._say(peer, message)
+
+    def _say(self, peer: Peer, message: Record) -> None:
         node = self._node
-        self._world.check_sent(node, message)
         to = node.linked.get(peer) or self._world.by_key[peer]
         said: Sequence[Record] = (message,)
         if node.lie is not None:
@@ -125,10 +135,6 @@ class SimLinks:
         for one in said:
             _, frame = encode_frame(one)
             self._world.carry(node, to, bytes(frame))
-
-    def broadcast(self, message: Record) -> None:
-        for peer in self.peers():
-            self.send(peer, message)
 
     def peers(self) -> tuple[Peer, ...]:
         return tuple(sorted(self._node.linked))

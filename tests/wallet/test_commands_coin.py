@@ -15,6 +15,7 @@ from testnet.network import Network
 from testnet.plan import SEEDED_TIME, plan_testnet
 from tests.wallet.program import IBAN, ask, camt, refused, run
 from wallet.keystore import load_key
+from wallet.remote import Remote
 
 OPENING = 10_000_000  # what ten keys hold of w1 at genesis, in the bank too
 BOARD = ("--key", "board-w1-a", "--key", "board-w1-b", "--yes")
@@ -404,6 +405,118 @@ def test_health_tells_what_lies_still_and_who_waits(home: Path) -> None:
     assert health["failures"]["WIJK-2104"] >= 1
     assert health["finality_ms"]["p50"] > 0
     assert "bij de vijf volste bedrijven: 10 %" in lines
+
+
+# --------------------------------------------------------------------------------------- proofs
+
+
+def unmasked(monkeypatch: pytest.MonkeyPatch, name: str, change: Any, *line: str) -> str:
+    """Return what a command calls wrong once a node changes what a question answers."""
+    ask_node = getattr(Remote, name)
+
+    def lie(remote: Remote, *words: Any, **asked: Any) -> Any:
+        return change(ask_node(remote, *words, **asked))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Remote, name, lie)
+        return str(refused(5001, *line, "--prove")["params"]["cause"])
+
+
+def edit(place: int, **fields: Any) -> Any:
+    def change(items: Any) -> Any:
+        rows = items["items"] if isinstance(items, dict) else items
+        rows[place] |= fields
+        return items
+
+    return change
+
+
+def drop(items: list[Any]) -> list[Any]:
+    return items[1:]
+
+
+def test_what_was_issued_is_proven_line_by_line_and_none_is_missing(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """economy I5, I6: the sum of all issues and of genesis is what the books say."""
+    line = ("coin", "issued", "--wijk", "w1")
+    statement = ask("coin reserve show", "coin", "reserve", "show", "--wijk", "w1")["statement"]
+    Path("more.xml").write_text(camt(statement["closing_cents"], [700, 800], "2026-02-05"))
+    ask("coin reserve attest", "coin", "reserve", "attest", "more.xml", *BOARD)
+    ask("coin allowance", "coin", "allowance", "100,00", *BOARD)
+    issue = ("--to", "dev6", "--evidence", "more.xml", *BOARD)
+    ask("coin issue", "coin", "issue", "7,00", *issue)
+    entry = next(
+        one["entry"]
+        for one in ask("coin reserve show", "coin", "reserve", "show", "--wijk", "w1")["unmatched"]
+        if one["amount_cents"] == 800
+    )
+    dev6 = load_key(home, "dev6").account
+    call = {"type": "coin.mint", "entry_id": entry, "to": dev6, "cents": 800, "cause": "DEPOSIT"}
+    Path("mint.json").write_text(json.dumps(call))
+    asked = ask("tx propose", "tx", "propose", "mint.json", "--key", "board-w1-a", "--yes")
+    ask("tx approve", "tx", "approve", asked["proposal"], "--key", "board-w1-b", "--yes")
+
+    items = ask("coin issued", *line, "--prove")["items"]
+
+    assert [one["amount_cents"] for one in items[:2]] == [800, 700]  # by an approval too
+    assert [one["signers"] for one in items[:2]] == [["seat-1", "seat-2"]] * 2
+    assert "dat er geen ontbreekt" in run(*line, "--prove").stderr
+    assert unmasked(monkeypatch, "issued", edit(0, amount_cents=801), *line) == "amount_cents"
+    assert unmasked(monkeypatch, "issued", edit(0, tx="00" * 32), *line) == "tx"
+    assert unmasked(monkeypatch, "issued", drop, *line) == "issued_cents"
+    assert unmasked(monkeypatch, "issued", lambda rows: [*rows, rows[0]], *line) == "entry"
+
+
+def test_who_waits_for_euros_is_proven_and_nobody_is_left_out(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask("coin redeem", "coin", "redeem", "3,00", "--to-iban", IBAN, "--from", "dev4", "--yes")
+    line = ("coin", "payout", "list", "--wijk", "w1")
+
+    rows = ask("coin payout list", *line, "--prove")["items"]
+
+    assert 300 in [row["amount_cents"] for row in rows]
+    assert unmasked(monkeypatch, "redemptions", drop, *line) == "pending_out_cents"
+    assert unmasked(monkeypatch, "redemptions", edit(0, amount_cents=1), *line) == "amount_cents"
+
+
+def test_what_stands_aside_is_proven_and_no_own_hold_is_left_out(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """economy I8: open holds of an account are what stands aside of it."""
+    made = set_aside("2,50")
+    line = ("coin", "holds", "dev1")
+    empty: dict[str, Any] = {"items": [], "next": None, "as_of_height": 1}
+
+    rows = ask("coin holds", *line, "--prove")["items"]
+
+    assert made["hold"] in [row["hold"] for row in rows]
+    assert unmasked(monkeypatch, "holds", lambda _: empty, *line) == "held_cents"
+    assert unmasked(monkeypatch, "holds", edit(0, to=rows[0]["payer"]), *line) == "to"
+    ask("coin void", "coin", "void", made["hold"], "--key", "dev2", "--yes")
+
+
+def test_sums_and_health_are_proven_where_they_can_be(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info, health = ("coin", "info", "--wijk", "w1"), ("coin", "health", "--wijk", "w1")
+
+    shown = ask("coin health", *health, "--prove")
+    ask("coin info", *info, "--prove")
+
+    assert {"fullest_ppm", "failures", "waiting.median_days"} <= set(shown["unproven"])
+    assert not {"outstanding_cents", "cost_cents"} & set(shown["unproven"])
+    assert "de rest zegt deze node" in run(*health, "--prove").stdout
+    for name, line, wrong in (
+        ("supply", info, {"reserve_cents": 1}),
+        ("health", health, {"cost_cents": shown["cost_cents"] + 1}),
+    ):
+
+        def lie(item: dict[str, Any], wrong: dict[str, int] = wrong) -> dict[str, Any]:
+            return item | wrong
+
+        assert unmasked(monkeypatch, name, lie, *line) == next(iter(wrong))
 
 
 # -------------------------------------------------------------------------------------- figures

@@ -238,3 +238,26 @@ def test_usage_of_votes() -> None:
     ):
         assert run(*words).exit_code == 2
     assert run("value", "show", "NIETS").exit_code == 12
+    for code, line in (
+        ("1001", ("vote", "show", "7")),
+        ("1001", ("board", "trip", "hold", "--reason", "STORING", "--key", "board-w1-a", "--yes")),
+        ("2010", ("value", "propose", "zorg en", "--amount", "1", "--per", "hour")),
+        ("3007", ("vote", "propose", "--title", "A", "--body", "nergens.md", "--yes")),
+        ("3007", ("board", "recall", "1", "--ground", "geld", "--body", "nergens.md", "--yes")),
+    ):
+        assert f"WIJK-{code}" in run(*line).stderr, line
+    # What only people do is refused at once: a draft that others sign would be refused in the end.
+    Path("tekst.md").write_text("Bankjes.\n")
+    asked = ("vote", "propose", "--title", "B", "--body", "tekst.md", "--closes", "1h", "--yes")
+    ask(*asked, "--key", "dev1")
+    ask(*asked, "--class", "statutes", *BOARD)
+    for what in (("cast", "w1/1", "ja"), ("second", "w1/1")):
+        assert "WIJK-2112" in run("vote", *what, "--key", "board-w1-a", "--yes").stderr
+    draft = run("vote", "show", "w1/1", "--lang", "en").stdout
+    assert "looks for seconders first" in draft
+    assert "election list" in run("vote", "show", "w1/2", "--lang", "en").stdout
+    sound = ask("vote", "tally", "w1/2", "--verify")
+    assert (sound["verified"], sound["counts"]["yes"]) == (True, 0)
+    seats = run("board", "list", "--lang", "en").stdout
+    assert "Board of w1: 2 seats sign" in seats
+    assert seats.count("seat-") == 3

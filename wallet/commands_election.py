@@ -135,59 +135,6 @@ def nominate(terminal: Terminal, name: str, file: Path, names: tuple[str, ...]) 
     send_step(terminal, asked, names, said, named)
 
 
-<<<<<<< HEAD
-=======
-@election.command(help="Stel de kiezerslijst vast // Freeze the roll")
-@_id
-@click.option(
-    "--credentials", "file", type=_FILE, required=True, help="een sleutel per regel // a key a line"
-)
-@_keys
-@click.pass_obj
-def roll(terminal: Terminal, name: str, file: Path, names: tuple[str, ...]) -> None:
-    """`election.voter_root`: FILE has one public key in hex a line, in any order."""
-    from chain.crypto import sha256
-    from chain.manifest import compute_voters_root
-    from chain.records import BLOB_BYTES_MAX, BLOBS_MAX, Blob
-    from chain.voters import count_voters
-    from contracts.election import VoterRoot
-    from contracts.election.roll import CREDENTIAL_BYTES
-    from wallet.elections import ProvenState
-    from wallet.files import read_named
-
-    named = _find(terminal, name)[1]
-    words = read_named(file, _FILE_BYTES_MAX).decode("ascii", "replace").lower().split()
-    _require(all(len(word) == _KEY_DIGITS for word in words), f"{file}: hex")
-    most = BLOBS_MAX * BLOB_BYTES_MAX // CREDENTIAL_BYTES
-    _require(
-        len(words) <= most,
-        terminal.text(
-            f"{file}: {len(words)} stemsleutels; een keten neemt er {most} (ADR 0084)",
-            f"{file}: {len(words)} voting keys; a chain takes {most} (ADR 0084)",
-        ),
-    )
-    double = len(words) - len(set(words))
-    _require(double == 0, terminal.text(f"{file}: {double} dubbel", f"{file}: {double} twice"))
-    try:
-        keys = sorted(bytes.fromhex(word) for word in words)
-    except ValueError:
-        keys = []
-    _require(bool(keys), f"{file}: hex")
-    data = b"".join(keys)
-    blobs = [data[at : at + BLOB_BYTES_MAX] for at in range(0, len(data), BLOB_BYTES_MAX)]
-    height = int(terminal.client.status()["height"])
-    eligible = count_voters(ProvenState(terminal), named.election.wijk, height)
-    parts = tuple(Blob(sha256(blob), len(blob)) for blob in blobs)
-    asked = VoterRoot(named.id, height, eligible, parts, compute_voters_root(keys))
-    parts_nl, parts_en = f"in {len(blobs)} delen", f"in {len(blobs)} parts"
-    said = (
-        f"De kiezerslijst van {name}: {len(keys)} stemsleutels van {eligible} kiezers, {parts_nl}.",
-        f"The roll of {name}: {len(keys)} voting keys of {eligible} voters, {parts_en}.",
-    )
-    send_step(terminal, asked, names, said, named, blobs=blobs)
-
-
->>>>>>> main
 @election.command(help="Doe uw volgende stap als vertrouwenspersoon // Take your next trustee step")
 @_id
 @_keys
@@ -408,7 +355,6 @@ def handover(terminal: Terminal, name: str, file: Path | None, names: tuple[str,
     reader, named = _find(terminal, name)
     row = reader.get(HANDOVERS, named.id)
     done = 0 if row is None or row.step is None else STEPS.index(row.step) + 1
-<<<<<<< HEAD
     require(done < len(STEPS), f"{name}: DONE")
     listed = STEPS[done] in (VAULT, CHECKLIST)
     why = terminal.text(
@@ -416,11 +362,7 @@ def handover(terminal: Terminal, name: str, file: Path | None, names: tuple[str,
         f"step {STEPS[done]} wants {'' if listed else 'no '}--evidence FILE",
     )
     require(listed == (file is not None), why)
-    evidence = None if file is None else sha256(read_plain(file, _FILE_BYTES_MAX))
-=======
-    _require(done < len(STEPS), f"{name}: DONE")
     evidence = None if file is None else sha256(read_named(file, _FILE_BYTES_MAX))
->>>>>>> main
     asked = HandOver(named.id, STEPS[done], evidence)  # type: ignore[arg-type]
     said = (f"Overdracht na {name}: {asked.step}.", f"Handover after {name}: {asked.step}.")
     send_step(terminal, asked, names, said, named)

@@ -74,9 +74,9 @@ def read_roll(terminal: Terminal, file: Path) -> list[bytes]:
     from chain.records import BLOB_BYTES_MAX, BLOBS_MAX
     from contracts.election.roll import CREDENTIAL_BYTES
     from wallet.commands_election import require
-    from wallet.files import read_plain
+    from wallet.files import read_named
 
-    words = read_plain(file, _FILE_BYTES_MAX).decode("ascii", "replace").lower().split()
+    words = read_named(file, _FILE_BYTES_MAX).decode("ascii", "replace").lower().split()
     require(all(len(word) == _KEY_DIGITS for word in words), f"{file}: hex")
     most = BLOBS_MAX * BLOB_BYTES_MAX // CREDENTIAL_BYTES
     require(

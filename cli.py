@@ -64,6 +64,7 @@ ATTACHED: dict[str, tuple[tuple[tuple[str, ...], str, str], ...]] = {
     "board": (
         (("join-request",), "node.commands_join", "join_request"),
         (("accept",), "wallet.commands_accept", "accept"),
+        (("endorse",), "wallet.commands_matter", "endorse"),
         (("resign",), "wallet.commands_seat", "resign"),
         (("recall",), "wallet.commands_seat", "recall"),
         (("recuse",), "wallet.commands_seat", "recuse"),

@@ -209,7 +209,7 @@ def make_routes(node: Node, rates: Rates, readers: Readers, streams: Streams) ->
         get("/v1/votes/{wijk}/{n}", get_one_vote, "at", "prove"),
         get("/v1/votes/{wijk}/{n}/tally", get_vote_tally),
         get("/v1/votes/{wijk}/{n}/choices", get_choices, *page, private=True),
-        get("/v1/members", get_members, "wijk", "kind", "status", *page, private=True),
+        get("/v1/members", get_members, "wijk", "kind", "status", "prove", *page, private=True),
         get("/v1/values", get_values, "wijk", "tag", *page),
         get("/v1/issues", get_issues, "wijk", "state", *page),
         get("/v1/search", read.search, "q"),

@@ -9,7 +9,7 @@ from chain.keyspaces import ACCOUNTS, MEMBER_KINDS, MEMBERS, REGISTRY, Member, g
 from chain.texts import Problem
 from chain.votes import CHOICE
 from node.api_auth import Readers
-from node.api_objects import answer_objects, read_wijk
+from node.api_objects import answer_objects, make_prover, read_wijk
 from node.api_votes import find_vote
 from node.standing import Node
 from node.views import account_status
@@ -39,6 +39,8 @@ async def list_members(node: Node, readers: Readers, request: web.Request) -> we
         if word is not None and word not in known:
             raise Problem(BAD_PARAMETER, name=name)
 
+    prove = make_prover(node, request)
+
     def show(account: bytes, member: Member) -> Json | None:
         record = ACCOUNTS.get(clock.state, account)
         if record is None or member.membership == 0 or wijk not in (None, record.wijk):
@@ -52,8 +54,10 @@ async def list_members(node: Node, readers: Readers, request: web.Request) -> we
             "flags": [flag.lower() for flag in member.flags],
             "limit_cents": member.limit,
         }
-        asked = (kind in (None, found["kind"]), status in (None, found["status"]))
-        return found if all(asked) else None
+        if kind not in (None, found["kind"]) or status not in (None, found["status"]):
+            return None
+        proofs = prove(MEMBERS.key(account)), prove(ACCOUNTS.key(account))
+        return found | dict(zip(("proof", "account_proof"), proofs, strict=True))
 
     scope = f"members/{wijk or ''}/{kind or ''}/{status or ''}"
     return await answer_objects(

@@ -184,6 +184,10 @@ class Remote:
         """Return a PAGE of memberships."""
         return self._get("/v1/members", **asked)
 
+    def all_members(self, wijk: str) -> list[Tree]:
+        """Return every membership of a wijk with its proofs."""
+        return self._all("/v1/members", wijk=wijk, prove="1")
+
     def values(self, wijk: str | None) -> list[Tree]:
         """Return what work is worth by vote."""
         return self._all("/v1/values", **({} if wijk is None else {"wijk": wijk}))

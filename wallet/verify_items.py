@@ -11,9 +11,19 @@ from chain.address import account_text, parse_account
 from chain.books import BATCHED, COST, HELD, OPEN, Redemption
 from chain.call_json import call_to_json
 from chain.genesis import load_genesis
-from chain.keyspaces import AccountRecord, Entry, Hold, Supply, Wijk
+from chain.keyspaces import (
+    LEFT,
+    SUSPENDED,
+    AccountRecord,
+    Entry,
+    Hold,
+    Member,
+    Supply,
+    Wijk,
+)
 from chain.policy import Policy as Trust
 from chain.texts import Problem
+from chain.voters import VoterCount, has_vote
 from contracts.policies import Policy
 from wallet.order import TABLE
 from wallet.verify import find_value, prove_value, read_proof
@@ -137,6 +147,45 @@ def verify_holds(
         key = f"bal/{wijk.denom(record.wijk)}/{HELD}/{account}"
         if own != (find_value(state_proof, key, int, trust) or 0):
             raise Problem(PROOF_WRONG, cause="held_cents")
+
+
+def verify_members(
+    items: Sequence[dict[str, Any]],
+    wijk: str,
+    trust: Trust,
+    state_proof: Callable[[str], dict[str, Any]],
+) -> None:
+    """Raise `Problem` unless each membership of a wijk is proven, and no voter is left out.
+
+    How many have a vote is a figure of the chain (E13). That a member without one is missing, and
+    that an account is frozen, no proof here can show.
+    """
+    voters = 0
+    for item in items:
+        name = item["account"]
+        member = read_proof(item["proof"], f"member/{name}", Member, trust)
+        record = read_proof(item["account_proof"], f"account/{name}", AccountRecord, trust)
+        if member is None or record is None or member.membership == 0:
+            raise Problem(PROOF_WRONG, cause=name)
+        proven = {
+            "wijk": record.wijk,
+            "kind": record.kind.lower(),
+            "area": member.area,
+            "flags": [flag.lower() for flag in member.flags],
+            "limit_cents": member.limit,
+        }
+        hold_against(item, proven)
+        stands = {LEFT: ("closed",), SUSPENDED: ("frozen",)}.get(record.status)
+        if record.wijk != wijk or item["status"] not in (stands or ("active", "frozen")):
+            raise Problem(PROOF_WRONG, cause="status")
+        voters += has_vote(record, member)
+    _check_distinct(items, "account")
+    newest = find_value(state_proof, f"voterchanges/{wijk}", int, trust)
+    count = None
+    if newest is not None:
+        count = find_value(state_proof, f"voters/{wijk}/{newest}", VoterCount, trust)
+    if voters != (0 if count is None else count.count):
+        raise Problem(PROOF_WRONG, cause="voters")
 
 
 def verify_health(item: dict[str, Any], trust: Trust) -> None:

@@ -334,15 +334,15 @@ def test_a_rule_goes_to_the_boards_and_shows_before_it_holds(home: Path) -> None
     line = ("coin", "rules", "propose", "total-cap", "200000,00", "--in", "1d", *BOARD)
 
     asked = ask("coin rules propose", *line)
-    vote = {"type": "wijk.fed_endorse", "id": asked["matter"], "yes": True}
-    Path("vote.json").write_text(json.dumps(vote))
-    for step in (("build", "vote.json", *BOARD[:2]), ("sign", "vote.draft.json", *BOARD),
-                 ("send", "vote.draft.json", "--yes")):  # fmt: skip
-        told = run("tx", *step)
-        assert told.exit_code == 0, told.stderr
+    endorse = ("board", "endorse", asked["matter"])
+    told = run(*endorse, *BOARD[:-1], "--no-input", "--lang", "en").stderr
+    passed = ask("board endorse", *endorse, *BOARD)
+    refused(2354, *endorse, "--against", *BOARD)
     after = ask("coin rules show", "coin", "rules", "show", "--wijk", "w1")
     brand = run("coin", "rules", "propose", "name", "Kadijk", "--wijk", "w1", "-o", "json")
 
+    assert "Vote FOR. For: -; against: -; needed: 1.\nwijk.set_param" in told
+    assert (passed["state"], passed["in_favour"], passed["need"]) == ("executed", ["w1"], 1)
     assert (before["mode"], before["total_cap_cents"], before["planned"]) == ("LICENSED", None, [])
     assert before["outstanding_cents"] >= OPENING
     assert (before["name"], before["redeem_days"]) == ("Munt", 2)

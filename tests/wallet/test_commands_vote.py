@@ -208,7 +208,7 @@ def test_a_recall_is_asked_and_a_seat_stands_aside() -> None:
 
 
 @pytest.mark.usefixtures("home")
-def test_a_member_is_heard_before_it_is_suspended() -> None:
+def test_a_member_is_heard_before_it_is_suspended(monkeypatch: pytest.MonkeyPatch) -> None:
     names = ("--key", "registrar-w1-a", "--key", "registrar-w1-b")
     ask("member", "status", "dev3", "suspended", "--reason", "BEDRAG", *names, "--yes")
 
@@ -218,7 +218,17 @@ def test_a_member_is_heard_before_it_is_suspended() -> None:
     assert (len(page["items"]), page["next"] is not None) == (2, True)
     assert len({item["account"] for item in rest}) == len(rest) >= 3
     (own,) = [item for item in rest if item["account"] == dev3]
-    assert set(own) == {"account", "wijk", "kind", "status", "area", "flags", "limit_cents"}
+    assert set(own) == {
+        "account", "wijk", "kind", "status", "area", "flags", "limit_cents", "proof",
+        "account_proof",
+    }  # fmt: skip
+    whole = ask("member", "list", "--wijk", "w1", "--prove")["items"]
+    assert [item["account"] for item in whole] == [item["account"] for item in rest]
+    with monkeypatch.context() as lie:
+        lie.setattr(Remote, "all_members", lambda *_: whole[1:])
+        assert "WIJK-5001" in run("member", "list", "--wijk", "w1", "--prove").stderr
+        lie.setattr(Remote, "all_members", lambda *_: [{**whole[0], "area": "X"}, *whole[1:]])
+        assert "WIJK-5001" in run("member", "list", "--wijk", "w1", "--prove").stderr
     assert (own["kind"], own["status"], own["flags"]) == ("person", "active", ["vote", "stand"])
     assert ask("member", "list", "--status", "closed")["items"] == []
     assert "WIJK-3007" in run("member", "list", "--wijk", "nergens").stderr

@@ -120,11 +120,18 @@ class ResultRow(Record, frozen=True):
     elected: tuple[Uint, ...]
     order: tuple[Uint, ...]
 
+    @property
+    def places(self) -> tuple[int, ...]:
+        """The list: who is elected first, and then all others in their order (economy E41)."""
+        rest = tuple(number for number in self.order if number not in self.elected)
+        return (*self.elected, *rest)
+
 
 class Acceptance(Record, frozen=True):
-    """`acceptance/<election>/<seat>`: the key with which an elected candidate takes seat n.
+    """`acceptance/<election>/<seat>`: the key with which a candidate takes seat n.
 
-    Seat 1 is that of the first elected. The key acts from the handover on (economy E39).
+    Seat 1 is that of the first elected. Above the seats of those elected n is the place on the list
+    of who takes one that fell empty (E41). The key acts from the handover on (economy E39).
     """
 
     account: Account
@@ -195,8 +202,18 @@ def count_use(state: State, call: object, account: AccountRecord, most: int) -> 
 def get_elected(state: State, election_id: bytes) -> tuple[bytes, ...]:
     """Return the accounts that won the seats of a board election, seat 1 first."""
     result = COUNTED.get(state, election_id)
+    return () if result is None else _get_accounts(state, election_id, result.elected)
+
+
+def get_list(state: State, election_id: bytes) -> tuple[bytes, ...]:
+    """Return the accounts of all candidates of a board election: those elected, and who is next."""
+    result = COUNTED.get(state, election_id)
+    return () if result is None else _get_accounts(state, election_id, result.places)
+
+
+def _get_accounts(state: State, election_id: bytes, numbers: tuple[int, ...]) -> tuple[bytes, ...]:
     accounts = []
-    for number in () if result is None else result.elected:
+    for number in numbers:
         candidate = CANDIDATES.get(state, election_id, number)
         assert candidate is not None, f"option {number} was noted"
         assert candidate.account is not None, "a board is of people"
@@ -227,7 +244,10 @@ def note_acceptance(
 
 
 def get_acceptances(state: State, election_id: bytes) -> tuple[tuple[int, Acceptance], ...]:
-    """Return the seats that were accepted, with the keys for them, lowest seat first."""
-    seats = range(1, len(get_elected(state, election_id)) + 1)
+    """Return the seats that were accepted, with the keys for them, lowest seat first.
+
+    Until the handover that is elected people alone; later also those who came next on the list.
+    """
+    seats = range(1, len(get_list(state, election_id)) + 1)
     found = ((seat, ACCEPTANCES.get(state, election_id, seat)) for seat in seats)
     return tuple((seat, row) for seat, row in found if row is not None)

@@ -197,6 +197,7 @@ class Code(Enum):
     BOARD_NOT_ELECTED = ("board.not-elected", 2367)
     BOARD_NO_PROOF = ("board.no-proof", 2368)
     BOARD_OBJECTION_OPEN = ("board.objection-open", 2369)
+    BOARD_NOT_NEXT = ("board.not-next", 2370)
 
     REGISTRY_NO_DECISION = ("registry.no-decision", 2701)
     REGISTRY_BACK_DATED = ("registry.back-dated", 2702)

@@ -14,6 +14,7 @@ from chain.keyspaces import (
     ACCOUNTS,
     ACTIVE,
     NEXT_KEY,
+    REPLACED,
     SEATS,
     AccountKey,
     AccountRecord,
@@ -80,21 +81,34 @@ def seat_late(
     wijk: Wijk,
     row: Acceptance,
     now: tuple[int, int],
+    emptied: int | None = None,
 ) -> bool:
     """Seat who accepted after step KEYS, for as long as the others; return whether that went (E39).
 
-    `now` is height and time in s. It does not once the terms are over, or once the wijk has called
-    its next election: then that one is the way to a seat.
+    `now` is height and time in s, `emptied` the number of the seat that the next on the list takes
+    (E41): its key leaves the board account. It does not go once the terms are over or nobody sits,
+    for one person is no board, or once the wijk has called its next election: then that one is the
+    way to a seat. Nobody sits twice, and no threshold falls by it.
     """
     height, time_s = now
     sitting = get_sitting(state, wijk_id, time_s)
     if not sitting or BOARD_ELECTION.get(state, wijk_id) != election_id:
+        return False
+    if any(one.holder == row.holder for one in sitting):
         return False
     until_s = max(seat.until_s for seat in sitting)
     seat = Seat(row.key, row.holder, time_s, until_s, ACTIVE)
     SEATS.put(state, seat, wijk_id, len(get_seats(state, wijk_id)) + 1)
     board = ACCOUNTS.get(state, wijk.board)
     assert board is not None, "a wijk has a board account"
+    kept = board.keys
+    if emptied is not None:
+        before = SEATS.get(state, wijk_id, emptied)
+        assert before is not None, "the caller found it empty"
+        gone = msgspec.structs.replace(before, status=REPLACED)
+        SEATS.put(state, gone, wijk_id, emptied)
+        kept = tuple(key for key in kept if key.key != before.key)
     holders = {one.holder for one in (*sitting, seat)}
-    put_keys(state, wijk.board, board, board.keys, (row,), len(holders) // 2 + 1, height)
+    threshold = max(board.threshold, len(holders) // 2 + 1)
+    put_keys(state, wijk.board, board, kept, (row,), threshold, height)
     return True

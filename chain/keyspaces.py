@@ -26,6 +26,7 @@ KINDS = (*MEMBER_KINDS, BOARD, ROLE, TEAM)
 ACTIVE = "ACTIVE"
 SUSPENDED = "SUSPENDED"
 RESIGNED, RECALLED, ENDED = "RESIGNED", "RECALLED", "ENDED"  # of a seat
+REPLACED = "REPLACED"  # of a seat that ended early, once another stands in its place
 LEFT = "LEFT"
 REMOVED = "REMOVED"  # a wijk that takes part no longer; its coin is wound up (economy E36)
 
@@ -130,9 +131,9 @@ class RoleVersion(Record, frozen=True):
 class Seat(Record, frozen=True):
     """`seat/<wijk>/<n>`: a board seat; it sits while from_s <= block time < until_s.
 
-    `status` is ACTIVE, RESIGNED (it sits until `until_s`), RECALLED, or ENDED once its board has
-    handed over. The seats of a new board get the numbers after the last one, so old and new ones
-    stand beside each other during the overlap (E39).
+    `status` is ACTIVE, RESIGNED (it sits until `until_s`), RECALLED, REPLACED once the next on the
+    list sits for it (E41), or ENDED once its board has handed over. The seats of a new board get
+    the numbers after the last one: old and new ones stand beside each other in the overlap (E39).
     """
 
     key: PublicKey
@@ -416,9 +417,9 @@ def get_sitting(state: State, wijk: str, time_s: int) -> tuple[Seat, ...]:
 def has_mandate(state: State, wijk: str, time_s: int) -> bool:
     """Say whether more than half of the seats of a board sit; else it is a caretaker (E37).
 
-    Seats of a board that handed over are no part of it any more.
+    Seats of a board that handed over are no part of it any more, nor are those that another has.
     """
-    seats = sum(seat.status != ENDED for seat in get_seats(state, wijk))
+    seats = sum(seat.status not in (ENDED, REPLACED) for seat in get_seats(state, wijk))
     return 2 * len(get_sitting(state, wijk, time_s)) > seats
 
 

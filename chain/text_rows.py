@@ -1145,6 +1145,15 @@ _WIJK = (
             "Objections to this result are still possible, or not decided yet"
             "[; that lasts until {until_at}].",
             "Accept your seat after that.")),
+    _refused(2370, "board.not-next",
+        Text("niet aan de beurt",
+            "Er is geen lege zetel die u van de lijst kunt innemen, of iemand anders gaat voor"
+            "[; u bent aan de beurt vanaf {from_at}].",
+            "Wacht tot u aan de beurt bent; bekijk het bestuur: wijk board list."),
+        Text("not your turn",
+            "No empty seat is there for you to take from the list, or somebody else goes first"
+            "[; it is your turn from {from_at}].",
+            "Wait for your turn; see the board: wijk board list.")),
 )
 
 _POLICY = (

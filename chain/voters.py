@@ -10,7 +10,7 @@ from chain.codec import Record, Uint
 from chain.keyspaces import ACTIVE, LEFT, PERSON, AccountRecord, Member
 from chain.state import Keyspace, State
 
-VOTE = "VOTE"
+VOTE, STAND = "VOTE", "STAND"
 # Of one account: more changes than these, within the life of one vote, are no vote in it.
 CHANGES_MAX = 16
 
@@ -36,6 +36,11 @@ def has_vote(account: AccountRecord, member: Member | None) -> bool:
         and VOTE in member.flags
         and (account.kind, account.status) == (PERSON, ACTIVE)
     )
+
+
+def may_stand(account: AccountRecord, member: Member | None) -> bool:
+    """Say whether a member may be on a board; who left or is suspended keeps its flags (N10)."""
+    return member is not None and STAND in member.flags and account.status == ACTIVE
 
 
 def is_member(account: AccountRecord, member: Member | None) -> bool:

@@ -13,12 +13,14 @@ from chain.contract import Call, Context, Contract, Word, check_authority, get_a
 from chain.crypto import is_valid_key, verify
 from chain.elections import (
     ACCEPTED,
+    DONE,
     ELECTIONS,
     KIND_BOARD,
     RESULT,
     Acceptance,
     get_acceptances,
     get_elected,
+    get_list,
     get_objections_end,
     note_acceptance,
 )
@@ -45,6 +47,7 @@ from chain.params import DAY_S, FEDERATION
 from chain.seats import LAST_RECALLS, RECALLS, RecallRecord
 from chain.shared import FED_MATTERS, PROPOSALS, key_proof_bytes
 from chain.state import Keyspace
+from chain.succession import get_empty, get_turn_s
 from chain.text_rules import is_code
 from chain.voters import count_voters, has_vote
 from chain.votes import COLLECT_S, DRAFT, OPEN, PASSED, RECALL, RECALL_PCT, make_decision, share
@@ -87,7 +90,10 @@ TRIPPED_BY: Keyspace[int] = Keyspace("tripped", Uint, 1)
 
 
 class AcceptSeat(Record, frozen=True, tag="board.accept_seat"):
-    """E39: take the seat one was elected to, with a new key and the proof that one has it."""
+    """E39: take the seat one was elected to, with a new key and the proof that one has it.
+
+    E41: or the seat that fell empty, as the next on the list; `seat` is the place on it then.
+    """
 
     election: Digest
     seat: Number
@@ -293,25 +299,28 @@ def _require_seat(ctx: Context, number: int) -> Seat:
 
 
 def accept_seat(ctx: Context, call: AcceptSeat) -> None:
-    """economy E39. Refuses unknown-id, not-elected, done, no-proof, objection-open.
+    """economy E39, E41. Refuses unknown-id, not-elected, done, not-next, no-proof, objection-open.
 
     The key acts from the handover on. Its holder is the person who was elected: that of the first
-    key of its account. Who accepts after step KEYS is seated at once, beside the others.
+    key of its account. Who accepts after step KEYS is seated at once, beside the others; so is who
+    comes next on the list once a seat is empty (ADR 0093).
     """
     election = ELECTIONS.get(ctx.state, call.election)
     if election is None or election.wijk != ctx.wijk_id:
         raise Reject(Code.TX_UNKNOWN_ID)
-    elected = get_elected(ctx.state, call.election)
-    stands = election.status in (RESULT, ACCEPTED) and election.kind == KIND_BOARD
-    stands = stands and ctx.account.status != LEFT
-    own = stands and call.seat <= len(elected) and elected[call.seat - 1] == ctx.sender
+    late = has_new_board(ctx.state, call.election)
+    stands = election.status in (RESULT, ACCEPTED) or (late and election.status == DONE)
+    stands = stands and election.kind == KIND_BOARD and ctx.account.status != LEFT
+    elected = len(get_elected(ctx.state, call.election)) if stands else 0
+    able = get_list(ctx.state, call.election)[: None if late else elected] if stands else ()
+    own = call.seat <= len(able) and able[call.seat - 1] == ctx.sender
     require(own, Code.BOARD_NOT_ELECTED)
     board = ACCOUNTS.get(ctx.state, ctx.wijk.board)
     assert board is not None, "a wijk has a board account"
     accepted_rows = dict(get_acceptances(ctx.state, call.election))
-    late = has_new_board(ctx.state, call.election)
     # The key of a seat that sits changes by `accounts.set_keys`, as any key does.
     require(not (late and call.seat in accepted_rows), Code.BOARD_DONE)
+    emptied = _find_empty(ctx, call) if call.seat > elected else None
     others = (row for seat, row in accepted_rows.items() if seat != call.seat)
     used = {key.key for key in (*board.keys, *ctx.account.keys)} | {row.key for row in others}
     signed = key_proof_bytes(ctx.chain.digest, call.election, call.key)
@@ -323,10 +332,22 @@ def accept_seat(ctx: Context, call: AcceptSeat) -> None:
     acceptance = Acceptance(ctx.sender, call.key, ctx.account.keys[0].holder)
     if late:
         now = (ctx.height, ctx.time_s)
-        seated = seat_late(ctx.state, call.election, ctx.wijk_id, ctx.wijk, acceptance, now)
+        seated = seat_late(
+            ctx.state, call.election, ctx.wijk_id, ctx.wijk, acceptance, now, emptied
+        )
         require(seated, Code.BOARD_DONE)
     accepted, enough = note_acceptance(ctx.state, call.election, call.seat, acceptance)
     ctx.emit("board.SeatAccepted", call.election, call.seat, call.key, accepted, int(enough))
+
+
+def _find_empty(ctx: Context, call: AcceptSeat) -> int:
+    """Return which seat the next on the list takes: the one that is empty longest (E41)."""
+    turn_s = get_turn_s(ctx.state, call.election, ctx.wijk_id, call.seat, ctx.time_s)
+    if turn_s is None:
+        raise Reject(Code.BOARD_NOT_NEXT)
+    require(ctx.time_s >= turn_s, Code.BOARD_NOT_NEXT, from_at=turn_s)
+    _, number = get_empty(ctx.state, ctx.wijk_id, ctx.time_s)[0]
+    return number
 
 
 def _get_object(call: Recuse) -> bytes:

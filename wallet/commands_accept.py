@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from wallet.elections import Named, Reader
 
 
-@click.command(help="Neem de zetel waarin u gekozen bent // Take the seat you were elected to")
+@click.command(
+    help="Neem uw zetel, gekozen of als volgende // Take your seat, elected or as the next"
+)
 @click.argument("name", metavar="ELECTION")
 @click.option(
     "--seat-key",
@@ -39,27 +41,27 @@ def accept(terminal: Terminal, name: str, seat_key: str, key: str) -> None:
     seed = unlock_keys(terminal, reader.policy, [new])[new.name]
     proof = sign(seed, key_proof_bytes(reader.digest, named.id, new.key))
     said = (
-        f"Zetel {seat} van {name} aannemen; in het bestuur tekent u met {seat_key}.",
-        f"Accept seat {seat} of {name}; on the board you sign with {seat_key}.",
+        f"Een zetel aannemen als nummer {seat} van {name}; in het bestuur tekent u met {seat_key}.",
+        f"Take a seat as number {seat} of {name}; on the board you sign with {seat_key}.",
     )
     send_step(terminal, AcceptSeat(named.id, seat, new.key, proof), (key,), said, named)
 
 
 def _find_seat(terminal: Terminal, reader: "Reader", named: "Named", account: bytes) -> int:
-    """Return the number of the own seat: 1 is that of the first elected (`chain/elections.py`)."""
+    """Return the own place: 1 is the first elected; after them comes who is next on the list."""
     from chain.elections import CANDIDATES, COUNTED
     from wallet.commands_election import require
 
     result = reader.get(COUNTED, named.id)
-    elected = () if result is None else result.elected
+    places = () if result is None else result.places
     own = [
         seat
-        for seat, number in enumerate(elected, 1)
+        for seat, number in enumerate(places, 1)
         if reader.need(CANDIDATES, named.id, number).account == account
     ]
     why = terminal.text(
-        f"u bent bij {named.name} niet gekozen, of er is nog geen uitslag",
-        f"you were not elected in {named.name}, or there is no result yet",
+        f"u was bij {named.name} geen kandidaat, of er is nog geen uitslag",
+        f"you were no candidate in {named.name}, or there is no result yet",
     )
     require(bool(own), why)
     return own[0]

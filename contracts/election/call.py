@@ -55,8 +55,9 @@ from chain.manifest import (
     count_branches_of,
 )
 from chain.params import DAY_S
+from chain.succession import get_empty
 from chain.text_rules import is_code
-from chain.voters import count_voters, has_vote, is_member
+from chain.voters import count_voters, has_vote, is_member, may_stand
 from chain.votes import OPEN as VOTE_OPEN
 from chain.votes import POLLS, content_key
 from contracts.election.records import (
@@ -70,10 +71,10 @@ SEATS_MIN, SEATS_MAX = 5, 7  # economy E5
 VOTING_S_MAX = 30 * DAY_S  # economy E2: the law's longest time for electronic votes
 TERM_NEAR_S = 90 * DAY_S  # economy section 4: any member may call an election by then
 STALLED_S = 90 * DAY_S  # after which a result without a board stops nobody (economy E41)
+BY_ELECTION_S = 90 * DAY_S  # economy E41: a seat that nobody takes is voted on within
 SECONDERS_MAX = 50
 SECONDERS_PART = 5  # economy E1: at most one fifth of the voters may be required
 AREAS_MAX = 7  # no more than the seats of a board
-STAND = "STAND"
 
 Word24 = Annotated[str, msgspec.Meta(max_length=24)]
 Six = tuple[Uint, Uint, Uint, Uint, Uint, Uint]
@@ -265,9 +266,13 @@ def _end_stuck(ctx: Context, election_id: bytes | None) -> None:
 
 def _term_ends_s(ctx: Context) -> int:
     """Return when the term of the board ends; at once where half of its seats or more are empty: it
-    cannot call the election that fills them (economy E37, E41).
+    cannot call the election that fills them (economy E37, E41). At once too where a seat has been
+    empty for 90 days: no one came from the list, and the board did not call the election itself.
     """
     if not has_mandate(ctx.state, ctx.wijk_id, ctx.time_s):
+        return ctx.time_s
+    empty = get_empty(ctx.state, ctx.wijk_id, ctx.time_s)
+    if empty and ctx.time_s >= empty[0][0] + BY_ELECTION_S:
         return ctx.time_s
     sitting = get_sitting(ctx.state, ctx.wijk_id, ctx.time_s)
     return min((seat.until_s for seat in sitting), default=ctx.time_s)
@@ -356,8 +361,7 @@ def nominate(ctx: Context, asked: Nominate) -> None:
     """economy E1, E9. Refuses unknown-id, role, text, phase, seconders, late, double, too-many."""
     election = get_election(ctx, asked.election)
     member = MEMBERS.get(ctx.state, ctx.sender)
-    active = ctx.account.status == ACTIVE  # who left or is suspended keeps its flags
-    if member is None or STAND not in member.flags or not active:
+    if member is None or not may_stand(ctx.account, member):
         raise Reject(Code.TX_ROLE, role="member")
     require(all(is_code(pledge.indicator) for pledge in asked.pledges), Code.TX_TEXT)
     require(election.kind == KIND_BOARD, Code.ELECTION_PHASE)

@@ -7,7 +7,6 @@ from chain.contract import Call, Contract, Word
 from contracts.members.admission import (
     ATTACH_MAX,
     FLAGS,
-    STAND,
     Admit,
     Attach,
     NewAccount,
@@ -24,7 +23,6 @@ __all__ = [
     "ATTACH_MAX",
     "CONTRACT",
     "FLAGS",
-    "STAND",
     "Admit",
     "Attach",
     "EraseRef",

@@ -26,9 +26,8 @@ from chain.keyspaces import (
     Member,
 )
 from chain.text_rules import CBS_YEARS, get_gemeente, is_area, is_nace, is_product
-from chain.voters import VOTE, has_vote, note_right
+from chain.voters import STAND, VOTE, has_vote, note_right
 
-STAND = "STAND"
 FLAGS = (VOTE, STAND)  # the listed order: a list of flags keeps it
 ATTACH_MAX = 100  # economy section 4: a batch large enough to hide who came when (G4)
 PLACES_MAX = 5

@@ -15,6 +15,7 @@ from chain.errors import Code, Reject, require
 from chain.keyspaces import ACCOUNTS, ACTIVE, LEFT, MEMBERS
 from chain.params import DAY_S
 from chain.state import Keyspace
+from chain.succession import leave_seat
 from chain.text_rules import is_code
 from chain.voters import has_vote, note_right
 
@@ -83,6 +84,8 @@ def set_status(ctx: Context, call: SetStatus) -> None:
     before, after = has_vote(account, member), has_vote(changed, member)
     note_right(ctx.state, ctx.wijk_id, call.account, ctx.height, before, after)
     ctx.emit("members.StatusSet", call.account, call.status, call.reason)
+    if own:
+        leave_seat(ctx, call.account, account)
 
 
 def _was_heard(ctx: Context, call: SetStatus) -> bool:

@@ -21,7 +21,7 @@ from chain.params import DAY_S
 from contracts.board import AcceptSeat
 from contracts.election import Cast, HandOver, ObjectTo, SetResult
 from contracts.election.call import STALLED_S
-from contracts.election.records import KEY_ANSWERS
+from contracts.election.records import CEREMONIES, KEY_ANSWERS
 from contracts.members import SetStatus
 from tests.contracts.desk import assert_done, assert_refused
 from tests.contracts.offices import get_account
@@ -251,6 +251,47 @@ def test_one_trustee_cannot_begin_the_ceremony_anew_for_ever() -> None:
     assert get_threshold(len(left)) == 2
     polls.ceremony()
     assert polls.status == "KEY_READY"
+
+
+def test_four_of_nine_trustees_who_spoil_an_attempt_each_leave_a_key() -> None:
+    """economy E12: n - t may vanish, also one after the other and each at the last moment."""
+    nine = MEMBERS
+    polls = Polls(trustees=tuple(account(name) for name in nine), t=5)
+    assert_done(polls.call())
+    assert_done(polls.nominate("anna"))
+    polls.at(0)
+    assert_done(polls.freeze())
+    left = list(nine)
+    for spoiler in nine[:4]:
+        polls.trustees = tuple(left)
+        others = [name for name in left if name != spoiler]
+        for name in others:
+            assert_done(polls.commit(name))
+        _until_the_last_moment(polls)
+        assert_done(polls.commit(spoiler))
+        for name in others:
+            assert_done(polls.dkg(name, "DEAL", polls.make_deal(name)))
+        _until_the_last_moment(polls)
+        assert_done(polls.dkg(spoiler, "DEAL", polls.make_deal(spoiler)))
+        number = left.index(spoiler) + 1
+        assert_done(polls.dkg(others[0], "COMPLAIN", KeyComplaint(number)))
+        for name in left:
+            if name != others[0]:
+                assert_done(polls.dkg(name, "CONFIRM", None))
+        for _ in range(2):  # the complaint stands until its time, and is never answered
+            _until_the_last_moment(polls)
+            polls.ledger.time_s += 2
+            polls.idle()
+        left.remove(spoiler)
+    polls.trustees = tuple(left)
+    polls.ceremony()
+    assert polls.status == "KEY_READY"
+
+
+def _until_the_last_moment(polls: Polls) -> None:
+    ceremony = CEREMONIES.get(polls.state, polls.id)
+    assert ceremony is not None
+    polls.ledger.time_s = ceremony.due_s - 2
 
 
 # -------------------------------------------------------------------------------- objections, cost

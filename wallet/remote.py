@@ -164,7 +164,7 @@ class Remote:
         """Return one policy with its sums and sentences."""
         return self._get(f"/v1/policies/{policy_id}", prove=prove)
 
-    def votes(self, **asked: str) -> Tree:
+    def votes(self, asked: Mapping[str, str | int | None]) -> Tree:
         """Return a PAGE of votes, of a `wijk` and in a `state` where they are named."""
         return self._get("/v1/votes", **asked)
 

@@ -123,9 +123,9 @@ class Remote:
         """Return `coin info` of a wijk; `Problem` 3007 for an unknown one."""
         return self._one("/v1/supply", wijk, prove=prove)
 
-    def reserve(self, wijk: str) -> Tree:
+    def reserve(self, wijk: str, *, prove: bool = False) -> Tree:
         """Return `coin reserve show` of a wijk."""
-        return self._one("/v1/reserve", wijk)
+        return self._one("/v1/reserve", wijk, prove=prove)
 
     def health(self, wijk: str, *, prove: bool = False) -> Tree:
         """Return how the coin of a wijk does: what lies still, who waits, what it costs."""

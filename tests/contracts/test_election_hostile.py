@@ -11,6 +11,7 @@ from chain.address import account_id
 from chain.ceremony import KeyCommit, KeyComplaint, KeyDeal, get_threshold
 from chain.codec import encode
 from chain.crypto import sha256, sign
+from chain.due import ELECTIONS_DUE, add_due
 from chain.elections import DECIDE_S, get_acceptances, get_elected
 from chain.errors import Code
 from chain.execute import Places
@@ -18,10 +19,11 @@ from chain.handover import HANDOVERS
 from chain.keyspaces import PAST_KEYS, get_sitting
 from chain.manifest import count_branches_of
 from chain.params import DAY_S
+from chain.state import State
 from contracts.board import AcceptSeat
 from contracts.election import Cast, HandOver, ObjectTo, SetResult
 from contracts.election.call import STALLED_S
-from contracts.election.records import CEREMONIES, KEY_ANSWERS
+from contracts.election.records import CEREMONIES, CLOSING, KEY_ANSWERS
 from contracts.members import SetStatus
 from tests.contracts.desk import assert_done, assert_refused
 from tests.contracts.offices import get_account
@@ -148,6 +150,30 @@ def test_a_board_cannot_end_a_handover_by_waiting_but_its_members_can() -> None:
     assert_done(outcome)
     assert (polls.status, polls.election.reason) == ("ANNULLED", "NO-HANDOVER")
     assert_refused(polls.ledger.send(step(polls, "KEYS"), board(WIJK), OLD), Code.ELECTION_PHASE)
+
+
+def test_a_calendar_of_years_is_refused() -> None:
+    """economy E5: else who calls first, a board or a member near its term, locks the wijk."""
+    polls = Polls()
+    now = polls.ledger.time_s
+    late = tuple(now + days * DAY_S for days in (100, 110, 120, 150, 170, 181))
+    assert_refused(polls.call(calendar=late), Code.ELECTION_CALENDAR)
+    assert_done(polls.call(calendar=(*late[:5], now + 180 * DAY_S)))
+
+
+def test_a_crowd_of_deadlines_does_not_move_a_beacon() -> None:
+    """economy E8: the first block at the closing time, whatever else is due then."""
+    polls = open_polls()
+    closes = polls.asked.calendar[4]
+    for number in range(150):
+        state = State(polls.ledger.state.get)
+        add_due(state, ELECTIONS_DUE, closes - 1, polls.id)
+        for key_bytes, value in state.changes().items():
+            assert value is not None, number
+            polls.ledger.state[key_bytes] = value
+    polls.at(4, 1)
+    polls.idle()
+    assert CLOSING.get(polls.state) == (polls.id,)
 
 
 def test_lists_that_nobody_signs_stop_no_next_election() -> None:

@@ -60,7 +60,8 @@ def _find_seat(terminal: Terminal, reader: "Reader", named: "Named", account: by
         if reader.need(CANDIDATES, named.id, number).account == account
     ]
     why = terminal.text(
-        f"u bent bij {named.name} niet gekozen en staat niet op de lijst, of er is nog geen uitslag",
+        f"u bent bij {named.name} niet gekozen en staat niet op de lijst,"
+        " of er is nog geen uitslag",
         f"you were not elected in {named.name} and are not on its list, or there is no result yet",
     )
     require(bool(own), why)

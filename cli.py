@@ -63,6 +63,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
 ATTACHED: dict[str, tuple[tuple[tuple[str, ...], str, str], ...]] = {
     "board": (
         (("join-request",), "node.commands_join", "join_request"),
+        (("accept",), "wallet.commands_accept", "accept"),
+        (("endorse",), "wallet.commands_matter", "endorse"),
         (("resign",), "wallet.commands_seat", "resign"),
         (("recall",), "wallet.commands_seat", "recall"),
         (("recuse",), "wallet.commands_seat", "recuse"),
@@ -81,6 +83,8 @@ ATTACHED: dict[str, tuple[tuple[tuple[str, ...], str, str], ...]] = {
     "election": (
         (("verify",), "audit.commands_election", "verify"),
         (("rehearse",), "wallet.commands_rehearsal", "rehearse"),
+        (("second",), "wallet.commands_second", "second"),
+        (("roll",), "wallet.commands_roll", "roll"),
         (("credential",), "wallet.commands_credential", "credential"),
         (("codes",), "wallet.commands_credential", "codes"),
     ),

@@ -13,6 +13,7 @@ DUES: Keyspace[int] = Keyspace("dues", Uint, 1)  # how many stand in a queue
 
 HOLDS_DUE, POLICIES_DUE, RECOVERIES_DUE = "hold", "policy", "recovery"
 ELECTIONS_DUE = "election"
+CLOSINGS_DUE = "closing"  # of voting, apart: only what was opened stands here, so nobody crowds it
 
 
 def add_due(state: State, queue: str, time_s: int, object_id: bytes) -> None:

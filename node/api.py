@@ -7,6 +7,7 @@ checked, in `openapi.yaml`.
 
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -110,59 +111,6 @@ def make_routes(node: Node, rates: Rates, readers: Readers, streams: Streams) ->
     async def get_sealed(request: web.Request) -> web.StreamResponse:
         return read.sealed(request, submission.get_sealed)
 
-    async def get_policies(request: web.Request) -> web.StreamResponse:
-        return await list_policies(node, readers, request)
-
-    async def get_one_policy(request: web.Request) -> web.StreamResponse:
-        return await get_policy(node, readers, request)
-
-    async def get_elections(request: web.Request) -> web.StreamResponse:
-        return await list_elections(node, request)
-
-    async def get_one_election(request: web.Request) -> web.StreamResponse:
-        return await get_election(node, request)
-
-    async def get_ballots(request: web.Request) -> web.StreamResponse:
-        return await list_ballots(node, request)
-
-    async def get_election_manifest(request: web.Request) -> web.StreamResponse:
-        return await get_manifest(node, request)
-
-    health = Health()
-
-    async def get_health(request: web.Request) -> web.StreamResponse:
-        return await health.get(node, request)
-
-    async def get_holds(request: web.Request) -> web.StreamResponse:
-        return await list_holds(node, readers, request)
-
-    async def get_proposals(request: web.Request) -> web.StreamResponse:
-        return await list_proposals(node, readers, request)
-
-    async def get_votes(request: web.Request) -> web.StreamResponse:
-        return await list_votes(node, request)
-
-    async def get_one_vote(request: web.Request) -> web.StreamResponse:
-        return await get_vote(node, request)
-
-    async def get_vote_tally(request: web.Request) -> web.StreamResponse:
-        return await get_tally(node, request)
-
-    async def get_choices(request: web.Request) -> web.StreamResponse:
-        return await list_choices(node, readers, request)
-
-    async def get_members(request: web.Request) -> web.StreamResponse:
-        return await list_members(node, readers, request)
-
-    async def get_issues(request: web.Request) -> web.StreamResponse:
-        return await list_issues(node, request)
-
-    async def get_values(request: web.Request) -> web.StreamResponse:
-        return await list_values(node, request)
-
-    async def get_redemptions(request: web.Request) -> web.StreamResponse:
-        return await list_redemptions(node, readers, request)
-
     return (
         Route("GET", "/healthz", read.healthz, counted=OWN, kind=None),
         Route("GET", "/readyz", read.readyz, counted=OWN, kind=None),
@@ -192,26 +140,62 @@ def make_routes(node: Node, rates: Rates, readers: Readers, streams: Streams) ->
             private=True,
         ),
         get("/v1/accounts/{account}/limits", read.limits, private=True),
-        get("/v1/accounts/{account}/holds", get_holds, "state", "prove", *page, private=True),
-        get("/v1/accounts/{account}/proposals", get_proposals, "state", *page, private=True),
+        get(
+            "/v1/accounts/{account}/holds",
+            partial(list_holds, node, readers),
+            "state",
+            "prove",
+            *page,
+            private=True,
+        ),
+        get(
+            "/v1/accounts/{account}/proposals",
+            partial(list_proposals, node, readers),
+            "state",
+            *page,
+            private=True,
+        ),
         get("/v1/supply", read.supply, "wijk", "at", "prove"),
         get("/v1/reserve", read.reserve, "wijk", "at", "prove"),
         get("/v1/issuance", read.issuance, "wijk", "prove", *page),
-        get("/v1/policies", get_policies, "wijk", "state", "at", "prove", *page, private=True),
-        get("/v1/policies/{id}", get_one_policy, "at", "prove", private=True),
-        get("/v1/elections", get_elections, "wijk", "state", *page),
-        get("/v1/elections/{wijk}/{n}", get_one_election),
-        get("/v1/elections/{wijk}/{n}/ballots", get_ballots, *page),
-        get("/v1/elections/{wijk}/{n}/manifest", get_election_manifest),
-        get("/v1/health", get_health, "wijk", "prove"),
-        get("/v1/redemptions", get_redemptions, "wijk", "prove", *page),
-        get("/v1/votes", get_votes, "wijk", "state", *page),
-        get("/v1/votes/{wijk}/{n}", get_one_vote, "at", "prove"),
-        get("/v1/votes/{wijk}/{n}/tally", get_vote_tally),
-        get("/v1/votes/{wijk}/{n}/choices", get_choices, *page, private=True),
-        get("/v1/members", get_members, "wijk", "kind", "status", "prove", *page, private=True),
-        get("/v1/values", get_values, "wijk", "tag", *page),
-        get("/v1/issues", get_issues, "wijk", "state", *page),
+        get(
+            "/v1/policies",
+            partial(list_policies, node, readers),
+            "wijk",
+            "state",
+            "at",
+            "prove",
+            *page,
+            private=True,
+        ),
+        get("/v1/policies/{id}", partial(get_policy, node, readers), "at", "prove", private=True),
+        get("/v1/elections", partial(list_elections, node), "wijk", "state", *page),
+        get("/v1/elections/{wijk}/{n}", partial(get_election, node)),
+        get("/v1/elections/{wijk}/{n}/ballots", partial(list_ballots, node), *page),
+        get("/v1/elections/{wijk}/{n}/manifest", partial(get_manifest, node)),
+        get("/v1/health", partial(Health().get, node), "wijk", "prove"),
+        get("/v1/redemptions", partial(list_redemptions, node, readers), "wijk", "prove", *page),
+        get("/v1/votes", partial(list_votes, node), "wijk", "state", *page),
+        get("/v1/votes/{wijk}/{n}", partial(get_vote, node), "at", "prove"),
+        get("/v1/votes/{wijk}/{n}/tally", partial(get_tally, node)),
+        get(
+            "/v1/votes/{wijk}/{n}/choices",
+            partial(list_choices, node, readers),
+            *page,
+            private=True,
+        ),
+        get(
+            "/v1/members",
+            partial(list_members, node, readers),
+            "wijk",
+            "kind",
+            "status",
+            "prove",
+            *page,
+            private=True,
+        ),
+        get("/v1/values", partial(list_values, node), "wijk", "tag", *page),
+        get("/v1/issues", partial(list_issues, node), "wijk", "state", *page),
         get("/v1/search", read.search, "q"),
         get("/log/checkpoint", log.checkpoint),
         get("/log/tile/{tile:.+}", log.tile),

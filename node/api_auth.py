@@ -42,10 +42,10 @@ NONCES_MAX = 100_000  # seen in the last two minutes; above it signed reading is
 # Sums and rules of a wijk, votes and elections: what concerns no one account (interfaces 2.3).
 OPEN_KEYSPACES = frozenset(
     {
-        "activity", "budgeted", "cap", "decision", "elect", "entry", "issuer", "line", "minter",
-        "owed", "pact", "param", "poll", "reg", "regowner", "reserve", "result", "role", "seat",
-        "set", "spent", "statement", "supply", "trip", "unpaid", "vote", "voterchanges", "voters",
-        "votes", "wijk", "wijken",
+        "activity", "budgeted", "cap", "decision", "elect", "entry", "fed", "issuer", "line",
+        "minter", "owed", "pact", "param", "poll", "reg", "regowner", "reserve", "result", "role",
+        "seat", "set", "spent", "statement", "supply", "trip", "unpaid", "vote", "voterchanges",
+        "voters", "votes", "wijk", "wijken",
     }
 )  # fmt: skip
 SIGNATURE_REQUIRED, NOT_ALLOWED, RATE = 3005, 3006, 3004

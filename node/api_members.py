@@ -15,7 +15,7 @@ from node.standing import Node
 from node.views import account_status
 
 BAD_PARAMETER = 3009
-TURN_ROWS = 200  # between two turns of the event loop
+TURN_ROWS = 25  # between two turns of the event loop: two proofs each
 ACCOUNT_BYTES = 20
 KINDS = tuple(kind.lower() for kind in MEMBER_KINDS)
 STATUSES = ("active", "frozen", "closed")

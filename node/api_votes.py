@@ -1,6 +1,7 @@
 """GET /v1/votes, one vote and its tally, and /v1/values: what a wijk decides and pays for work."""
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 from aiohttp import web
@@ -36,6 +37,7 @@ from chain.votes import (
     passes,
 )
 from chain.work import VALUATION, Valuation
+from contracts.governance.proposal import get_collecting_end
 from contracts.registry import CLASSES, OWNERS, RegisterOwner
 from node.api_objects import answer_objects, make_prover, read_wijk
 from node.api_request import (
@@ -86,13 +88,7 @@ async def list_votes(node: Node, request: web.Request) -> web.StreamResponse:
     after, limit = read_cursor(request, scope), read_limit(request)
     items: list[Json] = []
     wijken = [wijk] if wijk is not None else list(FEDERATION_WIJKEN.get(clock.state) or ())
-    places = [
-        (slug, number)
-        for slug in wijken
-        for number in range(VOTES_COUNT.get(clock.state, slug) or 0, 0, -1)
-    ]
-    start = 0 if after is None else _find(places, after) + 1
-    for scanned, place in enumerate(places[start : start + ROWS_SCANNED_MAX], start=1):
+    for scanned, place in enumerate(get_places(clock, wijken, after), start=1):
         if scanned % TURN_ROWS == 0:
             await asyncio.sleep(0)
         _, decision, poll = get_vote_record(clock, *place)
@@ -100,20 +96,30 @@ async def list_votes(node: Node, request: web.Request) -> web.StreamResponse:
         if state is None or shown["state"] == state:
             items.append(shown)
         if len(items) == limit or scanned == ROWS_SCANNED_MAX:
-            cursor = write_cursor(_place_bytes(place), scope)
+            cursor = write_cursor(place_bytes(place), scope)
             return answer_json(make_page(items, cursor, clock.height))
     return answer_json(make_page(items, None, clock.height))
 
 
-def _place_bytes(place: tuple[str, int]) -> bytes:
+def get_places(clock: Clock, wijken: list[str], after: bytes | None) -> Iterator[tuple[str, int]]:
+    """Yield wijk and number of the votes that come after a cursor; all there are is not listed."""
+    counts = {slug: VOTES_COUNT.get(clock.state, slug) or 0 for slug in wijken}
+    first, rest = wijken[0] if wijken else "", wijken
+    top = counts.get(first, 0)
+    if after is not None:
+        name, _, number = after.partition(b"/")
+        first, last = name.decode("ascii", "replace"), int.from_bytes(number, "big")
+        if not 1 <= last <= counts.get(first, 0):
+            raise Problem(BAD_PARAMETER, name="after")
+        rest, top = wijken[wijken.index(first) :], last - 1
+    for slug in rest:
+        for number_ in range(top if slug == first else counts[slug], 0, -1):
+            yield slug, number_
+
+
+def place_bytes(place: tuple[str, int]) -> bytes:
+    """Return the cursor after a vote: its wijk and number."""
     return place[0].encode() + b"/" + place[1].to_bytes(NUMBER_BYTES, "big")
-
-
-def _find(places: list[tuple[str, int]], after: bytes) -> int:
-    for index, place in enumerate(places):
-        if _place_bytes(place) == after:
-            return index
-    raise Problem(BAD_PARAMETER, name="after")
 
 
 async def get_vote(node: Node, request: web.Request) -> web.StreamResponse:
@@ -205,7 +211,14 @@ def vote_json(clock: Clock, decision: Decision, poll: Poll) -> Json:
 
 
 def get_state(clock: Clock, decision: Decision, poll: Poll) -> str:
-    """Return the state of a vote; one that passed expires where nobody carried it out (E34)."""
+    """Return the state of a vote (E34).
+
+    One that passed expires where nobody carried it out, and a draft where too few seconded it in
+    time, whether or not somebody closes it.
+    """
+    collects = get_collecting_end(decision, clock.number("vote_min_s"))
+    if decision.status == DRAFT and clock.time_s >= collects:
+        return EXPIRED
     enact_s = clock.number("enact_delay_s")
     if decision.status == PASSED and clock.time_s >= poll.decided_s + enact_s + ENACT_S:
         return EXPIRED

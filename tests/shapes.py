@@ -497,6 +497,17 @@ SHAPES: dict[str, Any] = {
             "answer_sha256": Maybe("hex"),
         }
     ),
+    "board endorse": {
+        **TX,
+        "matter": "hex",
+        "state": ("open", "executed", "rejected", "refused"),
+        "refused_code": Maybe("text"),
+        "call": ANY,
+        "in_favour": ["text"],
+        "against": ["text"],
+        "need": "int",
+        "expires_at": "time",
+    },
     "coin answer": {**TX, "issue": "hex", "answer_sha256": "hex"},
     "coin freeze": {
         **TX,

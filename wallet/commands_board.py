@@ -167,21 +167,15 @@ def propose_remove(terminal: Terminal, key: str, names: tuple[str, ...], *, dry_
     call = FedPropose(encode(Remove(wijk, 0)))  # 0: from the first border of an epoch on
     result = send_call(terminal, call, names, "propose-remove", said)
     matter = result.tx["tx"]  # the first object of an order has its id (economy B11)
-    vote = f'{{"type":"wijk.fed_endorse","id":"{matter}","yes":1}}'
     done = [
         terminal.text(
             f"Voorgesteld: {matter}. Er is nog niets besloten: twee derde van de besturen moet"
-            " voor zijn.",
+            " voor zijn, ook dat van u stemt nog.",
             f"Proposed: {matter}. Nothing is decided yet: two thirds of the boards must be in"
-            " favour.",
+            " favour, and yours votes too.",
         ),
-        terminal.text(
-            "Elk bestuur, ook dat van u, zet dit in stem.json en doet wijk tx build stem.json:",
-            "Each board, yours too, puts this in stem.json and runs wijk tx build stem.json:",
-        ),
-        f"  {vote}",
     ]
-    finish(terminal, result, change, done, f"wijk tx show {matter}")
+    finish(terminal, result, change, done, f"wijk board endorse {matter}")
 
 
 # --------------------------------------------------------------------------------------- inside

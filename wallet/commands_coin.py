@@ -12,7 +12,13 @@ import click
 from chain.dates import date_text
 from wallet.commands_appeal import answer, appeal, appeals
 from wallet.commands_hold import hold, holds, post, void
-from wallet.commands_issued import issued, prove_option, read_coin, read_health
+from wallet.commands_issued import (
+    issued,
+    prove_option,
+    read_coin,
+    read_health,
+    read_reserve,
+)
 from wallet.commands_payout import payout
 from wallet.commands_rules import rules
 from wallet.commands_transfer import transfer
@@ -146,12 +152,14 @@ def health(terminal: Terminal, wijk: str | None, *, prove: bool) -> None:
 
 @reserve.command(help="Dekking tegenover munten, en open bankregels // Reserve against coin")
 @click.option("--wijk", metavar="W", help=_WIJK)
+@prove_option
 @click.pass_obj
-def show(terminal: Terminal, wijk: str | None) -> None:
+def show(terminal: Terminal, wijk: str | None, *, prove: bool) -> None:
     """Show the reserve and what in the bank is not booked yet, with its age (economy C6)."""
     from wallet.order import wijk_or_own
 
-    found = terminal.client.reserve(wijk_or_own(terminal, wijk))
+    slug = wijk_or_own(terminal, wijk)
+    found = read_reserve(terminal, slug) if prove else terminal.client.reserve(slug)
     money = terminal.money
     due_from, due_to = money(found["due_from_cents"]), money(found["due_to_cents"])
     lines = [
@@ -171,6 +179,13 @@ def show(terminal: Terminal, wijk: str | None) -> None:
             for one in found["unmatched"]
         ),
     ]
+    if prove:
+        lines.append(
+            terminal.text(
+                "  bedragen bewezen; open bankregels zegt deze node",
+                "  sums proven; open bank entries are what this node says",
+            )
+        )
     if found["blocked"] == "overdue":
         lines.append(
             terminal.text(

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 _FILE = click.Path(path_type=Path)
 _FILE_BYTES_MAX = 2 * 1024 * 1024  # a roll of 6,144 keys in hex is 400 kB
-_KEY_DIGITS = 64
 _keys = click.option(
     "--key",
     "names",
@@ -131,59 +130,9 @@ def nominate(terminal: Terminal, name: str, file: Path, names: tuple[str, ...]) 
 
     named = _find(terminal, name)[1]
     asked = read_call(terminal, file, "election.nominate")
-    _require(asked.election == named.id, f"{file}: election")
+    require(asked.election == named.id, f"{file}: election")
     said = (f"U kandidaat stellen bij {name}.", f"Stand in {name}.")
     send_step(terminal, asked, names, said, named)
-
-
-@election.command(help="Stel de kiezerslijst vast // Freeze the roll")
-@_id
-@click.option(
-    "--credentials", "file", type=_FILE, required=True, help="een sleutel per regel // a key a line"
-)
-@_keys
-@click.pass_obj
-def roll(terminal: Terminal, name: str, file: Path, names: tuple[str, ...]) -> None:
-    """`election.voter_root`: FILE has one public key in hex a line, in any order."""
-    from chain.crypto import sha256
-    from chain.manifest import compute_voters_root
-    from chain.records import BLOB_BYTES_MAX, BLOBS_MAX, Blob
-    from chain.voters import count_voters
-    from contracts.election import VoterRoot
-    from contracts.election.roll import CREDENTIAL_BYTES
-    from wallet.elections import ProvenState
-    from wallet.files import read_named
-
-    named = _find(terminal, name)[1]
-    words = read_named(file, _FILE_BYTES_MAX).decode("ascii", "replace").lower().split()
-    _require(all(len(word) == _KEY_DIGITS for word in words), f"{file}: hex")
-    most = BLOBS_MAX * BLOB_BYTES_MAX // CREDENTIAL_BYTES
-    _require(
-        len(words) <= most,
-        terminal.text(
-            f"{file}: {len(words)} stemsleutels; een keten neemt er {most} (ADR 0084)",
-            f"{file}: {len(words)} voting keys; a chain takes {most} (ADR 0084)",
-        ),
-    )
-    double = len(words) - len(set(words))
-    _require(double == 0, terminal.text(f"{file}: {double} dubbel", f"{file}: {double} twice"))
-    try:
-        keys = sorted(bytes.fromhex(word) for word in words)
-    except ValueError:
-        keys = []
-    _require(bool(keys), f"{file}: hex")
-    data = b"".join(keys)
-    blobs = [data[at : at + BLOB_BYTES_MAX] for at in range(0, len(data), BLOB_BYTES_MAX)]
-    height = int(terminal.client.status()["height"])
-    eligible = count_voters(ProvenState(terminal), named.election.wijk, height)
-    parts = tuple(Blob(sha256(blob), len(blob)) for blob in blobs)
-    asked = VoterRoot(named.id, height, eligible, parts, compute_voters_root(keys))
-    parts_nl, parts_en = f"in {len(blobs)} delen", f"in {len(blobs)} parts"
-    said = (
-        f"De kiezerslijst van {name}: {len(keys)} stemsleutels van {eligible} kiezers, {parts_nl}.",
-        f"The roll of {name}: {len(keys)} voting keys of {eligible} voters, {parts_en}.",
-    )
-    send_step(terminal, asked, names, said, named, blobs=blobs)
 
 
 @election.command(help="Doe uw volgende stap als vertrouwenspersoon // Take your next trustee step")
@@ -215,7 +164,7 @@ def open_(terminal: Terminal, name: str, names: tuple[str, ...]) -> None:
 
     reader, named = _find(terminal, name)
     ready = named.election.status == (KEY_READY if named.election.trustees else VOTERS_FROZEN)
-    _require(
+    require(
         ready,
         terminal.text(
             f"{name} kan nog niet open: eerst de kiezerslijst en de sleutel",
@@ -249,7 +198,7 @@ def cast(terminal: Terminal, name: str, numbers: tuple[int, ...], file: Path | N
     from wallet.keystore import load_key
 
     reader, named = _find(terminal, name)
-    _require(
+    require(
         named.election.manifest is not None,
         terminal.text(f"het stemmen bij {name} is nog niet open", f"voting in {name} is not open"),
     )
@@ -265,7 +214,7 @@ def cast(terminal: Terminal, name: str, numbers: tuple[int, ...], file: Path | N
         data = make_open_ballot(fixed, voter, numbers)
     digest, tracker = sha256(data), tracker_of(data)
     if file is not None:
-        _require(secret, "--spoil")
+        require(secret, "--spoil")
         write_new(file, opening)
         tree = {"election": name, "ballot_hash": digest.hex(), "tracker": tracker}
         terminal.show({**tree, "replaces": None}, [tracker])
@@ -399,14 +348,20 @@ def object_(terminal: Terminal, name: str, file: Path, code: str, names: tuple[s
 def handover(terminal: Terminal, name: str, file: Path | None, names: tuple[str, ...]) -> None:
     """`election.hand_over`: OVERLAP, KEYS, VAULT and CHECKLIST, in this order."""
     from chain.crypto import sha256
-    from chain.handover import HANDOVERS, STEPS
+    from chain.handover import CHECKLIST, HANDOVERS, STEPS, VAULT
     from contracts.election import HandOver
     from wallet.files import read_named
 
     reader, named = _find(terminal, name)
     row = reader.get(HANDOVERS, named.id)
     done = 0 if row is None or row.step is None else STEPS.index(row.step) + 1
-    _require(done < len(STEPS), f"{name}: DONE")
+    require(done < len(STEPS), f"{name}: DONE")
+    listed = STEPS[done] in (VAULT, CHECKLIST)
+    why = terminal.text(
+        f"stap {STEPS[done]} vraagt {'' if listed else 'geen '}--evidence FILE",
+        f"step {STEPS[done]} wants {'' if listed else 'no '}--evidence FILE",
+    )
+    require(listed == (file is not None), why)
     evidence = None if file is None else sha256(read_named(file, _FILE_BYTES_MAX))
     asked = HandOver(named.id, STEPS[done], evidence)  # type: ignore[arg-type]
     said = (f"Overdracht na {name}: {asked.step}.", f"Handover after {name}: {asked.step}.")
@@ -420,7 +375,8 @@ def _find(terminal: Terminal, name: str) -> "tuple[Reader, Named]":
     return reader, reader.find(name)
 
 
-def _require(held: bool, cause: str) -> None:
+def require(held: bool, cause: str) -> None:
+    """Raise `Problem` 1001 with this cause unless something holds."""
     from chain.texts import Problem
 
     if not held:

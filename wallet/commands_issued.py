@@ -67,6 +67,19 @@ def read_coin(terminal: Terminal, wijk: str) -> dict[str, Any]:
     return ask_again(ask)
 
 
+def read_reserve(terminal: Terminal, wijk: str) -> dict[str, Any]:
+    """Return `coin reserve show` with proven sums, or raise `Problem`."""
+    from wallet.trust import trusted_policy
+    from wallet.verify_items import ask_again, verify_reserve
+
+    def ask() -> dict[str, Any]:
+        item = terminal.client.reserve(wijk, prove=True)
+        verify_reserve(item, trusted_policy(terminal))
+        return item
+
+    return ask_again(ask)
+
+
 def read_health(terminal: Terminal, wijk: str) -> dict[str, Any]:
     """Return the health figures, those proven that can be, or raise `Problem`."""
     from wallet.trust import trusted_policy

@@ -122,16 +122,12 @@ def propose(terminal: Terminal, /, name: str, value: str, names: Any, **rest: An
     call = FedPropose(encode(change))
     result = send_call(terminal, call, names, "rules", said, account=account)
     matter = result.tx["tx"]
-    vote = json.dumps({"type": "wijk.fed_endorse", "id": matter, "yes": True})
     done = [
-        terminal.text(f"Voorgesteld: {matter}", f"Proposed: {matter}"),
         terminal.text(
-            "Het gaat door als twee derde van de besturen instemt. Elk bestuur, ook dat van u,"
-            " zet dit in stem.json en doet wijk tx build stem.json:",
-            "It passes once two thirds of the boards agree. Each board, yours too, puts this in"
-            " stem.json and runs wijk tx build stem.json:",
+            f"Voorgesteld: {matter}. Het gaat door als twee derde van de besturen instemt; ook dat"
+            " van u stemt nog.",
+            f"Proposed: {matter}. It passes once two thirds of the boards agree; yours votes too.",
         ),
-        f"  {vote}",
     ]
     extra = {
         "matter": matter,
@@ -140,7 +136,7 @@ def propose(terminal: Terminal, /, name: str, value: str, names: Any, **rest: An
         "from_at": since,
         "action": action,
     }
-    finish(terminal, result, extra, done, "wijk coin rules show")
+    finish(terminal, result, extra, done, f"wijk board endorse {matter}")
 
 
 def _say_caps(terminal: Terminal) -> None:

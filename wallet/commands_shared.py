@@ -42,7 +42,7 @@ def propose(terminal: Terminal, file: Path, lasts: str, name: str | None) -> Non
     call = read_call(terminal, file, None)
     names = () if name is None else (name,)
     account = find_account(terminal, named_keys(terminal, names))
-    said = _say_call(terminal, call)
+    said = say_call(terminal, call)
     send_or_propose(terminal, call, names, "propose", (said, said), account, lasts, {}, "")
 
 
@@ -237,10 +237,10 @@ def _tree(terminal: Terminal, proposal_id: str, record: "Proposal") -> dict[str,
 def _say_inner(terminal: Terminal, record: "Proposal") -> str:
     from wallet.order import TABLE
 
-    return _say_call(terminal, TABLE.decode(record.call))
+    return say_call(terminal, TABLE.decode(record.call))
 
 
-def _say_call(terminal: Terminal, call: Any) -> str:
+def say_call(terminal: Terminal, call: Any) -> str:
     """Return what a call does: its fields with names and money, and the rules of its policy."""
     from chain.call_json import call_to_json
     from chain.contract import call_name

@@ -42,11 +42,16 @@ def vote() -> None:
 @vote.command("list", help="Toon de stemmingen // List the votes")
 @click.option("--open", "is_open", is_flag=True, help="alleen die open zijn // only open ones")
 @click.option("--wijk", metavar="SLUG", help="van welke wijk // of which wijk")
+@click.option("--limit", type=click.IntRange(1, 500), help="zoveel // so many")
+@click.option("--after", metavar="C", help="verder waar een bladzij ophield // go on after a page")
 @click.pass_obj
-def list_(terminal: Terminal, wijk: str | None, *, is_open: bool) -> None:
+def list_(
+    terminal: Terminal, wijk: str | None, limit: int | None, after: str | None, *, is_open: bool
+) -> None:
     """Every vote, the newest of a wijk first."""
-    asked = {"wijk": wijk, "state": "open" if is_open else None}
-    page = terminal.client.votes(**{name: word for name, word in asked.items() if word})
+    state = "open" if is_open else None
+    asked = {"wijk": wijk, "state": state, "limit": limit, "after": after}
+    page = terminal.client.votes(asked)
     rows = [
         (
             item["id"],

@@ -21,7 +21,9 @@ _COMMANDS = {
 def say_next(terminal: "Terminal", item: dict[str, Any]) -> None:
     """Say which command is due in the phase of an election as `election show` has it."""
     command = _find_command(item)
-    if command is not None:
+    if item["phase"] == "objection" and item["kind"] == "board":
+        terminal.next_step(f"wijk board accept {item['id']} --seat-key KEY --key KEY")
+    elif command is not None:
         terminal.next_step(f"wijk election {command.format(id=item['id'])}")
 
 

@@ -282,13 +282,11 @@ def send_call(
     """Sign a call with the named keys and send it; with too few of them write a draft instead.
 
     `said` tells in Dutch and English what will happen; it is asked first (interfaces 1.2). `blobs`
-    travel beside the call; then all keys have to be here, for a draft holds none.
+    travel beside the call; a draft holds their digests alone, and who sends it has them too.
     """
     keys = named_keys(terminal, names)
     found = find_account(terminal, keys) if account is None else account
     order = prepare_order(terminal, found, keys, call)
-    if blobs and not order.is_complete:
-        raise Problem(2002, have=len(order.keys), need=order.need)
     terminal.say(*said)
     return confirm_and_send(terminal, order, draft_name, blobs)
 

@@ -123,9 +123,9 @@ class Remote:
         """Return `coin info` of a wijk; `Problem` 3007 for an unknown one."""
         return self._one("/v1/supply", wijk, prove=prove)
 
-    def reserve(self, wijk: str) -> Tree:
+    def reserve(self, wijk: str, *, prove: bool = False) -> Tree:
         """Return `coin reserve show` of a wijk."""
-        return self._one("/v1/reserve", wijk)
+        return self._one("/v1/reserve", wijk, prove=prove)
 
     def health(self, wijk: str, *, prove: bool = False) -> Tree:
         """Return how the coin of a wijk does: what lies still, who waits, what it costs."""
@@ -164,7 +164,7 @@ class Remote:
         """Return one policy with its sums and sentences."""
         return self._get(f"/v1/policies/{policy_id}", prove=prove)
 
-    def votes(self, **asked: str) -> Tree:
+    def votes(self, asked: Mapping[str, str | int | None]) -> Tree:
         """Return a PAGE of votes, of a `wijk` and in a `state` where they are named."""
         return self._get("/v1/votes", **asked)
 

@@ -63,6 +63,22 @@ def verify_coin(item: dict[str, Any], trust: Trust) -> Supply:
     return found
 
 
+def verify_reserve(item: dict[str, Any], trust: Trust) -> None:
+    """Raise `Problem` unless the sums of `coin reserve show` are proven.
+
+    Open bank entries are what the node says: whoever has the bank's file reconciles it (X7).
+    """
+    found = read_proof(item["proof"], f"supply/{item['denom']}", Supply, trust) or NO_SUPPLY
+    proven = {
+        "reserve_cents": found.reserve,
+        "supply_cents": _outstanding(found),
+        "difference_cents": found.reserve - _outstanding(found),
+        "due_from_cents": found.due_from,
+        "due_to_cents": found.due_to,
+    }
+    hold_against(item, proven)
+
+
 def verify_issued(
     items: Sequence[dict[str, Any]], coin: dict[str, Any], genesis: bytes, trust: Trust
 ) -> None:

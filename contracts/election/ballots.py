@@ -10,6 +10,7 @@ from chain.ceremony import compute_key, get_threshold
 from chain.codec import Digest, Record, Uint, decode, encode
 from chain.contract import Context
 from chain.crypto import sha256
+from chain.due import CLOSINGS_DUE, add_due
 from chain.elections import (
     CANDIDATES,
     CREDENTIAL,
@@ -172,6 +173,7 @@ def open_(ctx: Context, call: Open) -> None:
     MANIFESTS.put(ctx.state, manifest, call.election)
     sums = start_sums(len(fixed.slots)) if election.trustees else b""
     put_status(ctx, call.election, OPEN, manifest=fixed.digest, sums=sums)
+    add_due(ctx.state, CLOSINGS_DUE, election.closes_s, call.election)
     ctx.emit("election.ElectionOpened", call.election, fixed.digest)
 
 

@@ -69,6 +69,7 @@ from contracts.election.records import (
 SEATS_MIN, SEATS_MAX = 5, 7  # economy E5
 VOTING_S_MAX = 30 * DAY_S  # economy E2: the law's longest time for electronic votes
 TERM_NEAR_S = 90 * DAY_S  # economy section 4: any member may call an election by then
+CALENDAR_S_MAX = 180 * DAY_S  # else an election of next century would hold up all before it
 STALLED_S = 90 * DAY_S  # after which a result without a board stops nobody (economy E41)
 SECONDERS_MAX = 50
 SECONDERS_PART = 5  # economy E1: at most one fifth of the voters may be required
@@ -227,6 +228,8 @@ def _require_none(ctx: Context, election_id: bytes | None) -> None:
         return
     decided = before.kind == KIND_DECISION and before.status == DONE
     free = before.status in OVER or has_new_board(ctx.state, election_id)
+    # Anybody may call a vote on a proposal, so a call alone blocks nobody: the roll does (roll.py).
+    free = free or (before.kind == KIND_DECISION and before.voters_root is None)
     stuck = find_stuck(ctx, election_id, before) is not None
     require((free or stuck) and not decided, Code.ELECTION_DONE)
 
@@ -278,7 +281,8 @@ def _check_calendar(ctx: Context, calendar: Six) -> None:
     _, roll_due, _, opens, closes, _ = calendar
     complaints = opens - roll_due >= ctx.clock.number("complaint_s")  # economy E13
     lawful = closes - opens <= VOTING_S_MAX
-    require(rising and complaints and lawful, Code.ELECTION_CALENDAR)
+    soon = calendar[5] <= ctx.time_s + CALENDAR_S_MAX
+    require(rising and complaints and lawful and soon, Code.ELECTION_CALENDAR)
 
 
 def _check_trustees(ctx: Context, asked: CallElection) -> None:

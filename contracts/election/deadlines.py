@@ -1,7 +1,7 @@
 """What an election does by itself as a block starts: its deadlines (economy E5, E8, E16)."""
 
 from chain.contract import BlockStart
-from chain.due import ELECTIONS_DUE, take_due
+from chain.due import CLOSINGS_DUE, ELECTIONS_DUE, take_due
 from chain.elections import (
     CALLED,
     CANCELLED,
@@ -13,7 +13,6 @@ from chain.elections import (
     KIND_BOARD,
     KIND_DECISION,
     NOMINATED,
-    OPEN,
     RESULT,
     VOTERS_FROZEN,
     Election,
@@ -35,11 +34,27 @@ def run_deadlines(start: BlockStart) -> None:
         for election_id in closed:
             BEACONS.put(start.state, beacon, election_id)
         CLOSING.delete(start.state)
+    _note_closing(start)
     for _ in range(WAKES_PER_BLOCK):
         due = take_due(start.state, ELECTIONS_DUE, start.time_s)
         if due is None:
             break
         _see_to(start, due)
+
+
+def _note_closing(start: BlockStart) -> None:
+    """Note the elections that close with this block: its id, known in the next, is the beacon (E8).
+
+    However much else is due: a later beacon would be one that somebody could choose.
+    """
+    closing: list[bytes] = []
+    while len(closing) < WAKES_PER_BLOCK:
+        due = take_due(start.state, CLOSINGS_DUE, start.time_s)
+        if due is None:
+            break
+        closing.append(due)
+    if closing:
+        CLOSING.put(start.state, tuple(closing))
 
 
 def _see_to(start: BlockStart, election_id: bytes) -> None:
@@ -53,10 +68,6 @@ def _see_to(start: BlockStart, election_id: bytes) -> None:
         start.emit("election.Cancelled", election_id, reason)
     elif election.status == VOTERS_FROZEN and election.trustees:
         close_step(start, election_id)
-    elif election.status == OPEN and start.time_s >= election.closes_s:
-        closing = CLOSING.get(start.state) or ()
-        if BEACONS.get(start.state, election_id) is None and election_id not in closing:
-            CLOSING.put(start.state, (*closing, election_id))
     elif election.status == RESULT:
         _settle(start, election_id, election)
     if start.has_told:

@@ -45,7 +45,9 @@ from contracts.election.records import (
     wake_at,
 )
 
-ATTEMPTS = 3  # the calendar has room for as many ceremonies in which somebody is silent
+# The calendar has room for as many ceremonies: one more than trustees may vanish, each of whom can
+# spoil one attempt up to its last step (E12).
+ATTEMPTS_MIN = 3
 STEPS = 4  # commit, deal, confirm, answer
 STEP_S_MIN = 10  # nobody's machine answers a block faster for sure
 
@@ -228,8 +230,10 @@ def _finish(where: Where, election_id: bytes, ceremony: Ceremony) -> None:
 def _put_phase(
     where: Where, election_id: bytes, election: Election, ceremony: Ceremony, phase: str
 ) -> None:
-    """Begin a step: it ends when a twelfth of the time for keys is over, at the latest."""
-    step_s = max(STEP_S_MIN, (election.keys_due_s - election.roll_due_s) // (ATTEMPTS * STEPS))
+    """Begin a step: it ends when its part of the time for keys is over, at the latest."""
+    n = len(election.trustees)
+    attempts = max(ATTEMPTS_MIN, n - get_threshold(n) + 1)
+    step_s = max(STEP_S_MIN, (election.keys_due_s - election.roll_due_s) // (attempts * STEPS))
     moved = replace(ceremony, phase=phase, due_s=where.time_s + step_s)
     CEREMONIES.put(where.state, moved, election_id)
     wake_at(where.state, election_id, moved.due_s)

@@ -7,7 +7,16 @@ import msgspec
 from chain.address import account_id
 from chain.codec import Digest, Record, Uint
 from chain.contract import Context
-from chain.elections import NOMINATED, ROLL, VOTERS_FROZEN
+from chain.elections import (
+    ANNULLED,
+    CANCELLED,
+    DECISION_ELECTION,
+    ELECTIONS,
+    NOMINATED,
+    ROLL,
+    VOTERS_FROZEN,
+    Election,
+)
 from chain.errors import Code, require
 from chain.manifest import check_voters, compute_voters_root
 from chain.records import BLOBS_MAX, Blob
@@ -33,7 +42,7 @@ class VoterRoot(Record, frozen=True, tag="election.voter_root"):
 
 
 def voter_root(ctx: Context, call: VoterRoot) -> None:
-    """economy E13, E14. Refuses unknown-id, phase, late, unsorted, too-many.
+    """economy E13, E14. Refuses unknown-id, phase, late, done, unsorted, too-many.
 
     The electorate is counted at a height after the call, which the registrars choose; L is no
     longer than that. What they say is checked against the state: `eligible` is not theirs to make.
@@ -45,6 +54,7 @@ def voter_root(ctx: Context, call: VoterRoot) -> None:
     require(ctx.time_s < until, Code.ELECTION_LATE, until_at=until)
     past = election.called_height <= call.reference_height < ctx.height
     require(past, Code.ELECTION_PHASE)
+    _check_only_one(ctx, call.election, election)
     listed = b"".join(ctx.blobs)
     require(len(listed) % CREDENTIAL_BYTES == 0, Code.ELECTION_UNSORTED)
     keys = [listed[at : at + CREDENTIAL_BYTES] for at in range(0, len(listed), CREDENTIAL_BYTES)]
@@ -54,6 +64,8 @@ def voter_root(ctx: Context, call: VoterRoot) -> None:
     fits = call.eligible == electorate and len(keys) <= electorate
     require(fits, Code.ELECTION_TOO_MANY, count=max(len(keys), call.eligible), most=electorate)
 
+    if election.decision is not None:
+        DECISION_ELECTION.put(ctx.state, call.election, election.decision)
     for key in keys:
         ROLL.put(ctx.state, key, call.election, account_id(key))
     election = put_status(
@@ -68,3 +80,16 @@ def voter_root(ctx: Context, call: VoterRoot) -> None:
     if election.trustees:
         start_ceremony(ctx, call.election, election.trustees, 1)
     ctx.emit("election.VotersFrozen", call.election, len(keys), electorate, call.root)
+
+
+def _check_only_one(ctx: Context, election_id: bytes, election: Election) -> None:
+    """Refuse with `done` a second roll about one proposal, while a vote goes on or has decided it.
+
+    Anybody may call a vote on an opened secret proposal; the registrars say which one is held.
+    """
+    if election.decision is None:
+        return
+    held = DECISION_ELECTION.get(ctx.state, election.decision)
+    other = None if held in (None, election_id) else ELECTIONS.get(ctx.state, held)
+    if other is not None and other.voters_root is not None:
+        require(other.status in (CANCELLED, ANNULLED), Code.ELECTION_DONE)

@@ -1,16 +1,8 @@
-"""One example of each call and state value of coin and trade; writes tests/vectors/calls.json.
-
-Run `python -m tests.contracts.call_examples` only when a call or a value is added: what stands
-in the file is what chains hold, and does not change.
-"""
+"""One example of each call and state value of coin, trade and statistics: see golden.py."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from chain.books import (
     ASKED,
@@ -21,8 +13,7 @@ from chain.books import (
     Payment,
     Redemption,
 )
-from chain.call_json import call_to_json
-from chain.codec import digest, encode
+from chain.codec import digest
 from chain.contract import Table
 from chain.due import DUE, DUES
 from chain.keyspaces import (
@@ -52,7 +43,9 @@ from chain.keyspaces import (
 )
 from chain.records import Tag
 from chain.state import Keyspace
-from contracts import coin, trade
+from chain.stats import SUMS, TABLES
+from chain.stats import Table as Month
+from contracts import coin, stats, trade
 from contracts.coin import (
     BATCHES,
     LIVE,
@@ -76,10 +69,10 @@ from contracts.coin import (
     Transfer,
     Void,
 )
+from contracts.stats import ClosePeriod
 from contracts.trade import Pay
 
-TABLE = Table((coin.CONTRACT, trade.CONTRACT))
-VECTORS = Path(__file__).parents[1] / "vectors" / "calls.json"
+TABLE = Table((coin.CONTRACT, trade.CONTRACT, stats.CONTRACT))
 
 
 def _id(first: int, length: int = 32) -> bytes:
@@ -143,6 +136,7 @@ CALLS: tuple[Any, ...] = (
     RedeemPaid(REQUEST, ENTRY),
     Pay(PAYEE, 4_294_967_296, None, None),
     Pay(PAYEE, 1_250, TAG, OTHER),
+    ClosePeriod("delfshaven", 202_601),
 )
 
 STATES: tuple[tuple[Keyspace[Any], tuple[bytes | str | int, ...], Any], ...] = (
@@ -179,40 +173,6 @@ STATES: tuple[tuple[Keyspace[Any], tuple[bytes | str | int, ...], Any], ...] = (
     (PACTS, ("delfshaven", "noord"), Pact("PLEDGED", (), 1, 2, 0, 0, 253_402_300_799, 0, "ACTIVE")),
     (CAPS, ("delfshaven", "noord"), 100_000),
     (OWED, ("delfshaven", "noord"), Owed(1_500, 0, 0)),
+    (SUMS, ("delfshaven", 202_601, "P1"), -1_250),
+    (TABLES, ("delfshaven", 202_601), (Month(41, OTHER, ENTRY, (("P1", 1_250), ("TAX", -21))),)),
 )
-
-
-def plain(value: Any) -> Any:
-    """Return the array of a record as JSON can hold it: bytes are `{"bin": hex}`."""
-    if isinstance(value, bytes):
-        return {"bin": value.hex()}
-    if isinstance(value, msgspec.Struct):
-        tag = value.__struct_config__.tag
-        fields = [plain(field) for field in msgspec.structs.astuple(value)]
-        return fields if tag is None else [tag, *fields]
-    if isinstance(value, tuple | list):
-        return [plain(item) for item in value]
-    return value
-
-
-def describe() -> dict[str, Any]:
-    """Return what the file holds."""
-    return {
-        "calls": [
-            {"fields": call_to_json(TABLE, call), "array": plain(call), "bytes": encode(call).hex()}
-            for call in CALLS
-        ],
-        "state": [
-            {
-                "key": plain([space.name, *parts]),
-                "key_bytes": space.key(*parts).hex(),
-                "value": plain(value),
-                "value_bytes": encode(value).hex(),
-            }
-            for space, parts, value in STATES
-        ],
-    }
-
-
-if __name__ == "__main__":
-    VECTORS.write_text(json.dumps(describe(), indent=1) + "\n", encoding="utf-8")

@@ -1,18 +1,10 @@
-"""One example of each call and state value of elections.
-
-Run `python -m tests.contracts.election_examples` only when one is added: it writes
-tests/vectors/calls_election.json, and what stands there is what chains hold.
-"""
+"""One example of each call and state value of elections: see golden.py."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
-from chain.call_json import call_to_json
 from chain.ceremony import KeyAnswer, KeyCommit, KeyComplaint, KeyDeal
-from chain.codec import encode
 from chain.contract import Table
 from chain.elections import (
     ACCEPTANCES,
@@ -73,10 +65,8 @@ from contracts.election.records import (
     Ceremony,
     Objection,
 )
-from tests.contracts.call_examples import plain
 
 TABLE = Table((election.CONTRACT,))
-VECTORS = Path(__file__).parents[1] / "vectors" / "calls_election.json"
 
 
 def _id(first: int, length: int = 32) -> bytes:
@@ -226,25 +216,3 @@ STATES: tuple[tuple[Keyspace[Any], tuple[bytes | str | int, ...], Any], ...] = (
     (OBJECTORS, (ELECTION, A), 2),
     (PAST_KEYS, (A, 3), KEY),
 )
-
-
-def describe() -> dict[str, Any]:
-    """Return what the file holds."""
-    return {
-        "calls": [
-            {"fields": call_to_json(TABLE, call), "array": plain(call), "bytes": encode(call).hex()}
-            for call in CALLS
-        ],
-        "state": [
-            {
-                "key": plain([space.name, *parts]),
-                "key_bytes": space.key(*parts).hex(),
-                "value_bytes": encode(value).hex(),
-            }
-            for space, parts, value in STATES
-        ],
-    }
-
-
-if __name__ == "__main__":
-    VECTORS.write_text(json.dumps(describe(), indent=1) + "\n", encoding="utf-8")

@@ -1,18 +1,11 @@
-"""One example of each call and state value of accounts, wijk and members.
-
-Run `python -m tests.contracts.member_examples` only when a call or a value is added: it writes
-tests/vectors/calls_members.json, and what stands there is what chains hold.
-"""
+"""One example of each call and state value of accounts, wijk and members: see golden.py."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from chain.call_json import call_to_json
 from chain.codec import encode
 from chain.contract import Table
 from chain.keyspaces import (
@@ -69,8 +62,8 @@ from contracts.wijk import (
     SetParam,
 )
 
-TABLE = Table((accounts.CONTRACT, wijk.CONTRACT, members.CONTRACT, coin.CONTRACT))
-VECTORS = Path(__file__).parents[1] / "vectors" / "calls_members.json"
+OWN = (accounts.CONTRACT, wijk.CONTRACT, members.CONTRACT)
+TABLE = Table((*OWN, coin.CONTRACT))
 
 ACCOUNT = bytes(range(20))
 OBJECT = bytes(range(32))
@@ -200,41 +193,3 @@ STATES: tuple[tuple[Keyspace[Any], tuple[bytes | str | int, ...], Any], ...] = (
     (HEARINGS, (ACCOUNT,), Hearing("SUSPENDED", UNTIL_S)),
     (ERASED, (OBJECT,), Erased(ACCOUNT, KEYS[1], UNTIL_S)),
 )  # fmt: skip
-
-
-def plain(value: Any) -> Any:
-    """Return the array of a record as JSON can hold it: bytes are `{"bin": hex}`."""
-    if isinstance(value, msgspec.Raw):
-        return plain(msgspec.msgpack.decode(value))
-    if isinstance(value, bytes):
-        return {"bin": value.hex()}
-    if isinstance(value, msgspec.Struct):
-        tag = value.__struct_config__.tag
-        fields = [plain(field) for field in msgspec.structs.astuple(value)]
-        return fields if tag is None else [tag, *fields]
-    if isinstance(value, tuple | list):
-        return [plain(item) for item in value]
-    return value
-
-
-def describe() -> dict[str, Any]:
-    """Return what the file holds."""
-    return {
-        "calls": [
-            {"fields": call_to_json(TABLE, call), "array": plain(call), "bytes": encode(call).hex()}
-            for call in CALLS
-        ],
-        "state": [
-            {
-                "key": plain([space.name, *parts]),
-                "key_bytes": space.key(*parts).hex(),
-                "value": plain(value),
-                "value_bytes": encode(value).hex(),
-            }
-            for space, parts, value in STATES
-        ],
-    }
-
-
-if __name__ == "__main__":
-    VECTORS.write_text(json.dumps(describe(), indent=1) + "\n", encoding="utf-8")

@@ -1,18 +1,11 @@
-"""One example of each call, script and state value of policies.
-
-Run `python -m tests.contracts.policy_examples` only when one is added: it writes
-tests/vectors/calls_policy.json, and what stands there is what chains hold.
-"""
+"""One example of each call, script and state value of policies: see golden.py."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from chain.call_json import call_to_json
 from chain.codec import encode
 from chain.contract import Table
 from chain.effects import INDICATORS, MEASURED, MEASURES, IndicatorVersion, Measure
@@ -63,10 +56,8 @@ from contracts.policies.p13_pact import PactRule
 from contracts.policies.p14_split import Part
 from contracts.policies.p15_sunset import Sunset
 from contracts.policy import Accept, Claim, Close, Create, EnrolToken, Fund, Release, TokenProof
-from tests.contracts.call_examples import plain
 
 TABLE = Table((policy.CONTRACT,))
-VECTORS = Path(__file__).parents[1] / "vectors" / "calls_policy.json"
 
 
 def _id(first: int, length: int = 32) -> bytes:
@@ -170,25 +161,3 @@ STATES: tuple[tuple[Keyspace[Any], tuple[bytes | str | int, ...], Any], ...] = (
     (SHEETS, (TX,), Sheet(OTHER, 20_260_101, 9_000, 0, None, ((C, 9_000),), "ATTESTED")),
     (WORKED, (B, 202_601), Worked(9_000, 1_250, 0)),
 )
-
-
-def describe() -> dict[str, Any]:
-    """Return what the file holds."""
-    return {
-        "calls": [
-            {"fields": call_to_json(TABLE, call), "array": plain(call), "bytes": encode(call).hex()}
-            for call in CALLS
-        ],
-        "state": [
-            {
-                "key": plain([space.name, *parts]),
-                "key_bytes": space.key(*parts).hex(),
-                "value_bytes": encode(value).hex(),
-            }
-            for space, parts, value in STATES
-        ],
-    }
-
-
-if __name__ == "__main__":
-    VECTORS.write_text(json.dumps(describe(), indent=1) + "\n", encoding="utf-8")

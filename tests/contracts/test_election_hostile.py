@@ -11,6 +11,7 @@ from chain.address import account_id
 from chain.ceremony import KeyCommit, KeyComplaint, KeyDeal, get_threshold
 from chain.codec import encode
 from chain.crypto import sha256, sign
+from chain.due import ELECTIONS_DUE, add_due
 from chain.elections import DECIDE_S, get_acceptances, get_elected
 from chain.errors import Code
 from chain.execute import Places
@@ -18,10 +19,11 @@ from chain.handover import HANDOVERS
 from chain.keyspaces import PAST_KEYS, get_sitting
 from chain.manifest import count_branches_of
 from chain.params import DAY_S
+from chain.state import State
 from contracts.board import AcceptSeat
 from contracts.election import Cast, HandOver, ObjectTo, SetResult
 from contracts.election.call import STALLED_S
-from contracts.election.records import KEY_ANSWERS
+from contracts.election.records import CEREMONIES, CLOSING, KEY_ANSWERS
 from contracts.members import SetStatus
 from tests.contracts.desk import assert_done, assert_refused
 from tests.contracts.offices import get_account
@@ -150,6 +152,30 @@ def test_a_board_cannot_end_a_handover_by_waiting_but_its_members_can() -> None:
     assert_refused(polls.ledger.send(step(polls, "KEYS"), board(WIJK), OLD), Code.ELECTION_PHASE)
 
 
+def test_a_calendar_of_years_is_refused() -> None:
+    """economy E5: else who calls first, a board or a member near its term, locks the wijk."""
+    polls = Polls()
+    now = polls.ledger.time_s
+    late = tuple(now + days * DAY_S for days in (100, 110, 120, 150, 170, 181))
+    assert_refused(polls.call(calendar=late), Code.ELECTION_CALENDAR)
+    assert_done(polls.call(calendar=(*late[:5], now + 180 * DAY_S)))
+
+
+def test_a_crowd_of_deadlines_does_not_move_a_beacon() -> None:
+    """economy E8: the first block at the closing time, whatever else is due then."""
+    polls = open_polls()
+    closes = polls.asked.calendar[4]
+    for number in range(150):
+        state = State(polls.ledger.state.get)
+        add_due(state, ELECTIONS_DUE, closes - 1, polls.id)
+        for key_bytes, value in state.changes().items():
+            assert value is not None, number
+            polls.ledger.state[key_bytes] = value
+    polls.at(4, 1)
+    polls.idle()
+    assert CLOSING.get(polls.state) == (polls.id,)
+
+
 def test_lists_that_nobody_signs_stop_no_next_election() -> None:
     """economy E39: after step KEYS the new board sits; VAULT and CHECKLIST hold nobody up."""
     polls = handed()
@@ -251,6 +277,47 @@ def test_one_trustee_cannot_begin_the_ceremony_anew_for_ever() -> None:
     assert get_threshold(len(left)) == 2
     polls.ceremony()
     assert polls.status == "KEY_READY"
+
+
+def test_four_of_nine_trustees_who_spoil_an_attempt_each_leave_a_key() -> None:
+    """economy E12: n - t may vanish, also one after the other and each at the last moment."""
+    nine = MEMBERS
+    polls = Polls(trustees=tuple(account(name) for name in nine), t=5)
+    assert_done(polls.call())
+    assert_done(polls.nominate("anna"))
+    polls.at(0)
+    assert_done(polls.freeze())
+    left = list(nine)
+    for spoiler in nine[:4]:
+        polls.trustees = tuple(left)
+        others = [name for name in left if name != spoiler]
+        for name in others:
+            assert_done(polls.commit(name))
+        _until_the_last_moment(polls)
+        assert_done(polls.commit(spoiler))
+        for name in others:
+            assert_done(polls.dkg(name, "DEAL", polls.make_deal(name)))
+        _until_the_last_moment(polls)
+        assert_done(polls.dkg(spoiler, "DEAL", polls.make_deal(spoiler)))
+        number = left.index(spoiler) + 1
+        assert_done(polls.dkg(others[0], "COMPLAIN", KeyComplaint(number)))
+        for name in left:
+            if name != others[0]:
+                assert_done(polls.dkg(name, "CONFIRM", None))
+        for _ in range(2):  # the complaint stands until its time, and is never answered
+            _until_the_last_moment(polls)
+            polls.ledger.time_s += 2
+            polls.idle()
+        left.remove(spoiler)
+    polls.trustees = tuple(left)
+    polls.ceremony()
+    assert polls.status == "KEY_READY"
+
+
+def _until_the_last_moment(polls: Polls) -> None:
+    ceremony = CEREMONIES.get(polls.state, polls.id)
+    assert ceremony is not None
+    polls.ledger.time_s = ceremony.due_s - 2
 
 
 # -------------------------------------------------------------------------------- objections, cost

@@ -1,18 +1,11 @@
-"""One example of each call and state value of governance, the register and the board.
-
-Run `python -m tests.contracts.vote_examples` only when one is added: it writes
-tests/vectors/calls_votes.json, and what stands there is what chains hold.
-"""
+"""One example of each call and state value of votes, register and board: see golden.py."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from chain.call_json import call_to_json
 from chain.codec import encode
 from chain.contract import Table
 from chain.keyspaces import RECUSED, TRIPS, Trip
@@ -49,10 +42,8 @@ from contracts.registry import (
     ThemeRecord,
     ValuationRecord,
 )
-from tests.contracts.call_examples import plain
 
 TABLE = Table((governance.CONTRACT, registry.CONTRACT, board.CONTRACT))
-VECTORS = Path(__file__).parents[1] / "vectors" / "calls_votes.json"
 
 
 def _id(first: int, length: int = 32) -> bytes:
@@ -148,25 +139,3 @@ STATES: tuple[tuple[Keyspace[Any], tuple[bytes | str | int, ...], Any], ...] = (
         for kind, record in zip(KINDS, RECORDS, strict=True)
     ),
 )
-
-
-def describe() -> dict[str, Any]:
-    """Return what the file holds."""
-    return {
-        "calls": [
-            {"fields": call_to_json(TABLE, call), "array": plain(call), "bytes": encode(call).hex()}
-            for call in CALLS
-        ],
-        "state": [
-            {
-                "key": plain([space.name, *parts]),
-                "key_bytes": space.key(*parts).hex(),
-                "value_bytes": encode(value).hex(),
-            }
-            for space, parts, value in STATES
-        ],
-    }
-
-
-if __name__ == "__main__":
-    VECTORS.write_text(json.dumps(describe(), indent=1) + "\n", encoding="utf-8")

@@ -8,11 +8,15 @@ import pytest
 import pytest_asyncio
 
 from chain.codec import encode
+from chain.keyspaces import Decision
 from chain.texts import Problem
+from chain.votes import VOTES_COUNT, Poll
 from contracts.governance import Issue, IssueRecord, Propose
 from contracts.wijk import SetParam
 from node.api_issues import issue_json
+from node.api_votes import get_places, get_state, place_bytes
 from tests.contracts.offices import raw
+from tests.federation import Ledger
 from tests.live import Live, Payer, ask, live_network
 
 BALANCES = {"delfshaven/anna": 10_000, "delfshaven/bram": 5_000}
@@ -47,6 +51,35 @@ async def test_votes_are_paged_the_newest_first(live: Live) -> None:
     assert {item["state"] for item in first["items"]} == {"collecting"}
     none = await ask(live.client.get, "/v1/votes", state="open")
     assert none["items"] == []
+
+
+def test_votes_of_all_wijken_follow_one_another() -> None:
+    """A page goes on behind any vote, and a cursor names one that is there."""
+    run = Ledger(balances={"delfshaven/anna": 0}).run()
+    VOTES_COUNT.put(run.state, 2, "delfshaven")
+    VOTES_COUNT.put(run.state, 3, "noord")
+    wijken = ["delfshaven", "leeg", "noord"]
+    places = [("delfshaven", 2), ("delfshaven", 1), ("noord", 3), ("noord", 2), ("noord", 1)]
+
+    assert list(get_places(run.clock, wijken, None)) == places
+    for place, one in enumerate(places, start=1):
+        assert list(get_places(run.clock, wijken, place_bytes(one))) == places[place:]
+    for wrong in (("leeg", 1), ("noord", 4), ("noord", 0), ("zuid", 1)):
+        with pytest.raises(Problem):
+            list(get_places(run.clock, wijken, place_bytes(wrong)))
+
+
+def test_a_draft_that_can_no_longer_open_has_expired() -> None:
+    """economy E34: whether or not anybody closes it."""
+    clock = Ledger(balances={"delfshaven/anna": 0}).run().clock
+    poll = Poll(bytes(20), 0, 0, 1, 5, 0, 0)
+    shown = []
+    for closes in (clock.time_s, clock.time_s + 1):
+        window = (0, closes)
+        draft = Decision("delfshaven", 1, "PETITION", (), TEXT, TEXT, window, (0, 0, 0), 0, "DRAFT")
+        shown.append(get_state(clock, draft, poll))
+
+    assert shown == ["expired", "collecting"]
 
 
 @pytest.mark.asyncio

@@ -1,6 +1,7 @@
 """`wijk board` on real processes: a node asks, a board decides (interfaces 1.6, 3.7)."""
 
 import json
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -117,22 +118,21 @@ def test_a_wijk_leaves_when_the_boards_say_so(
     assert "it only redeems and settles" in told.stderr
     assert "then: 3 nodes" in told.stderr
     assert "two thirds of the boards must be in favour" in told.stdout
-    vote = told.stdout.splitlines()[-1].strip()
+    (matter,) = set(re.findall(r"[0-9a-f]{64}", told.stdout))
 
     node = ["--node", network.file.nodes[1].api, "-o", "json"]
-    shown = CliRunner().invoke(wijk, ["query", "tx", json.loads(vote)["id"], *node])
+    shown = CliRunner().invoke(wijk, ["query", "tx", matter, *node])
     call = json.loads(shown.stdout)["call"]
     assert (call["type"], call["call"]["type"]) == ("wijk.fed_propose", "wijk.remove")
     assert (call["call"]["wijk_id"], call["call"]["from_epoch"]) == ("w2", 0)
-    (tmp_path / "stem.json").write_text(vote)
-    lines = [
-        ["build", "stem.json", *BOARD],
-        *(["sign", "stem.draft.json", *key, "--yes"] for key in (BOARD[:2], BOARD[2:])),
-        ["send", "stem.draft.json", "--yes"],
-    ]
-    for line in lines:
-        done = CliRunner().invoke(wijk, ["tx", *line])
-        assert done.exit_code == 0, (line, done.stderr)
+    assert f"wijk board endorse {matter}" in told.stderr
+
+    voted = ask("endorse", matter, *BOARD, "--yes")
+
+    assert (voted["state"], voted["in_favour"], voted["need"]) == ("open", ["w1"], 3)
+    assert voted["call"]["type"] == "wijk.remove"
+    again = run("endorse", matter, "--against", *BOARD, "--yes", "-o", "json")
+    assert json.loads(again.stderr.splitlines()[-1])["code"] == "WIJK-2355"
 
 
 def test_a_proposal_to_leave_that_others_must_sign_is_a_draft(

@@ -183,6 +183,46 @@ def test_a_whole_roll_goes_by_one_command(people: People) -> None:
     refused(2205, "roll", name, "--credentials", "many.txt", *REGISTRARS)
 
 
+def test_two_registrars_sign_a_roll_on_devices_of_their_own(people: People) -> None:
+    """economy E14: each holds the draft against an own list before signing it."""
+    now = int(time.time())
+    write_call(people.home, [now + 300, now + 400, now + 500, now + 600, now + 700, now + 800])
+    name = ask("rehearse", "--calendar", "call.json", *BOARD)["election"]
+    keys = [public_key(sha256(b"%d" % number)).hex() for number in range(3)]
+    Path("a.txt").write_text("\n".join(keys))
+    Path("b.txt").write_text("\n".join(reversed(keys)))
+    Path("c.txt").write_text("\n".join(keys[:2]))
+    roll = ("election", "roll", name, "--credentials")
+    told = run(*roll, "a.txt", "--key", "registrar-w1-a", "--yes", "-o", "json")
+    assert told.exit_code == 11
+    (draft,) = Path().glob("*.draft.json")
+    other = run(*roll, "c.txt", "--draft", str(draft), "--lang", "en")
+    assert (other.exit_code, "do not sign it" in other.stderr) == (2, True)
+    half = run(*roll, "b.txt", "--draft", str(draft), "--lang", "en")
+    assert (half.exit_code, "exactly your list of 3" in half.stderr) == (11, True)
+    signed = run("tx", "sign", str(draft), "--key", "registrar-w1-b", "--yes")
+    assert signed.exit_code == 0, signed.stderr
+    # It is complete now; that it came too early is what the chain says of it.
+    assert "WIJK-2205" in run(*roll, "b.txt", "--draft", str(draft), "--yes").stderr
+
+
+def _stand(people: People, name: str) -> None:
+    """Second and nominate a member, by a file that goes from hand to hand (economy E1)."""
+    election = ask("show", name)["election"]
+    asked = {"election": election, "name": "11" * 32, "pledges": [], "seconders": []}
+    Path("stand.json").write_text(json.dumps(asked))
+    stand = ("nominate", name, "--pledges", "stand.json", "--key", "dev4", "--yes")
+    refused(2253, *stand)
+    second = ("second", name, "stand.json", "--candidate", "dev4", "--yes", "--key")
+    assert ask(*second, "dev5")["seconders"] == 1
+    assert "in there already" in refused(1001, *second, "dev5")
+    assert ask(*stand)["phase"] == "nominating"
+    (candidate,) = ask("show", name)["candidates"]
+    assert candidate["account"] == load_key(people.home, "dev4").account
+    told = run("board", "accept", name, "--seat-key", "dev6", "--key", "dev4", "--lang", "en")
+    assert "not elected" in told.stderr
+
+
 def test_codes_on_paper_are_keys_of_the_roll(
     people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,6 +230,7 @@ def test_codes_on_paper_are_keys_of_the_roll(
     now = int(time.time())
     write_call(people.home, [now + 300, now + 400, now + 500, now + 600, now + 700, now + 800])
     name = ask("call", "--calendar", "call.json", *BOARD)["election"]
+    _stand(people, name)
     made = ask("codes", name, "--count", "2", "--out", "codes")
     assert ask("show", name)["rehearsal"] is False
     papers = sorted(Path("codes").iterdir())

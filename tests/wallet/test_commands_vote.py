@@ -263,6 +263,9 @@ def test_usage_of_votes() -> None:
     ask(*asked, "--class", "statutes", *BOARD)
     for what in (("cast", "w1/1", "ja"), ("second", "w1/1")):
         assert "WIJK-2112" in run("vote", *what, "--key", "board-w1-a", "--yes").stderr
+    page = ask("vote", "list", "--limit", "1")
+    more = ask("vote", "list", "--limit", "1", "--after", page["next"])
+    assert [one["id"] for one in (*page["items"], *more["items"])] == ["w1/2", "w1/1"]
     draft = run("vote", "show", "w1/1", "--lang", "en").stdout
     assert "looks for seconders first" in draft
     assert "election list" in run("vote", "show", "w1/2", "--lang", "en").stdout

@@ -213,7 +213,7 @@ def read_guard(data: bytes, key: bytes, genesis_digest: bytes) -> Guard:
         if index == count - 1 and not rest and raw[-CHECKSUM_BYTES:] == _FIRST_CHECKSUM:
             count -= 1
             break
-        slot, checksum = _decode_slot(index, checksum, raw)
+        slot, checksum = decode_slot(index, checksum, raw)
         if index > 1 and slot.position <= slots[-1].position:
             raise GuardDamaged(f"guard slot {index} does not go up from the one before")
         slots.append(slot)
@@ -228,7 +228,8 @@ def read_guard(data: bytes, key: bytes, genesis_digest: bytes) -> Guard:
     return Guard(binding, tuple(slots[1:]), checksum, count * SLOT_BYTES)
 
 
-def _decode_slot(index: int, checksum: bytes, raw: bytes) -> tuple[Slot, bytes]:
+def decode_slot(index: int, checksum: bytes, raw: bytes) -> tuple[Slot, bytes]:
+    """Return the slot after one with `checksum`, and its own checksum; raise `GuardDamaged`."""
     height, round_, step, length = _HEAD.unpack_from(raw)
     if blake2b(checksum + raw[:-CHECKSUM_BYTES], size=CHECKSUM_BYTES) != raw[-CHECKSUM_BYTES:]:
         raise GuardDamaged(f"guard slot {index} has a wrong checksum")

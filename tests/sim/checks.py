@@ -14,7 +14,15 @@ from chain.records import decode_tx
 from chain.sanctions import get_suspended
 from chain.state import State
 from chain.validators import check_commit_certificate
-from consensus.guard import Guard, Position, position, read_guard
+from consensus.guard import (
+    CHECKSUM_BYTES,
+    SLOT_BYTES,
+    Guard,
+    Position,
+    decode_slot,
+    position,
+    read_guard,
+)
 from consensus.messages import (
     ChainName,
     SignedCommit,
@@ -152,13 +160,9 @@ class Checks:
                 self._world.seen.add("a prepared block was carried")
         if node.guard_rotten:
             return  # it signs nothing any more, and passes on what others still know of it (T7)
-        image = node.disk.durable(node.root / "guard.bin")
-        known = self._images.get(node.name)
-        if known is None or known[0] != image:
-            known = image, read_guard(image, node.key, self._world.genesis.digest)
-            self._images[node.name] = known
-        guard = known[1]
-        assert any(slot.signed == signed for slot in guard.slots), f"I4: {at} not in the guard"
+        guard = self._read_guard(node)
+        held = any(slot.signed == signed for slot in reversed(guard.slots))
+        assert held, f"I4: {at} not in the guard"
         highest = self._highest.get(node.name, guard.position)
         assert guard.position >= highest, f"I4: the guard of {node.name} went back from {highest}"
         self._highest[node.name] = guard.position
@@ -166,6 +170,27 @@ class Checks:
         if isinstance(message, SignedCommit) and at.height == node.runtime.store.tip.height + 1:
             stored = node.pairs.get(OPEN + b"prepared")
             assert stored is not None, "D3: a commit left before its certificate was durable"
+
+    def _read_guard(self, node: SimNode) -> Guard:
+        """Return what a guard durably holds; of one that has grown only the new slots are read."""
+        image = node.disk.durable(node.root / "guard.bin")
+        before, guard = self._images.get(node.name, (b"", None))
+        if guard is not None and before == image:
+            return guard
+        size = len(image)
+        is_whole = size % SLOT_BYTES == 0 and any(image[-CHECKSUM_BYTES:])
+        if guard is None or not is_whole or not image.startswith(before[: guard.good_bytes]):
+            guard = read_guard(image, node.key, self._world.genesis.digest)
+        else:
+            slots, checksum = list(guard.slots), guard.checksum
+            for at in range(guard.good_bytes, size, SLOT_BYTES):
+                raw = image[at : at + SLOT_BYTES]
+                slot, checksum = decode_slot(at // SLOT_BYTES, checksum, raw)
+                assert not slots or slot.position > slots[-1].position
+                slots.append(slot)
+            guard = Guard(guard.binding, tuple(slots), checksum, size)
+        self._images[node.name] = image, guard
+        return guard
 
     def on_acked(self, node: SimNode, tx_id: bytes, place: TxPlace) -> None:
         """I7, Y16: a client read `final`: a certified block, and its head is durable there."""

@@ -110,7 +110,8 @@ def test_a_rehearsal_goes_through_every_step_and_decides_nothing(people: People)
 
     made = ask("rehearse", "--calendar", "call.json", "--options", "2", *BOARD)
     name = made["election"]
-    assert (name, made["phase"]) == ("w1/1", "nominating")
+    assert name.startswith("w1/")  # which number, depends on what ran before
+    assert made["phase"] == "nominating"
     shown = ask("show", name)
     assert (shown["rehearsal"], shown["kind"], shown["seats"]) == (True, "survey", 0)
     digests = [option["name_sha256"] for option in shown["candidates"]]

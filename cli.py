@@ -61,6 +61,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 # group -> commands of another package that hang in it: where, module, name in the module.
 ATTACHED: dict[str, tuple[tuple[tuple[str, ...], str, str], ...]] = {
+    "account": ((("recovery",), "wallet.commands_guardians", "recovery"),),
     "board": (
         (("join-request",), "node.commands_join", "join_request"),
         (("accept",), "wallet.commands_accept", "accept"),

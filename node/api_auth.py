@@ -34,6 +34,7 @@ from chain.state import Keyspace
 from chain.texts import Problem
 from chain.voters import is_member
 from contracts.governance.issue import ISSUES
+from contracts.members import Recover
 from node.chainstore import TxPlace
 from node.request_signature import VALID_S, Signed, read_signed
 from node.standing import Node
@@ -48,6 +49,8 @@ OPEN_KEYSPACES = frozenset(
         "voters", "votes", "wijk", "wijken",
     }
 )  # fmt: skip
+# What the guardians of an account need to recover it: its keys, and a recovery that waits (B5).
+GUARDED_KEYSPACES = frozenset({"account", "recovery"})
 SIGNATURE_REQUIRED, NOT_ALLOWED, RATE = 3005, 3006, 3004
 # What objects that somebody owns are called by has no account in it: whose they are.
 OWNERS: dict[str, tuple[Keyspace[Any], Callable[[Any], set[bytes]]]] = {
@@ -109,6 +112,8 @@ class Readers:
         outcome = store.outcomes(place.height)[place.index]
         owners = {posting.owner for posting in outcome.postings}
         tx = decode_tx(store.envelope(place), chain.table.union)
+        if isinstance(tx.call, Recover) and self._guards(request, tx.sender):
+            return
         self.require(request, owners | parties_of(tx))
 
     def require_member(self, request: web.Request, wijk: str) -> None:
@@ -128,9 +133,20 @@ class Readers:
         decision = DECISIONS.get(self._node.state(), vote) if isinstance(vote, bytes) else None
         if decision is not None:
             self.require_member(request, decision.wijk)
+        elif parts[0] in GUARDED_KEYSPACES and self._guards(request, parts[1]):
+            return
         elif parts[0] not in OPEN_KEYSPACES:
             named = {part for part in parts if isinstance(part, bytes)}
             self.require(request, named | self._find_owners(parts))
+
+    def _guards(self, request: web.Request, account: object) -> bool:
+        """Say whether a key of the reader is a guardian of an account: it recovers it (B5)."""
+        reader, state = self.identify(request), self._node.state()
+        own = None if reader is None else ACCOUNTS.get(state, reader)
+        other = ACCOUNTS.get(state, account) if isinstance(account, bytes) else None
+        if own is None or other is None:
+            return False
+        return any(key.key in other.guardians for key in own.keys)
 
     def _find_owners(self, parts: Sequence[bytes | str | int]) -> set[bytes]:
         """Return whose object a key names; nobody's where there is none."""

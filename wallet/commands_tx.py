@@ -53,10 +53,10 @@ def build(
 @click.pass_obj
 def sign(terminal: Terminal, file: Path, names: tuple[str, ...]) -> None:
     """Add the signature of each key to the draft file, after showing what it says."""
-    from chain.address import account_text
     from chain.texts import Problem
     from wallet.files import replace
-    from wallet.order import named_keys, unlock_keys
+    from wallet.guardians import find_signing
+    from wallet.order import TABLE, named_keys, unlock_keys
     from wallet.people import holds_key
     from wallet.sign import bad_signatures, draft_fields, encode_draft, sign_draft
     from wallet.trust import trusted_policy
@@ -67,7 +67,7 @@ def sign(terminal: Terminal, file: Path, names: tuple[str, ...]) -> None:
     policy = trusted_policy(terminal)
     if body.chain_digest.hex() != policy.chain_digest:
         raise Problem(2003)
-    account = terminal.client.account(account_text(body.sender))
+    account = find_signing(terminal, body.sender, TABLE.decode(bytes(body.call)))
     known = {key["index"]: bytes.fromhex(key["public_key"]) for key in account["keys"]}
     if bad := bad_signatures(draft, known):  # whoever signs after it would sign for nothing
         raise Problem(2002, key=", ".join(map(str, bad)))
@@ -105,11 +105,14 @@ def combine(terminal: Terminal, files: tuple[Path, ...]) -> None:
 @click.pass_obj
 def send(terminal: Terminal, file: Path) -> None:
     """Send a draft; one that lacks signatures ends with exit 11."""
+    from chain.address import account_text
+    from contracts.members import Recover
     from wallet.finish import finish
+    from wallet.order import TABLE
     from wallet.outbox import Sent
     from wallet.send import draft_result
     from wallet.send import send as send_envelope
-    from wallet.sign import draft_envelope
+    from wallet.sign import draft_envelope, draft_fields
     from wallet.trust import trusted_policy
 
     draft = read_draft(file)
@@ -121,6 +124,10 @@ def send(terminal: Terminal, file: Path) -> None:
         terminal.say(line, line)
     terminal.confirm("Deze opdracht versturen?", "Send this order?")
     result = send_envelope(terminal, trusted_policy(terminal), Sent(envelope, None, None, None))
+    call = TABLE.decode(bytes(draft_fields(draft).call))
+    if isinstance(call, Recover):  # it begins a wait, which that command shows the end of
+        _finish(terminal, result, f"wijk account recovery show {account_text(call.account)}")
+        return
     _finish(terminal, result)
 
 
@@ -302,9 +309,9 @@ def _suggest(terminal: Terminal, path: Path, draft: "Draft") -> None:
     terminal.next_step(f"wijk tx {'send' if is_complete(draft) else 'sign'} {path}")
 
 
-def _finish(terminal: Terminal, result: Any) -> None:
+def _finish(terminal: Terminal, result: Any, next_command: str = "") -> None:
     from wallet.finish import finish
 
     name = result.tx["tx"]
     done = terminal.text(f"Uitgevoerd: {name}", f"Done: {name}")
-    finish(terminal, result, {}, [done], f"wijk tx show {name}")
+    finish(terminal, result, {}, [done], next_command or f"wijk tx show {name}")

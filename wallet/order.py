@@ -198,7 +198,7 @@ def _numbers_of(terminal: "Terminal", account: dict[str, Any], words: Sequence[W
 def _number_of(terminal: "Terminal", account: dict[str, Any], word: Word) -> int:
     if word in (Word.ONE_KEY, Word.SEAT):
         return 1
-    if word is Word.SEAT2:
+    if word in (Word.SEAT2, Word.GUARDIANS):
         return 2
     if word is Word.BOARD23 and account["kind"] == "board":
         return quorum(len(terminal.client.board(account["wijk"])["seats"]))

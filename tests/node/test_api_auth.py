@@ -11,19 +11,21 @@ import pytest_asyncio
 
 from chain.address import account_text
 from chain.codec import encode
-from chain.contract import Table
+from chain.contract import GUARDIAN_INDEX, Table
 from chain.crypto import sign
 from chain.errors import Malformed
+from chain.shared import key_proof_bytes
 from contracts import CONTRACTS
-from contracts.accounts import Propose
+from contracts.accounts import Propose, SetKeys
 from contracts.coin import HoldCall, Leg, Transfer
 from contracts.governance import Propose as ProposeVote
+from contracts.members import Recover
 from contracts.policies.p03_benefit import Benefit
 from contracts.policies.p07_escrow import EscrowRule
 from contracts.policy import Create
 from node.client import Client, ClientProblem, make_sign
 from node.request_signature import read_signed, signature_base, signature_params
-from tests.federation import account, make_tx, seed
+from tests.federation import account, key, make_tx, seed
 from tests.live import Live, Payer, ask, live_network
 
 BALANCES = {"delfshaven/anna": 10_000, "delfshaven/bob": 5_000, "delfshaven/carl": 0}
@@ -263,6 +265,37 @@ async def test_what_is_set_aside_is_proven_to_both_sides_and_nobody_else(live: L
     assert await ask(reader(live, board).get_bytes, f"/v1/proofs/state?key=proposal/{proposal}")
     gone = (await ask(reader(live, board).get, f"{proposals}?state=executed"))["items"]
     assert gone == []
+
+
+@pytest.mark.asyncio
+async def test_guardians_read_the_keys_of_an_account_and_its_recovery_but_not_its_money(
+    live: Live,
+) -> None:
+    """economy B5: who may give an account a new key reads where to sign, and nothing else."""
+    anna, expires = Payer(live.genesis, "anna"), int(time.time()) + 300
+    guardians = SetKeys((), (), (key("bob"), key("carl")), 1)
+    named = anna.sign(guardians, expires=expires, nonce=b"n" * 16)
+    proof = sign(seed("anna2"), key_proof_bytes(live.genesis.digest, account("anna"), key("anna2")))
+    call = Recover(account("anna"), key("anna2"), proof)
+    signers = [(GUARDIAN_INDEX, "bob"), (GUARDIAN_INDEX + 1, "carl")]
+    begun = make_tx(anna.chain, call, account("anna"), signers, expires=expires)
+    kept, waits = (f"/v1/proofs/state?key={name}/{ANNA}" for name in ("account", "recovery"))
+    bob = reader(live, "bob")
+    assert await refusal(bob, kept) == (3006, 403), "nobody's guardian yet"
+
+    await ask(live.client.submit, named, wait="final")
+    tx = (await ask(live.client.submit, begun.raw, wait="final"))["tx"]
+
+    for route in (kept, waits, f"/v1/txs/{tx}", f"/v1/receipts/{tx}.tlog-proof"):
+        assert await ask(bob.get_bytes, route), route
+        with pytest.raises(ClientProblem):
+            await ask(live.client.get_bytes, route)
+    paid = (await pay(live))["tx"]
+    carl = reader(live, "carl")
+    for template in PRIVATE:
+        if "key=account" not in template:
+            route = template.format(anna=ANNA, tx=paid)
+            assert await refusal(carl, route) == (3006, 403), route
 
 
 @pytest.mark.asyncio

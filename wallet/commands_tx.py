@@ -67,7 +67,7 @@ def sign(terminal: Terminal, file: Path, names: tuple[str, ...]) -> None:
     policy = trusted_policy(terminal)
     if body.chain_digest.hex() != policy.chain_digest:
         raise Problem(2003)
-    account = find_signing(terminal, body.sender, TABLE.decode(bytes(body.call)))
+    account = find_signing(terminal, body.sender, TABLE.decode(bytes(body.call)), keys[0])
     known = {key["index"]: bytes.fromhex(key["public_key"]) for key in account["keys"]}
     if bad := bad_signatures(draft, known):  # whoever signs after it would sign for nothing
         raise Problem(2002, key=", ".join(map(str, bad)))

@@ -13,6 +13,7 @@ from chain.contract import GUARDIAN_INDEX, PERSONS_MIN, Word
 from chain.keyspaces import BOARD, ROLE, AccountRecord
 from chain.recovery import Recovery
 from chain.texts import Problem
+from wallet.keystore import KeyFile
 from wallet.order import TABLE
 from wallet.trust import trusted_policy
 from wallet.verify import find_value
@@ -59,8 +60,12 @@ def as_guardians_sign(guarded: Guarded) -> dict[str, Any]:
     }
 
 
-def find_signing(terminal: "Terminal", sender: bytes, call: Any) -> dict[str, Any]:
-    """Return the account of a draft with the keys that may sign its call, by index."""
+def find_signing(terminal: "Terminal", sender: bytes, call: Any, signer: KeyFile) -> dict[str, Any]:
+    """Return the account of a draft with the keys that may sign its call, by index.
+
+    A guardian reads as the key that signs: where a node asks who reads, others may not.
+    """
     if TABLE.words(call) == (Word.GUARDIANS,):
+        terminal.reader = signer
         return as_guardians_sign(read_guarded(terminal, sender))
     return terminal.client.account(account_text(sender))

@@ -18,7 +18,7 @@ from wallet.keystore import load_key
 from wallet.times import read_time_s
 
 RECOVERY = ("account", "recovery")
-WAIT_S = 10  # long enough to stop a recovery on a slow machine, short enough to wait for
+WAIT_S = 6  # long enough to stop a recovery on a slow machine, short enough to wait for
 TWO = ("--key", "dev2", "--key", "dev3", "--yes")
 
 

@@ -45,7 +45,9 @@ class TreeNodes:
                 return None
             if len(path) == DERIVED_BELOW:
                 self._kept[path] = stored
-        return _decode(stored)
+        slots = _decode(stored)
+        assert len(slots) == 16, f"state tree: the node stored at {path.hex()} is damaged"  # noqa: PLR2004
+        return slots
 
     def change(self, nodes: dict[bytes, Slots | None]) -> list[Change]:
         """Take in the nodes that a block changed, and return what is to be written with it."""

@@ -80,3 +80,13 @@ def test_a_node_that_is_lost_below_shows_when_the_store_is_opened() -> None:
     store.write([(NODE + path, None)])
     with pytest.raises(AssertionError, match=path.hex()):
         TreeNodes(store)
+
+
+def test_a_node_without_sixteen_slots_is_damage() -> None:
+    store = MemoryStore()
+    nodes = TreeNodes(store)
+    apply(store, nodes, many(200_000))
+    key = next(key for key, _ in store.scan(NODE, NODE + b"\xff") if len(key) > DERIVED_BELOW + 1)
+    store.write([(key, encode((b"",) * 15))])
+    with pytest.raises(AssertionError, match=key[len(NODE) :].hex()):
+        nodes.get(key[len(NODE) :])

@@ -9,20 +9,18 @@ from typing import Any
 
 import click
 
+from wallet.options import keys_option
 from wallet.terminal import Terminal
 
 _FILE = click.Path(path_type=Path)
 _FILE_BYTES_MAX = 16 * 1024 * 1024  # a letter, perhaps scanned, with what it shows
-_KEY = "teken met deze sleutel, vaker mag // sign with this key, may be repeated"
 _FIELDS = ("id", "wijk", "state", "opened_at", "due_at", "answered_at", "text_sha256")
 APPEAL = "APPEAL"
-
-_keys = click.option("--key", "names", metavar="KEY", multiple=True, help=_KEY)
 
 
 @click.command(help="Maak bezwaar tegen een bevriezing // Appeal against a freeze")
 @click.argument("file", type=_FILE)
-@_keys
+@keys_option
 @click.pass_obj
 def appeal(terminal: Terminal, file: Path, names: tuple[str, ...]) -> None:
     """`governance.issue` of category APPEAL: FILE says why; the board answers in seven days."""
@@ -96,7 +94,7 @@ def appeals(terminal: Terminal, wijk: str | None) -> None:
 @click.command(help="Beantwoord een bezwaar als bestuur // Answer an appeal, as the board")
 @click.argument("issue_id", metavar="ID")
 @click.argument("file", type=_FILE)
-@_keys
+@keys_option
 @click.pass_obj
 def answer(terminal: Terminal, issue_id: str, file: Path, names: tuple[str, ...]) -> None:
     """`governance.issue` step ANSWER: FILE is what the board says."""

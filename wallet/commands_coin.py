@@ -23,10 +23,10 @@ from wallet.commands_payout import payout
 from wallet.commands_rules import rules
 from wallet.commands_transfer import transfer
 from wallet.commands_treasury import bank_entry, correct, freeze
+from wallet.options import keys_option
 from wallet.terminal import Terminal
 
 _FILE = click.Path(path_type=Path)
-_KEY = "teken met deze sleutel, vaker mag // sign with this key, may be repeated"
 _WIJK = "van welke wijk // of which wijk"
 
 
@@ -205,7 +205,7 @@ def show(terminal: Terminal, wijk: str | None, *, prove: bool) -> None:
 
 @reserve.command(help="Bevestig een rekeningafschrift camt.053 // Attest a camt.053 statement")
 @click.argument("file", type=_FILE)
-@click.option("--key", "names", metavar="KEY", multiple=True, help=_KEY)
+@keys_option
 @click.pass_obj
 def attest(terminal: Terminal, file: Path, names: tuple[str, ...]) -> None:
     """`coin.statement`, one order a page, statements in the order of the file."""
@@ -267,7 +267,7 @@ def attest(terminal: Terminal, file: Path, names: tuple[str, ...]) -> None:
 
 @coin.command(help="Hoeveel de penningmeesters nog mogen uitgeven // What may still be issued")
 @click.argument("amount")
-@click.option("--key", "names", metavar="KEY", multiple=True, help=_KEY)
+@keys_option
 @click.pass_obj
 def allowance(terminal: Terminal, amount: str, names: tuple[str, ...]) -> None:
     """`coin.set_minter`, by the board."""
@@ -303,7 +303,7 @@ def allowance(terminal: Terminal, amount: str, names: tuple[str, ...]) -> None:
 @click.option("--evidence", type=_FILE, required=True, help="rekeningafschrift // bank statement")
 @click.option("--entry", metavar="REF", help="welke bankregel // which entry")
 @click.option("--request", "request_id", metavar="ID", help="welke inwisseling // which redemption")
-@click.option("--key", "names", metavar="KEY", multiple=True, help=_KEY)
+@keys_option
 @click.pass_obj
 def issue(
     terminal: Terminal,

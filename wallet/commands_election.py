@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wallet.options import keys_option
 from wallet.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -17,13 +18,6 @@ if TYPE_CHECKING:
 
 _FILE = click.Path(path_type=Path)
 _FILE_BYTES_MAX = 2 * 1024 * 1024  # a roll of 6,144 keys in hex is 400 kB
-_keys = click.option(
-    "--key",
-    "names",
-    metavar="KEY",
-    multiple=True,
-    help="teken met deze sleutel, vaker mag // sign with this key, may be repeated",
-)
 _id = click.argument("name", metavar="ID")
 
 
@@ -99,7 +93,7 @@ def _phase(terminal: Terminal, item: dict[str, Any]) -> str:
 @click.option("--seats", type=click.IntRange(min=0), help="hoeveel zetels // how many seats")
 @click.option("--method", metavar="M", help="zoals approval // such as approval")
 @click.option("--calendar", "file", type=_FILE, required=True, help="de velden // the fields")
-@_keys
+@keys_option
 @click.pass_obj
 def call(
     terminal: Terminal, seats: int | None, method: str | None, file: Path, names: tuple[str, ...]
@@ -122,7 +116,7 @@ def call(
 @election.command(help="Stel u kandidaat // Stand as a candidate")
 @_id
 @click.option("--pledges", "file", type=_FILE, required=True, help="naam, beloften, steun // FILE")
-@_keys
+@keys_option
 @click.pass_obj
 def nominate(terminal: Terminal, name: str, file: Path, names: tuple[str, ...]) -> None:
     """`election.nominate`: FILE holds the other fields of the call."""
@@ -137,7 +131,7 @@ def nominate(terminal: Terminal, name: str, file: Path, names: tuple[str, ...]) 
 
 @election.command(help="Doe uw volgende stap als vertrouwenspersoon // Take your next trustee step")
 @_id
-@_keys
+@keys_option
 @click.pass_obj
 def keys(terminal: Terminal, name: str, names: tuple[str, ...]) -> None:
     """`election.dkg`: commit, deal, confirm, complain or answer, whichever is due."""
@@ -152,7 +146,7 @@ def keys(terminal: Terminal, name: str, names: tuple[str, ...]) -> None:
 
 @election.command("open", help="Open het stemmen // Open voting")
 @_id
-@_keys
+@keys_option
 @click.pass_obj
 def open_(terminal: Terminal, name: str, names: tuple[str, ...]) -> None:
     """`election.open`: the manifest follows from the proven state."""
@@ -273,7 +267,7 @@ def challenge(terminal: Terminal, file: Path) -> None:
 
 @election.command(help="Tel de stemmen op // Add up the votes")
 @_id
-@_keys
+@keys_option
 @click.pass_obj
 def tally(terminal: Terminal, name: str, names: tuple[str, ...]) -> None:
     """`election.tally`: anybody may, after closing."""
@@ -286,7 +280,7 @@ def tally(terminal: Terminal, name: str, names: tuple[str, ...]) -> None:
 
 @election.command(help="Geef uw deel om de uitslag te openen // Give your part to open the result")
 @_id
-@_keys
+@keys_option
 @click.pass_obj
 def share(terminal: Terminal, name: str, names: tuple[str, ...]) -> None:
     """`election.decrypt_share`, by a trustee."""
@@ -301,7 +295,7 @@ def share(terminal: Terminal, name: str, names: tuple[str, ...]) -> None:
 
 @election.command(help="Leg de uitslag vast // Set the result")
 @_id
-@_keys
+@keys_option
 @click.pass_obj
 def result(terminal: Terminal, name: str, names: tuple[str, ...]) -> None:
     """`election.result`: counts follow from the sums and the shares that were given."""
@@ -326,7 +320,7 @@ def result(terminal: Terminal, name: str, names: tuple[str, ...]) -> None:
 @_id
 @click.option("--ground", "file", type=_FILE, required=True, help="uw bezwaar in woorden // FILE")
 @click.option("--code", default="OTHER", metavar="CODE", help="grond in een woord // ground")
-@_keys
+@keys_option
 @click.pass_obj
 def object_(terminal: Terminal, name: str, file: Path, code: str, names: tuple[str, ...]) -> None:
     """`election.object`: the text stays off the chain, its digest is what is decided about."""
@@ -343,7 +337,7 @@ def object_(terminal: Terminal, name: str, file: Path, code: str, names: tuple[s
 @election.command(help="Doe de volgende stap van de overdracht // Take the next handover step")
 @_id
 @click.option("--evidence", "file", type=_FILE, help="de lijst van deze stap // the list of it")
-@_keys
+@keys_option
 @click.pass_obj
 def handover(terminal: Terminal, name: str, file: Path | None, names: tuple[str, ...]) -> None:
     """`election.hand_over`: OVERLAP, KEYS, VAULT and CHECKLIST, in this order."""

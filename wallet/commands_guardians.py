@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from wallet.options import keys_option
 from wallet.terminal import Terminal
 
 if TYPE_CHECKING:
     from wallet.guardians import Guarded
 
-_KEY = "teken met deze sleutel, vaker mag // sign with this key, may be repeated"
 _PUBLIC_KEY = re.compile(r"[0-9a-f]{64}")
 _FILE_BYTES_MAX = 64 * 1024  # what `wijk keys show --proof -o json` prints is far below it
-_keys = click.option("--key", "names", metavar="KEY", multiple=True, help=_KEY)
 
 
 @click.group(
@@ -49,7 +48,7 @@ def show(terminal: Terminal, who: str | None) -> None:
 @recovery.command("set", help="Wijs uw voogden aan, twee tot vijf // Name your guardians, 2 to 5")
 @click.argument("guardians", metavar="GUARDIAN...", nargs=-1)
 @click.option("--none", "nobody", is_flag=True, help="niemand meer // nobody any more")
-@_keys
+@keys_option
 @click.pass_obj
 def set_(
     terminal: Terminal, guardians: tuple[str, ...], names: tuple[str, ...], *, nobody: bool
@@ -119,7 +118,7 @@ def set_(
     help="sleutel hier, of bestand van: wijk keys show KEY --proof WHO -o json //"
     " key here, or file of: wijk keys show KEY --proof WHO -o json",
 )
-@_keys
+@keys_option
 @click.pass_obj
 def start(terminal: Terminal, who: str, new: str, names: tuple[str, ...]) -> None:
     """`members.recover`, signed by two guardians; with one of them a draft for the other."""
@@ -173,7 +172,7 @@ def start(terminal: Terminal, who: str, new: str, names: tuple[str, ...]) -> Non
 
 
 @recovery.command(help="Stop een herstel van uw rekening // Stop a recovery of your account")
-@_keys
+@keys_option
 @click.pass_obj
 def cancel(terminal: Terminal, names: tuple[str, ...]) -> None:
     """`accounts.cancel` of the recovery that waits: any one key of the account is enough."""

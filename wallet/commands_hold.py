@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wallet.commands_issued import prove_option, read_holds
+from wallet.options import keys_option
 from wallet.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from contracts.coin import Exchange, ExchangeLeg
 
 _FILE = click.Path(path_type=Path)
-_KEY = "teken met deze sleutel, vaker mag // sign with this key, may be repeated"
 _EXCHANGE = "afspraak over een ruil, in een bestand // what an exchange agrees on, in a file"
 _FILE_BYTES_MAX = 16 * 1024  # a record of an exchange takes less than one
 _STATES = ("open", "posted", "voided", "expired")
@@ -25,7 +25,6 @@ _FIELDS = (
     "hold", "state", "payer", "to", "denom", "amount_cents", "posted_cents", "expires_at", "link",
 )  # fmt: skip
 
-_keys = click.option("--key", "names", metavar="KEY", multiple=True, help=_KEY)
 tag_option = click.option(
     "--tag",
     metavar="TAG",
@@ -42,7 +41,7 @@ _exchange = click.option("--exchange", "file", type=_FILE, help=_EXCHANGE)
 @_exchange
 @tag_option
 @vat_option
-@_keys
+@keys_option
 @click.pass_obj
 def hold(terminal: Terminal, /, amount: str | None, lasts: str, names: Any, **rest: Any) -> None:
     """`coin.hold`; an exchange says in its file who pays whom how much."""
@@ -103,7 +102,7 @@ def hold(terminal: Terminal, /, amount: str | None, lasts: str, names: Any, **re
 @click.argument("amount", required=False)
 @click.option("--with", "other", metavar="HOLD", help="de andere kant van een ruil // other side")
 @_exchange
-@_keys
+@keys_option
 @click.pass_obj
 def post(
     terminal: Terminal, /, hold_id: str, amount: str | None, other: str | None, **rest: Any
@@ -153,7 +152,7 @@ def post(
 
 @click.command(help="Geef terug wat voor u opzij staat // Give back what was set aside for you")
 @click.argument("hold_id", metavar="HOLD")
-@_keys
+@keys_option
 @click.pass_obj
 def void(terminal: Terminal, hold_id: str, names: tuple[str, ...]) -> None:
     """`coin.void`, by the payee."""

@@ -1,10 +1,14 @@
 """`wijk coin issued`, and what `--prove` asks of the lists and figures of a coin (ADR 0095)."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from wallet.terminal import Terminal
+
+if TYPE_CHECKING:
+    from chain.policy import Policy as Trust
 
 _WIJK = "van welke wijk // of which wijk"
 _FIELDS = ("tx", "height", "at", "wijk", "amount_cents", "evidence", "entry")
@@ -56,38 +60,37 @@ def read_issued(terminal: Terminal, wijk: str) -> list[dict[str, Any]]:
 
 def read_coin(terminal: Terminal, wijk: str) -> dict[str, Any]:
     """Return `coin info` with proven sums, or raise `Problem`."""
-    from wallet.trust import trusted_policy
-    from wallet.verify_items import ask_again, verify_coin
+    from wallet.verify_items import verify_coin
 
-    def ask() -> dict[str, Any]:
-        item = terminal.client.supply(wijk, prove=True)
-        verify_coin(item, trusted_policy(terminal))
-        return item
-
-    return ask_again(ask)
+    return _read_figures(terminal, terminal.client.supply, wijk, verify_coin)
 
 
 def read_reserve(terminal: Terminal, wijk: str) -> dict[str, Any]:
     """Return `coin reserve show` with proven sums, or raise `Problem`."""
-    from wallet.trust import trusted_policy
-    from wallet.verify_items import ask_again, verify_reserve
+    from wallet.verify_items import verify_reserve
 
-    def ask() -> dict[str, Any]:
-        item = terminal.client.reserve(wijk, prove=True)
-        verify_reserve(item, trusted_policy(terminal))
-        return item
-
-    return ask_again(ask)
+    return _read_figures(terminal, terminal.client.reserve, wijk, verify_reserve)
 
 
 def read_health(terminal: Terminal, wijk: str) -> dict[str, Any]:
     """Return the health figures, those proven that can be, or raise `Problem`."""
+    from wallet.verify_items import verify_health
+
+    return _read_figures(terminal, terminal.client.health, wijk, verify_health)
+
+
+def _read_figures(
+    terminal: Terminal,
+    read: Callable[..., dict[str, Any]],
+    wijk: str,
+    verify: Callable[[dict[str, Any], "Trust"], object],
+) -> dict[str, Any]:
     from wallet.trust import trusted_policy
-    from wallet.verify_items import ask_again, verify_health
+    from wallet.verify_items import ask_again
 
     def ask() -> dict[str, Any]:
-        item = terminal.client.health(wijk, prove=True)
-        verify_health(item, trusted_policy(terminal))
+        item = read(wijk, prove=True)
+        verify(item, trusted_policy(terminal))
         return item
 
     return ask_again(ask)

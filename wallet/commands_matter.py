@@ -4,19 +4,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wallet.options import keys_option
 from wallet.terminal import Terminal
 
 if TYPE_CHECKING:
     from chain.shared import FedMatter
 
-_KEY = "teken met deze sleutel, vaker mag // sign with this key, may be repeated"
 _EXIT_REFUSED = 6  # interfaces 1.4: included, and refused by the contract
 
 
 @click.command(help="Stem als bestuur over een zaak van allen // Vote as board on what is common")
 @click.argument("matter_id", metavar="ID")
 @click.option("--against", is_flag=True, help="stem tegen // vote against")
-@click.option("--key", "names", metavar="KEY", multiple=True, help=_KEY)
+@keys_option
 @click.pass_obj
 def endorse(terminal: Terminal, matter_id: str, names: tuple[str, ...], *, against: bool) -> None:
     """`wijk.fed_endorse`: two thirds of the boards carry it out, once."""

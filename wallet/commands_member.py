@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from wallet.options import keys_option
 from wallet.terminal import Terminal
 
 _FILE = click.Path(path_type=Path)
@@ -18,7 +19,6 @@ _STATUSES = {
     "frozen": ("stilgezet", "frozen"),
     "closed": ("uitgeschreven", "closed"),
 }
-_KEY = "teken met deze sleutel, vaker mag // sign with this key, may be repeated"
 
 
 @click.group(help="Leden en grenzen, door de registrar // Members and limits, by the registrar")
@@ -99,7 +99,7 @@ def _read_proven(terminal: Terminal, wijk: str | None) -> dict[str, Any]:
 
 @member.command(help="Laat een lid toe // Admit a member")
 @click.argument("file", type=_FILE)
-@click.option("--key", "names", metavar="KEY", multiple=True, help=_KEY)
+@keys_option
 @click.pass_obj
 def admit(terminal: Terminal, file: Path, names: tuple[str, ...]) -> None:
     """`members.admit`: the account of the key in FILE becomes a membership."""
@@ -108,7 +108,7 @@ def admit(terminal: Terminal, file: Path, names: tuple[str, ...]) -> None:
 
 @member.command(help="Voeg rekeningen zonder lidmaatschap toe // Add accounts without membership")
 @click.argument("file", type=_FILE)
-@click.option("--key", "names", metavar="KEY", multiple=True, help=_KEY)
+@keys_option
 @click.pass_obj
 def attach(terminal: Terminal, file: Path, names: tuple[str, ...]) -> None:
     """`members.attach`: payment, team and role accounts."""
@@ -117,7 +117,7 @@ def attach(terminal: Terminal, file: Path, names: tuple[str, ...]) -> None:
 
 @member.command(help="Stel grenzen en gegevens van een rekening in // Set the limits of an account")
 @click.argument("file", type=_FILE)
-@click.option("--key", "names", metavar="KEY", multiple=True, help=_KEY)
+@keys_option
 @click.pass_obj
 def limits(terminal: Terminal, file: Path, names: tuple[str, ...]) -> None:
     """`members.set_limits`: limits and attributes of an account."""
@@ -128,7 +128,7 @@ def limits(terminal: Terminal, file: Path, names: tuple[str, ...]) -> None:
 @click.argument("who")
 @click.argument("word", metavar="S", type=click.Choice(["active", "suspended", "left"]))
 @click.option("--reason", required=True, metavar="C", help="reden // reason")
-@click.option("--key", "names", metavar="KEY", multiple=True, help=_KEY)
+@keys_option
 @click.pass_obj
 def status(terminal: Terminal, who: str, word: str, reason: str, names: tuple[str, ...]) -> None:
     """`members.set_status`: the first time opens a hearing; a member leaves by itself."""

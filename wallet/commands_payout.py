@@ -6,10 +6,10 @@ from typing import Any
 import click
 
 from wallet.commands_issued import prove_option, read_redemptions
+from wallet.options import keys_option
 from wallet.terminal import Terminal
 
 _FILE = click.Path(path_type=Path)
-_KEY = "teken met deze sleutel, vaker mag // sign with this key, may be repeated"
 
 
 @click.group(help="Inwisselingen uitbetalen // Pay redemptions out")
@@ -57,7 +57,7 @@ def _line(terminal: Terminal, row: dict[str, Any]) -> str:
 @payout.command(help="Maak een betaalbestand pain.001 voor de bank // Make a pain.001 for the bank")
 @click.option("--out", type=_FILE, required=True, help="waar het komt // where it goes")
 @click.option("--iban", metavar="IBAN", help="de reserverekening die betaalt // the paying account")
-@click.option("--key", "names", metavar="KEY", multiple=True, help=_KEY)
+@keys_option
 @click.pass_obj
 def batch(terminal: Terminal, out: Path, iban: str | None, names: tuple[str, ...]) -> None:
     """`coin.payout_batch`. The file leaves the home only after both signatures (economy C14).
@@ -133,7 +133,7 @@ def batch(terminal: Terminal, out: Path, iban: str | None, names: tuple[str, ...
 
 @payout.command(help="Boek wat de bank betaald heeft // Book what the bank has paid")
 @click.argument("file", type=_FILE)
-@click.option("--key", "names", metavar="KEY", multiple=True, help=_KEY)
+@keys_option
 @click.pass_obj
 def paid(terminal: Terminal, file: Path, names: tuple[str, ...]) -> None:
     """`coin.redeem_paid` for every debit of an attested statement that pays a request (C15)."""

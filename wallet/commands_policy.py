@@ -13,6 +13,7 @@ import click
 
 from wallet.amounts import parse_id
 from wallet.commands_shared import later_option
+from wallet.options import keys_option
 from wallet.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -20,13 +21,10 @@ if TYPE_CHECKING:
     from wallet.keystore import KeyFile
 
 _FILE = click.Path(path_type=Path)
-_KEY = "teken met deze sleutel, vaker mag // sign with this key, may be repeated"
 _EXIT_REFUSED = 5
 _ID_BYTES = 32
 _TOKENS_BYTES_MAX = 64 * 1024  # 900 keys, what one order takes, are 59 KiB
 _SUMS = ("funded_cents", "spent_cents", "pending_cents", "returned_cents", "free_cents")
-
-_keys = click.option("--key", "names", metavar="KEY", multiple=True, help=_KEY)
 
 
 def _payment_options(command: Any) -> Any:
@@ -44,7 +42,7 @@ def _payment_options(command: Any) -> Any:
         click.option("--to", metavar="WHO", required=True, help="wie betaald wordt // who gets it"),
         click.argument("amount", required=False),
         click.argument("policy_id", metavar="ID"),
-        _keys,
+        keys_option,
     ):
         command = option(command)
     return command
@@ -112,7 +110,7 @@ def show(terminal: Terminal, policy_id: str, prove: bool) -> None:
 
 @policy.command(help="Maak een potje met de regels in FILE // Make a policy with the rules in FILE")
 @click.argument("file", type=_FILE)
-@_keys
+@keys_option
 @click.pass_obj
 def create(terminal: Terminal, file: Path, names: tuple[str, ...]) -> None:
     """`policy.create`: FILE holds the fields of the call by their catalogue names."""
@@ -145,7 +143,7 @@ def create(terminal: Terminal, file: Path, names: tuple[str, ...]) -> None:
 @policy.command(help="Laat een potje toe in de wijk // Let a policy work in the wijk")
 @click.argument("policy_id", metavar="ID")
 @later_option
-@_keys
+@keys_option
 @click.pass_obj
 def accept(terminal: Terminal, policy_id: str, later: str | None, names: tuple[str, ...]) -> None:
     """`policy.accept`, by the board, or put up for the approval of its seats."""
@@ -161,7 +159,7 @@ def accept(terminal: Terminal, policy_id: str, later: str | None, names: tuple[s
 @click.argument("amount")
 @click.option("--qty", type=click.IntRange(min=1), help="hoeveel stuks, bij samen kopen // pieces")
 @later_option
-@_keys
+@keys_option
 @click.pass_obj
 def fund(terminal: Terminal, /, policy_id: str, amount: str, qty: int | None, **rest: Any) -> None:
     """`policy.fund`, by the funder; a pledge by any buyer."""
@@ -257,7 +255,7 @@ def explain(
     default=1,
     help="welke stap, bij samen kopen 0 // which step",
 )
-@_keys
+@keys_option
 @click.pass_obj
 def release(
     terminal: Terminal, policy_id: str, amount: str | None, step: int, names: tuple[str, ...]
@@ -281,7 +279,7 @@ def release(
 @click.option(
     "--period", metavar="P", help="maand of jaar, zoals 2026-12; anders altijd // month or year"
 )
-@_keys
+@keys_option
 @click.pass_obj
 def enrol_token(
     terminal: Terminal, /, policy_id: str, tokens: tuple[str, ...], **rest: Any
@@ -311,7 +309,7 @@ def enrol_token(
 
 @policy.command(help="Sluit een potje; de rest gaat terug // Close a policy; the rest goes back")
 @click.argument("policy_id", metavar="ID")
-@_keys
+@keys_option
 @click.pass_obj
 def close(terminal: Terminal, policy_id: str, names: tuple[str, ...]) -> None:
     """`policy.close`, by the funder, or by anybody after its end."""

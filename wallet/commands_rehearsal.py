@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wallet.options import keys_option
 from wallet.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -17,13 +18,7 @@ OPTIONS_DEFAULT = 3
 @click.command(help="Houd eerst een oefening // Hold a rehearsal first")
 @click.option("--calendar", "file", type=_FILE, required=True, help="als bij call // as with call")
 @click.option("--options", "count", type=click.IntRange(1, 40), help="proefopties // test options")
-@click.option(
-    "--key",
-    "names",
-    metavar="KEY",
-    multiple=True,
-    help="teken met deze sleutel, vaker mag // sign with this key, may be repeated",
-)
+@keys_option
 @click.pass_obj
 def rehearse(terminal: Terminal, file: Path, count: int | None, names: tuple[str, ...]) -> None:
     """The election of FILE with test options: same people, same steps; it decides nothing."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from wallet.options import keys_option
 from wallet.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -26,13 +27,7 @@ _KEY_DIGITS = 64
     type=_FILE,
     help="toets dit concept aan uw lijst en verstuur het // check it with your list and send it",
 )
-@click.option(
-    "--key",
-    "names",
-    metavar="KEY",
-    multiple=True,
-    help="teken met deze sleutel, vaker mag // sign with this key, may be repeated",
-)
+@keys_option
 @click.pass_obj
 def roll(
     terminal: Terminal, name: str, file: Path, draft: Path | None, names: tuple[str, ...]

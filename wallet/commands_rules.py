@@ -5,10 +5,10 @@ from typing import Any
 
 import click
 
+from wallet.options import keys_option
 from wallet.terminal import Terminal
 
 _WIJK = "van welke wijk // of which wijk"
-_KEY = "teken met deze sleutel, vaker mag // sign with this key, may be repeated"
 _ISSUER = ("mode", "wallet-cap", "total-cap", "evidence")  # of the issuer, by the federation
 _BRAND = ("name", "plural", "symbol", "colour")  # of the wijk, by a vote of its members
 _NAMES = (*_ISSUER, "redeem-days", *_BRAND)
@@ -82,7 +82,7 @@ def show(terminal: Terminal, wijk: str | None) -> None:
 @click.argument("value")
 @click.option("--wijk", metavar="W", help=_WIJK)
 @click.option("--in", "later", metavar="T", default="7d", help="over hoe lang // how much later")
-@click.option("--key", "names", metavar="KEY", multiple=True, help=_KEY)
+@keys_option
 @click.pass_obj
 def propose(terminal: Terminal, /, name: str, value: str, names: Any, **rest: Any) -> None:
     """What is common goes to the boards (`wijk.fed_propose`); the brand is voted on by members."""

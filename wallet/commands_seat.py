@@ -5,16 +5,15 @@ from typing import Any
 
 import click
 
+from wallet.options import keys_option
 from wallet.terminal import Terminal
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
-_KEY = "teken met deze sleutel, vaker mag // sign with this key, may be repeated"
-_keys = click.option("--key", "names", metavar="KEY", multiple=True, help=_KEY)
 
 
 @click.command(help="Geef de eigen zetel op // Give up the own seat")
 @click.option("--from-epoch", type=click.IntRange(min=0), default=0, help="vanaf // from")
-@_keys
+@keys_option
 @click.pass_obj
 def resign(terminal: Terminal, from_epoch: int, names: tuple[str, ...]) -> None:
     """`board.resign`, signed by the key of that seat."""
@@ -29,7 +28,7 @@ def resign(terminal: Terminal, from_epoch: int, names: tuple[str, ...]) -> None:
 @click.argument("seats", metavar="SEAT...", type=click.IntRange(min=1), nargs=-1, required=True)
 @click.option("--ground", required=True, metavar="C", help="reden // reason")
 @click.option("--body", type=_FILE, help="de tekst // the text")
-@_keys
+@keys_option
 @click.pass_obj
 def recall(
     terminal: Terminal,
@@ -57,7 +56,7 @@ def recall(
 @click.command(help="Doe niet mee aan een besluit // Take no part in a decision")
 @click.argument("object_id", metavar="ID")
 @click.option("--seat", type=click.IntRange(min=1), help="welke zetel // which seat")
-@_keys
+@keys_option
 @click.pass_obj
 def recuse(terminal: Terminal, object_id: str, seat: int | None, names: tuple[str, ...]) -> None:
     """`board.recuse`: by the seat itself, or by the board about one."""
@@ -77,7 +76,7 @@ def recuse(terminal: Terminal, object_id: str, seat: int | None, names: tuple[st
 @click.argument("call_name", metavar="CALL")
 @click.option("--for", "how_long", default="72h", metavar="T", help="hoe lang // how long")
 @click.option("--reason", required=True, metavar="C", help="reden // reason")
-@_keys
+@keys_option
 @click.pass_obj
 def trip(
     terminal: Terminal, call_name: str, how_long: str, reason: str, names: tuple[str, ...]
@@ -98,7 +97,7 @@ def trip(
 
 @click.command(help="Geef een handeling weer vrij // Release an action again")
 @click.argument("call_name", metavar="CALL")
-@_keys
+@keys_option
 @click.pass_obj
 def reset(terminal: Terminal, call_name: str, names: tuple[str, ...]) -> None:
     """`board.reset`, by the board."""

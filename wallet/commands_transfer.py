@@ -12,6 +12,7 @@ import click
 
 from wallet.commands_hold import tag_option
 from wallet.commands_shared import later_option
+from wallet.options import keys_option
 from wallet.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 _FILE = click.Path(path_type=Path)
 _FILE_BYTES_MAX = 64 * 1024  # 64 payees with long names take a tenth of it
-_KEY = "teken met deze sleutel, vaker mag // sign with this key, may be repeated"
 _BASIS = "besluit waarop een wijkfonds betaalt: founding, w1/7 // what a fund pays on"
 _COLUMNS = ("who", "amount", "tag", "vat")
 FOUNDING = "founding"
@@ -34,7 +34,7 @@ _Row = tuple[str, str, str | None, str | None]  # who, amount, tag, VAT, as they
 @click.option("--basis", metavar="VOTE|ID", help=_BASIS)
 @tag_option
 @later_option
-@click.option("--key", "names", metavar="KEY", multiple=True, help=_KEY)
+@keys_option
 @click.pass_obj
 def transfer(terminal: Terminal, /, legs: tuple[str, ...], names: Any, **rest: Any) -> None:
     """`coin.transfer` of up to 64 legs inside a wijk."""

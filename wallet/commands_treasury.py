@@ -8,19 +8,18 @@ import click
 
 from chain.dates import date_text
 from wallet.commands_hold import tag_option, vat_option
+from wallet.options import keys_option
 from wallet.terminal import Terminal
 
 if TYPE_CHECKING:
     from chain.books import Payment
 
-_KEY = "teken met deze sleutel, vaker mag // sign with this key, may be repeated"
 _REASON = "waarom, in hoofdletters, zoals FRAUD // why, in capitals, such as FRAUD"
 _KINDS = ("charge", "interest", "contribution", "prefund", "reversal")
 _ORDER_BYTES_MAX = 16 * 1024 * 1024  # an order is a few pages, perhaps scanned
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _LEGS = (0, 1)  # where the payment of an order of one payment is booked: 1 after what went back
 
-_keys = click.option("--key", "names", metavar="KEY", multiple=True, help=_KEY)
 _reason = click.option("--reason", metavar="CODE", required=True, help=_REASON)
 
 
@@ -37,7 +36,7 @@ _reason = click.option("--reason", metavar="CODE", required=True, help=_REASON)
     metavar="DIGEST|FILE",
     help="waar het op rust; moet bij verlengen // what it rests on; a renewal needs one",
 )
-@_keys
+@keys_option
 @click.pass_obj
 def freeze(terminal: Terminal, /, who: str, reason: str, names: Any, **rest: Any) -> None:
     """`coin.freeze`: two seats for at most 30 days; the board renews, with an order (C19)."""
@@ -126,7 +125,7 @@ def _digest_of(text: str) -> bytes:
 )
 @click.option("--pair", metavar="ENTRY", help="bij prefund: de regel bij de partner // at partner")
 @click.option("--pact", metavar="ID", help="bij prefund: de afspraak // the pact")
-@_keys
+@keys_option
 @click.pass_obj
 def bank_entry(
     terminal: Terminal, /, entry_id: str, kind: str, names: tuple[str, ...], **rest: Any
@@ -180,7 +179,7 @@ _KIND_WORDS = {
 @click.option("--leg", type=click.IntRange(0), help="welke regel // which leg")
 @tag_option
 @vat_option
-@_keys
+@keys_option
 @click.pass_obj
 def correct(
     terminal: Terminal, /, tx_id: str, amount: str | None, reason: str, names: Any, **rest: Any

@@ -5,9 +5,9 @@ from typing import Any
 import click
 
 from wallet.commands_vote import send_proposal
+from wallet.options import keys_option
 from wallet.terminal import Terminal
 
-_KEY = "teken met deze sleutel, vaker mag // sign with this key, may be repeated"
 _UNITS = ("hour", "piece", "km", "visit")
 _CLASSES = ("market", "social", "care", "own_dev")
 _DAY_S = 86_400
@@ -73,7 +73,7 @@ def show(terminal: Terminal, value_id: str) -> None:
 @click.option("--coicop", metavar="CODE", help="product // product")
 @click.option("--from", "from_on", metavar="D", help="ingangsdatum // first day")
 @click.option("--closes", default="14d", metavar="T", help="sluit na // closes after")
-@click.option("--key", "names", metavar="KEY", multiple=True, help=_KEY)
+@keys_option
 @click.pass_obj
 def propose(
     terminal: Terminal,

@@ -9,11 +9,10 @@ from typing import Any
 
 import click
 
+from wallet.options import keys_option
 from wallet.terminal import Terminal
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
-_KEY = "teken met deze sleutel, vaker mag // sign with this key, may be repeated"
-_keys = click.option("--key", "names", metavar="KEY", multiple=True, help=_KEY)
 CHOICES = {
     "yes": "YES",
     "ja": "YES",
@@ -114,7 +113,7 @@ def _when(item: dict[str, Any]) -> tuple[str, str]:
 @vote.command(help="Stem: ja, nee of blanco // Vote: yes, no or blank")
 @click.argument("vote_id", metavar="ID")
 @click.argument("choice", type=click.Choice(list(CHOICES)))
-@_keys
+@keys_option
 @click.pass_obj
 def cast(terminal: Terminal, vote_id: str, choice: str, names: tuple[str, ...]) -> None:
     """`governance.cast`: the last vote of an account counts."""
@@ -140,7 +139,7 @@ def cast(terminal: Terminal, vote_id: str, choice: str, names: tuple[str, ...]) 
 
 @vote.command(help="Steun een voorstel // Second a proposal")
 @click.argument("vote_id", metavar="ID")
-@_keys
+@keys_option
 @click.pass_obj
 def second(terminal: Terminal, vote_id: str, names: tuple[str, ...]) -> None:
     """`governance.second`."""
@@ -155,7 +154,7 @@ def second(terminal: Terminal, vote_id: str, names: tuple[str, ...]) -> None:
 
 @vote.command(help="Voer uit wat besloten is // Carry out what was decided")
 @click.argument("vote_id", metavar="ID")
-@_keys
+@keys_option
 @click.pass_obj
 def execute(terminal: Terminal, vote_id: str, names: tuple[str, ...]) -> None:
     """`governance.execute`: all actions or none, once."""
@@ -176,7 +175,7 @@ def execute(terminal: Terminal, vote_id: str, names: tuple[str, ...]) -> None:
 @click.option("--closes", default="14d", metavar="T", help="sluit na // closes after")
 @click.option("--secret", is_flag=True, help="geheim // secret")
 @click.option("--action", "actions", type=_FILE, multiple=True, help="wat het doet // what it does")
-@_keys
+@keys_option
 @click.pass_obj
 def propose(
     terminal: Terminal,
@@ -256,7 +255,7 @@ def send_proposal(
 @click.option(
     "--verify", is_flag=True, help="reken na of het bewezen is // verify that it is proven"
 )
-@_keys
+@keys_option
 @click.pass_obj
 def tally(terminal: Terminal, vote_id: str, names: tuple[str, ...], *, verify: bool) -> None:
     """Counts of a vote; sends `governance.close` when it is over and nobody has said the result."""

@@ -17,11 +17,21 @@ def run(*words: str) -> Result:
     return CliRunner().invoke(wijk, list(words))
 
 
+def ask_plain(*words: str, code: int = 0) -> dict[str, Any]:
+    """Run with -o json, want an exit code, and return the object on stdout."""
+    return _read(run(*words, "-o", "json"), code)
+
+
+def _read(told: Result, code: int) -> dict[str, Any]:
+    assert told.exit_code == code, told.stderr
+    tree: dict[str, Any] = json.loads(told.stdout)
+    return tree
+
+
 def ask(shape: str, *words: str, code: int = 0) -> dict[str, Any]:
     """Run with -o json, want an exit code, and return the object on stdout, of that shape."""
     told = run(*words, "-o", "json")
-    assert told.exit_code == code, told.stderr
-    tree: dict[str, Any] = json.loads(told.stdout)
+    tree = _read(told, code)
     check_shape(tree, SHAPES[shape], shape)
     if code:
         check_shape(json.loads(told.stderr.splitlines()[-1]), SHAPES["problem"])

@@ -27,6 +27,7 @@ from node.setup import load_node_key
 from testnet.create import create_network
 from testnet.network import Network
 from testnet.plan import SEEDED_TIME, plan_testnet
+from tests.wallet.program import ask_plain
 
 NOW = "2026-11-26T12:00:00.000Z"
 FOUR = {"total": 4, "quorum": 3, "can_lose": 1}
@@ -77,10 +78,7 @@ def run(*words: str) -> Result:
 
 
 def ask(*words: str) -> dict[str, Any]:
-    told = run(*words, "-o", "json")
-    assert told.exit_code == 0, told.stderr
-    tree: dict[str, Any] = json.loads(told.stdout)
-    return tree
+    return ask_plain("board", *words)
 
 
 def request_of(path: Path) -> JoinRequest:

@@ -19,7 +19,7 @@ from cli import wijk
 from testnet.create import create_network
 from testnet.network import Network
 from testnet.plan import SEEDED_TIME, plan_testnet
-from tests.wallet.program import run
+from tests.wallet.program import ask_plain, run
 from wallet.election_keys import make_key, name_credential, name_trustee_key
 from wallet.keystore import TEST_ONLY, load_key
 from wallet.terminal import Terminal
@@ -41,10 +41,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
 
 
 def ask(*words: str) -> dict[str, Any]:
-    told = run("election", *words, "-o", "json")
-    assert told.exit_code == 0, told.stderr
-    tree: dict[str, Any] = json.loads(told.stdout)
-    return tree
+    return ask_plain("election", *words)
 
 
 def refused(code: int, *words: str) -> str:

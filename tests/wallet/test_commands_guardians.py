@@ -1,10 +1,8 @@
 """`wijk account recovery` against a real node: named, begun, stopped, done (economy B5, B13)."""
 
-import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -13,6 +11,7 @@ from chain.crypto import sha256
 from testnet.create import create_network
 from testnet.network import Network
 from testnet.plan import SEEDED_TIME, plan_testnet
+from tests.wallet.program import ask_plain as ask
 from tests.wallet.program import refused, run
 from wallet.keystore import load_key
 from wallet.times import read_time_s
@@ -35,13 +34,6 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     assert run(*first).exit_code == 0  # nothing is proven before block 1
     yield made
     made.stop()
-
-
-def ask(*words: str, code: int = 0) -> dict[str, Any]:
-    told = run(*words, "-o", "json")
-    assert told.exit_code == code, told.stderr
-    tree: dict[str, Any] = json.loads(told.stdout)
-    return tree
 
 
 def name_guardians(owner: str) -> None:

@@ -13,7 +13,7 @@ from node.client import Client
 from testnet.create import create_network
 from testnet.network import Network
 from testnet.plan import SEEDED_TIME, plan_testnet
-from tests.wallet.program import run
+from tests.wallet.program import ask_plain, run
 from wallet.keystore import load_key
 from wallet.remote import Remote
 
@@ -52,10 +52,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
 
 
 def ask(*words: str, code: int = 0) -> dict[str, Any]:
-    told = run("policy", *words, "-o", "json")
-    assert told.exit_code == code, told.stderr
-    tree: dict[str, Any] = json.loads(told.stdout)
-    return tree
+    return ask_plain("policy", *words, code=code)
 
 
 def make(rules: dict[str, Any]) -> str:

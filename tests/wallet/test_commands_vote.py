@@ -17,6 +17,7 @@ from node.client import Client
 from testnet.create import create_network
 from testnet.network import Network
 from testnet.plan import SEEDED_TIME, plan_testnet
+from tests.wallet.program import ask_plain as ask
 from tests.wallet.program import run
 from wallet.keystore import load_key
 from wallet.remote import Remote
@@ -49,13 +50,6 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     made.wait_in_sync()
     yield made
     made.stop()
-
-
-def ask(*words: str, code: int = 0) -> dict[str, Any]:
-    told = run(*words, "-o", "json")
-    assert told.exit_code == code, told.stderr
-    tree: dict[str, Any] = json.loads(told.stdout)
-    return tree
 
 
 def make_block() -> None:

@@ -80,6 +80,7 @@ ATTACHED: dict[str, tuple[tuple[tuple[str, ...], str, str], ...]] = {
         (("export",), "audit.commands_export", "export"),
         (("reconcile",), "audit.commands_reconcile", "reconcile"),
         (("witness",), "audit.commands_witness", "witness"),
+        (("close",), "audit.commands_close", "close"),
     ),
     "election": (
         (("verify",), "audit.commands_election", "verify"),

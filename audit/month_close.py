@@ -103,7 +103,7 @@ class Pending(_Part, frozen=True):
 
 
 class Day(_Part, frozen=True):
-    """A bank statement; `tx` attested it, null for one without movement that nobody attested."""
+    """A bank statement; `tx` attested its last page. One without movement needs none: null."""
 
     on: DateText
     tx: Hex | None

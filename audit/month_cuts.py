@@ -5,22 +5,26 @@ state after its last block, and the certificate that the next block holds of it.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from audit.blocks import RawBlock
-from audit.replay import Replay
-from chain import log
+from audit.replay import Replay, Report, replay
+from audit.sources import Source
+from audit.verify import check_trusted
+from chain import crypto, log
 from chain.books import BANK, REDEMPTIONS
 from chain.codec import decode, encode
 from chain.contract import Clock
 from chain.execute import Executed
+from chain.genesis import Genesis, load_genesis
 from chain.keyspaces import ENTRIES, ISSUERS, RESERVES, STATEMENTS, SUPPLY, WIJKEN
 from chain.records import BlockBody, Header, Posting
 from chain.state import Keyspace, State
-from chain.validators import ValidatorSet, certificate_note
+from chain.validators import ValidatorSet, Verify, certificate_note
 
 KEPT: tuple[Keyspace[Any], ...] = (
     WIJKEN,
@@ -56,7 +60,7 @@ class Cuts:
         self.first_month = 0  # of block 1; what genesis holds is its opening balance
         self.month = 0  # of the newest block
         self.state: dict[bytes, bytes] = {}
-        self.whole: Mapping[bytes, bytes] = {}  # the state of a sound replay at its end
+        self.tip: Clock | None = None  # of the newest block of a sound replay, with its whole state
         self._wanted = wanted
         self._bodies: dict[int, bytes] = {}  # read, and not executed yet
         self._leaves = bytearray()
@@ -95,8 +99,8 @@ class Cuts:
             self._leaves += log.tx_leaf_hash(done.tx_id, done.code)
 
     def end(self, run: Replay) -> None:
-        """Take the state at the tip."""
-        self.whole = run.state
+        """Take the tip."""
+        self.tip = Clock(run.chain, State(run.state.get), run.base.height, run.base.time_ms // 1000)
 
     def get(self, month: int) -> Cut | None:
         """Return the end of a month; that of the month before block 1 is genesis."""
@@ -131,6 +135,33 @@ class Cuts:
         first, last = index << level, (index + 1) << level
         leaves = [bytes(self._leaves[i * size : (i + 1) * size]) for i in range(first, last)]
         return log.root(log.append(log.EMPTY_FRONTIER, leaves)[0])
+
+
+def take_cuts(
+    source: Source,
+    home: Path,
+    months: frozenset[int],
+    on_block: Callable[[int, int], None],
+    check: Verify = crypto.verify,
+) -> tuple[Genesis, Cuts, Report]:
+    """Verify the whole chain of a source, and return the ends of these months and what was found.
+
+    Raise `Malformed` where it is not the chain that `home` trusts. No policy is written.
+    """
+    genesis = load_genesis(source.read_genesis())
+    check_trusted(home, genesis)
+    last = source.read_height()
+    cuts = Cuts(months)
+    report = replay(
+        genesis,
+        cuts.watch(source.read_blocks(1, last)),
+        verify=check,
+        on_block=lambda height: on_block(height, last),
+        on_begin=cuts.begin,
+        on_executed=cuts.add,
+        on_end=cuts.end,
+    )
+    return genesis, cuts, report
 
 
 def _prefix(space: Keyspace[Any]) -> bytes:

@@ -35,8 +35,8 @@ from audit.month_close import (
 )
 from audit.month_cuts import Cut, Cuts
 from audit.reconcile import Books, compare_day, find_open, read_books
+from bank.camt053 import RESERVE_BYTES, parse
 from bank.camt053 import Statement as BankDay
-from bank.camt053 import parse
 from chain.books import BATCHED, DEBIT_CLASSES, OPEN, REDEMPTIONS, Redemption
 from chain.checkpoint import read_body, read_note
 from chain.codec import decode
@@ -91,7 +91,7 @@ def sort_files(
     """
     read: dict[str, list[tuple[str, bytes]]] = {}
     for data in {sha256(data): data for data in files}.values():
-        for iban in {day.iban for day in parse(data, bytes(32), currency)}:
+        for iban in {day.iban for day in parse(data, bytes(RESERVE_BYTES), currency)}:
             read.setdefault(iban, []).append((sha256(data).hex(), data))
     found: dict[bytes, Bank] = {}
     for iban, of_account in sorted(read.items()):
@@ -306,7 +306,7 @@ def _find_opening(whole: Mapping[int, Statement], first: int) -> int | None:
 def _make_day(date: int, said: Statement, count: int) -> Day:
     return Day(
         date_text(date),
-        said.id.hex(),
+        said.id.hex() if count else None,
         said.opening,
         said.credits,
         said.debits,

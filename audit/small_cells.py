@@ -9,6 +9,7 @@ them is most of it.
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import combinations
 
 import msgspec
 
@@ -212,17 +213,31 @@ def _tells_small(items: Items, rows: Sequence[Items], before: _Knowledge) -> boo
     by_atom: dict[Atom, Items] = defaultdict(list)
     for item in items:
         by_atom[item.month, item.marks].append(item)
-    cells = _find_cells(by_atom.keys())
-    sets = [_atoms(row) for row in rows]
-    cells |= {one - other for one in sets for other in sets if other < one}
-    cells |= {one & other for one in sets for other in sets}
+    asked = {cell for cell in _find_cells(by_atom) if after.gives(cell)}
+    asked |= _add_up([_atoms(row) for row in rows], sorted(by_atom))
     return any(
-        cell
-        and after.gives(cell)
-        and not before.gives(cell)
-        and not is_large(item for atom in cell for item in by_atom[atom])
-        for cell in cells
+        not before.gives(cell) and not is_large(item for atom in cell for item in by_atom[atom])
+        for cell in asked
     )
+
+
+def _add_up(rows: Sequence[frozenset[Atom]], atoms: Sequence[Atom]) -> set[frozenset[Atom]]:
+    """Return the cells that are sums and differences of two or three rows."""
+    masks = sorted({sum(1 << i for i, atom in enumerate(atoms) if atom in row) for row in rows})
+    found: set[int] = set()
+    for one, other in combinations(masks, 2):
+        either, both = one | other, one & other
+        found.update((one ^ both,) if both == other else (other ^ both,) if both == one else ())
+        for third in masks:
+            if both & ~third == 0 and third & ~either == 0:  # one + other - third
+                found.add((either & ~third) | both)
+            if both == 0 and either & ~third == 0:  # third - one - other
+                found.add(third & ~either)
+    found.discard(0)
+    return {
+        frozenset(atom for i, atom in enumerate(atoms) if mask >> i & 1)
+        for mask in found.difference(masks)
+    }
 
 
 def _find_cells(atoms: Iterable[Atom]) -> set[frozenset[Atom]]:

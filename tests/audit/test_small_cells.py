@@ -275,10 +275,8 @@ def test_g7_no_sum_of_three_rows_is_a_small_cell(items: list[Item]) -> None:
     rows = [attacker.row(cell) for cell in [*attacker.cells, *attacker.months]]
     for three in combinations(rows, min(3, len(rows))):
         for signs in product((-1, 0, 1), repeat=len(three)):
-            made = [
-                sum(s * v for s, v in zip(signs, column, strict=True))
-                for column in zip(*three, strict=True)
-            ]
+            columns = zip(*three, strict=True)
+            made = [sum(s * v for s, v in zip(signs, one, strict=True)) for one in columns]
             if set(made) == {0, 1} and any(clear([Fraction(v) for v in made], alone)):
                 assert is_large(attacker.items_of(made)), signs
 

@@ -34,9 +34,9 @@ def resolve_who(terminal: "Terminal", who: str) -> Party:
     party = resolve(who, load_contacts(terminal.home), keys, lookup)
     if terminal.reader is None:  # one's own account is read as oneself, where a node asks
         named = account_text(party.account)
-        keys = [one for one, account in own if account == named]
-        later = [one for one in keys if one.account != named]  # a recovery ends the first key
-        terminal.reader = next(iter(later or keys), None)
+        mine = [one for one, account in own if account == named]
+        later = [one for one in mine if one.account != named]  # a recovery ends the first key
+        terminal.reader = next(iter(later or mine), None)
     return party
 
 

@@ -28,6 +28,9 @@ FROM_LOCK := --only-binary :all: --require-hashes --requirement
 SOURCES := chain consensus contracts bank node wallet audit testnet
 WORKERS ?= 2
 ARGS ?=
+# A test starts hundreds of nodes and wallets. Where the environment forbids to keep compiled modules,
+# each of them compiles 200 files anew, which is most of what its start takes.
+export PYTHONDONTWRITEBYTECODE :=
 
 run: .venv/.runtime
 	@$(BIN)/python -c 'import plyvel' 2>/dev/null || echo "storage: sqlite"

@@ -78,6 +78,7 @@ ATTACHED: dict[str, tuple[tuple[tuple[str, ...], str, str], ...]] = {
     ),
     "audit": (
         (("export",), "audit.commands_export", "export"),
+        (("report",), "audit.commands_policy_report", "report"),
         (("reconcile",), "audit.commands_reconcile", "reconcile"),
         (("witness",), "audit.commands_witness", "witness"),
         (("close",), "audit.commands_close", "close"),

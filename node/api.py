@@ -19,6 +19,7 @@ from node.api_elections import get_election, get_manifest, list_ballots, list_el
 from node.api_health import Health
 from node.api_holds import list_holds
 from node.api_issues import list_issues
+from node.api_keys import KeyFinder, list_accounts
 from node.api_load import Load
 from node.api_log import LogRoutes
 from node.api_members import list_choices, list_members
@@ -129,6 +130,7 @@ def make_routes(node: Node, rates: Rates, readers: Readers, streams: Streams) ->
         post("/v1/txs:check", submission.check),
         get("/v1/txs/{id}", read.tx, "prove", private=True),
         get("/v1/txs/{id}/sealed", get_sealed, private=True),
+        get("/v1/keys/{key}", partial(list_accounts, KeyFinder(node), node, readers)),
         get("/v1/accounts/{account}", read.account, "at", "prove", private=True),
         get(
             "/v1/accounts/{account}/history",

@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from chain.address import parse_account
+from chain.address import account_id, parse_account
 from chain.books import PAYMENTS, REDEMPTIONS
 from chain.codec import decode, encode
 from chain.crypto import verify
@@ -76,13 +76,37 @@ def _belongs(account: AccountRecord, member: Member | None) -> bool:
     return account.kind == BOARD or is_member(account, member)
 
 
+class Nonces:
+    """The nonces of the last two minutes, so that a request that was overheard is worth nothing."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+        self._order: deque[tuple[int, str]] = deque()
+
+    def spend(self, nonce: str, now_s: int) -> bool:
+        """Say whether a nonce is new, and remember it; raise `Problem` 3004 where it is full."""
+        while self._order and self._order[0][0] < now_s - 2 * VALID_S:
+            self._seen.discard(self._order.popleft()[1])
+        if nonce in self._seen:
+            return False
+        if len(self._order) >= NONCES_MAX:
+            raise Problem(RATE)
+        self._seen.add(nonce)
+        self._order.append((now_s, nonce))
+        return True
+
+
 class Readers:
-    """Judges signed requests. Holds the nonces of the last two minutes."""
+    """Judges signed requests.
+
+    Anybody can make a key and ask about it, so what keys ask has nonces of its own: strangers who
+    fill those keep no account from reading.
+    """
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._seen: set[str] = set()
-        self._order: deque[tuple[int, str]] = deque()
+        self._of_accounts = Nonces()
+        self._of_keys = Nonces()
 
     def identify(self, request: web.Request, body: bytes | None = None) -> bytes | None:
         """Return the account that signed this request; None where anybody may read.
@@ -95,6 +119,19 @@ class Readers:
         if known is None:
             known = request[_READER] = self._judge(request, body)
         return known
+
+    def require_holder(self, request: web.Request, key: bytes) -> None:
+        """Raise `Problem` 3005 unless `key` itself signed this request (ADR 0101).
+
+        It signs as first key of the account that would be named after it. Whether there is such an
+        account plays no part, so nobody learns from the refusal who has one.
+        """
+        if not self._node.is_private:
+            return
+        signed, account = self._read(request, None)
+        named = (account, signed.key_index) == (account_id(key), 0)
+        if not named or not self._is_signed(signed, key, self._of_keys):
+            raise Problem(SIGNATURE_REQUIRED)
 
     def require(
         self, request: web.Request, parties: Collection[bytes], body: bytes | None = None
@@ -162,6 +199,16 @@ class Readers:
         return reader is None or reader in parties or self._is_auditor(reader)
 
     def _judge(self, request: web.Request, body: bytes | None) -> bytes:
+        """Return the account of which an active key signed this request, now and first."""
+        signed, account = self._read(request, body)
+        record = ACCOUNTS.get(self._node.state(), account)
+        key = None if record is None else record.key_at(signed.key_index)
+        if key is None or not self._is_signed(signed, key.key, self._of_accounts):
+            raise Problem(SIGNATURE_REQUIRED)
+        return account
+
+    def _read(self, request: web.Request, body: bytes | None) -> tuple[Signed, bytes]:
+        """Return what the headers say, and the account they name; nothing is judged yet."""
         inputs = request.headers.getall("Signature-Input", [])
         signatures = request.headers.getall("Signature", [])
         if len(inputs) != 1 or len(signatures) != 1:
@@ -169,34 +216,18 @@ class Readers:
         path, _, query = request.raw_path.partition("?")
         try:
             signed = read_signed(inputs[0], signatures[0], request.method, path, query, body)
-            account = parse_account(signed.account)
+            return signed, parse_account(signed.account)
         except Malformed:
             raise Problem(SIGNATURE_REQUIRED) from None
-        if not self._is_valid(account, signed):
-            raise Problem(SIGNATURE_REQUIRED)
-        return account
 
-    def _is_valid(self, account: bytes, signed: Signed) -> bool:
-        """Say whether an active key of the account made this signature now, for the first time."""
+    def _is_signed(self, signed: Signed, key: bytes, nonces: Nonces) -> bool:
+        """Say whether `key` made this signature now, for the first time."""
         now_s = self._node.timers.wall_ms() // 1000
         if abs(now_s - signed.created) > VALID_S:
             return False
-        record = ACCOUNTS.get(self._node.state(), account)
-        key = None if record is None else record.key_at(signed.key_index)
-        if key is None or not verify(key.key, signed.base, signed.signature):
+        if not verify(key, signed.base, signed.signature):
             return False
-        return self._is_new(f"{signed.account}#{signed.nonce}", now_s)
-
-    def _is_new(self, nonce: str, now_s: int) -> bool:
-        while self._order and self._order[0][0] < now_s - 2 * VALID_S:
-            self._seen.discard(self._order.popleft()[1])
-        if nonce in self._seen:
-            return False
-        if len(self._order) >= NONCES_MAX:
-            raise Problem(RATE)
-        self._seen.add(nonce)
-        self._order.append((now_s, nonce))
-        return True
+        return nonces.spend(f"{signed.account}#{signed.nonce}", now_s)
 
     def _is_auditor(self, account: bytes) -> bool:
         clock = self._node.clock()

@@ -12,6 +12,7 @@ import click
 from chain.terminal import Terminal
 from node.commands_backup import backup
 from node.commands_recovery import rejoin, rollback
+from node.commands_snapshot import snapshot
 
 WATCH_S = 1.0
 GENESIS_BYTES_MAX = 64 * 1024 * 1024
@@ -259,3 +260,4 @@ def _past_lines(terminal: Terminal, blocks: int) -> list[str]:
 node.add_command(backup)
 node.add_command(rejoin)
 node.add_command(rollback)
+node.add_command(snapshot)

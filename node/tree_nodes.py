@@ -9,7 +9,7 @@ stands in it. The hashes are computed when the store is opened, and kept in memo
 import msgspec
 
 from chain.codec import decode, encode
-from chain.tree import LEAF, NODE_HASH, Slots, hash_slots
+from chain.tree import NODE_HASH, Slots, hash_slots
 from node.ports import Change, Store
 
 NODE = b"n"  # the first byte of a node's key; its path follows
@@ -104,11 +104,13 @@ def write_forms(path: bytes, slots: Slots) -> tuple[bytes, bytes]:
 
 
 def _differ(before: Slots, slots: Slots) -> bool:
-    """Say whether the two are stored as different bytes."""
-    lengths = [*map(len, slots)]
-    if lengths != [*map(len, before)]:
-        return True
-    return LEAF in lengths and _mark(before) != _mark(slots)
+    """Say whether the two are stored as different bytes: whether `_mark` tells them apart."""
+    for old, new in zip(before, slots, strict=True):
+        if old is new or len(old) == len(new) == NODE_HASH:  # most slots, by far
+            continue
+        if old != new:
+            return True
+    return False
 
 
 def _mark(slots: Slots) -> Slots:

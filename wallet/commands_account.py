@@ -77,7 +77,8 @@ def history(
     """List what moved, with the names and memos that this home knows."""
     from chain.address import account_text
     from wallet.history import fill_in
-    from wallet.people import resolve_who, who_or_own
+    from wallet.order import who_or_own
+    from wallet.people import resolve_who
     from wallet.times import check_date, short_time
 
     party = account_text(who_or_own(terminal, who).account)
@@ -115,7 +116,7 @@ def history(
 def limits(terminal: Terminal, who: str | None) -> None:
     """Show the wallet limit and what is under way."""
     from chain.address import account_text
-    from wallet.people import who_or_own
+    from wallet.order import who_or_own
 
     found = terminal.client.limits(account_text(who_or_own(terminal, who).account))
     cap, room = found["wallet_cap_cents"], found["room_cents"]
@@ -143,13 +144,10 @@ def _with_whom(terminal: Terminal, item: dict[str, Any]) -> str:
 
 def _account(terminal: Terminal, who: str | None, height: int | None) -> dict[str, Any]:
     from chain.address import account_text
-    from wallet.order import find_account
-    from wallet.people import own_key, resolve_who
+    from wallet.order import find_account, who_or_own
+    from wallet.people import own_key
 
     if who is None and height is None:
         return find_account(terminal, [own_key(terminal)])
-    if who is None:
-        asked = own_key(terminal).account
-    else:
-        asked = account_text(resolve_who(terminal, who).account)
+    asked = account_text(who_or_own(terminal, who).account)
     return terminal.client.account(asked, at=height)

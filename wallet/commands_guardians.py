@@ -219,8 +219,10 @@ def _read_guardian(terminal: Terminal, who: str) -> bytes:
     An account of several keys does not say which of them is the guardian.
     """
     from chain.crypto import is_valid_key
+    from chain.texts import Problem
     from wallet.guardians import read_guarded
     from wallet.keystore import load_key
+    from wallet.order import NOT_ALLOWED
     from wallet.people import resolve_who
 
     if _PUBLIC_KEY.fullmatch(who) is not None:
@@ -231,7 +233,18 @@ def _read_guardian(terminal: Terminal, who: str) -> bytes:
     party = resolve_who(terminal, who)
     if party.source == "key":
         return load_key(terminal.home, who).key
-    keys = read_guarded(terminal, party.account).record.keys
+    try:
+        keys = read_guarded(terminal, party.account).record.keys
+    except Problem as problem:
+        if problem.number != NOT_ALLOWED:
+            raise
+        _stop(
+            terminal,
+            f"alleen {who} zelf mag hier zijn sleutels zien; vraag om de publieke sleutel:"
+            " wijk keys show NAAM --pub",
+            f"only {who} may see these keys here; ask for the public key:"
+            " wijk keys show NAME --pub",
+        )
     if len(keys) > 1:
         _stop(
             terminal,

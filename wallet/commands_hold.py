@@ -183,7 +183,8 @@ def void(terminal: Terminal, hold_id: str, names: tuple[str, ...]) -> None:
 def holds(terminal: Terminal, /, who: str | None, prove: bool, **asked: Any) -> None:
     """What `GET /v1/accounts/{a}/holds` says."""
     from chain.address import account_text
-    from wallet.people import shown_name, who_or_own
+    from wallet.order import who_or_own
+    from wallet.people import shown_name
     from wallet.times import short_time
 
     account = account_text(who_or_own(terminal, who).account)

@@ -88,14 +88,15 @@ def list_(terminal: Terminal) -> None:
     from wallet.keystore import list_keys
 
     found = list_keys(terminal.home)
-    page = {"items": [_item(key_file) for key_file in found], "next": None, "as_of_height": None}
+    items = [_item(terminal, key_file) for key_file in found]
+    page = {"items": items, "next": None, "as_of_height": None}
     head = [terminal.text("naam", "name"), terminal.text("rekening", "account"),
             terminal.text("bewaard", "backed up")]  # fmt: skip
     yes, no = terminal.text("ja", "yes"), terminal.text("nee", "no")
     terminal.show_page(
         page,
         head,
-        ([one.name, one.account, yes if one.backed_up_at else no] for one in found),
+        ([one["name"], one["account"], yes if one["backed_up"] else no] for one in items),
         ("name", "account", "public_key", "backed_up", "created_at"),
     )
     if not found:
@@ -116,7 +117,9 @@ def show(terminal: Terminal, name: str, qr: bool, pub: bool, proof_for: str | No
     from wallet.keystore import load_key
 
     key_file = load_key(terminal.home, name)
-    tree = _item(key_file) | {"qr": key_file.account if qr else None}
+    tree = _item(terminal, key_file)
+    account = tree["account"]
+    tree |= {"qr": account if qr else None}
     if proof_for is not None:
         proof = _proof(terminal, key_file, proof_for)
         terminal.show(tree | {"proof": proof}, [proof])
@@ -126,7 +129,7 @@ def show(terminal: Terminal, name: str, qr: bool, pub: bool, proof_for: str | No
         return
     lines = [
         terminal.text(f"Naam: {name}", f"Name: {name}"),
-        terminal.text(f"Rekening: {key_file.account}", f"Account: {key_file.account}"),
+        terminal.text(f"Rekening: {account}", f"Account: {account}"),
         terminal.text(
             f"Publieke sleutel: {key_file.public_key}", f"Public key: {key_file.public_key}"
         ),
@@ -134,7 +137,7 @@ def show(terminal: Terminal, name: str, qr: bool, pub: bool, proof_for: str | No
     if qr and terminal.output == "text":
         from wallet.request import qr_text
 
-        lines += qr_text(key_file.account).splitlines()
+        lines += qr_text(account).splitlines()
     terminal.show(tree, lines)
 
 
@@ -147,7 +150,9 @@ def rename(terminal: Terminal, name: str, new: str) -> None:
     from wallet.keystore import rename_key
 
     key_file = rename_key(terminal.home, name, new)
-    terminal.show(_item(key_file), [terminal.text(f"{name} heet nu {new}", f"{name} is now {new}")])
+    terminal.show(
+        _item(terminal, key_file), [terminal.text(f"{name} heet nu {new}", f"{name} is now {new}")]
+    )
 
 
 @keys.command(help="Verwijder een sleutel // Delete a key")
@@ -165,7 +170,8 @@ def delete(terminal: Terminal, name: str) -> None:
     )
     delete_key(terminal.home, name)
     terminal.show(
-        _item(key_file), [terminal.text(f"Sleutel {name} verwijderd", f"Key {name} deleted")]
+        _item(terminal, key_file),
+        [terminal.text(f"Sleutel {name} verwijderd", f"Key {name} deleted")],
     )
 
 
@@ -193,7 +199,7 @@ def export_(terminal: Terminal, name: str, file: Path | None, words: bool) -> No
         disable_core_dumps()
         entropy = open_entropy(key_file, terminal.passphrase(*_ASK), live=not key_file.test_only)
         listed = words_of(entropy).split()
-        terminal.show(_item(key_file) | {"words": listed}, [" ".join(listed)])
+        terminal.show(_item(terminal, key_file) | {"words": listed}, [" ".join(listed)])
         terminal.next_step(f"wijk keys check-backup {name}")
         return
     try:
@@ -201,7 +207,7 @@ def export_(terminal: Terminal, name: str, file: Path | None, words: bool) -> No
     except FileExistsError:
         terminal.fail(1001, {"cause": "exists"})
     terminal.show(
-        _item(key_file) | {"file": str(file)},
+        _item(terminal, key_file) | {"file": str(file)},
         [terminal.text(f"Sleutel {name} staat ook in {file}", f"Key {name} is also in {file}")],
     )
 
@@ -221,7 +227,7 @@ def import_(terminal: Terminal, file: Path, name: str | None) -> None:
         key_file = msgspec.structs.replace(key_file, name=check_name(name))
     path = save_new(terminal.home, key_file)
     said = terminal.text(f"Sleutel {key_file.name} overgenomen", f"Key {key_file.name} imported")
-    terminal.show(_item(key_file) | {"file": str(path)}, [said])
+    terminal.show(_item(terminal, key_file) | {"file": str(path)}, [said])
     terminal.next_step("wijk account balance")
 
 
@@ -261,7 +267,8 @@ def passwd(terminal: Terminal, name: str, new_passphrase_file: Path | None) -> N
     fresh = change_passphrase(key_file, old, new, params, live=not key_file.test_only)
     save(terminal.home, fresh)
     terminal.show(
-        _item(fresh), [terminal.text("De wachtzin is veranderd", "The passphrase was changed")]
+        _item(terminal, fresh),
+        [terminal.text("De wachtzin is veranderd", "The passphrase was changed")],
     )
 
 
@@ -290,7 +297,7 @@ def check_backup(terminal: Terminal, name: str, words_file: Path | None) -> None
     checked = confirm_backup(key_file, words, at=now_text())
     save(terminal.home, checked)
     said = terminal.text(f"De woorden horen bij {name}", f"The words are those of {name}")
-    terminal.show(_item(checked), [said])
+    terminal.show(_item(terminal, checked), [said])
 
 
 @keys.command("sign", help="Teken een bestand, met een handtekening ernaast // Sign a file")
@@ -396,12 +403,13 @@ def _proof(terminal: Terminal, key_file: "KeyFile", who: str) -> str:
     return sign(_unlock(terminal, key_file), key_proof_bytes(digest, account, key_file.key)).hex()
 
 
-def _item(key_file: "KeyFile") -> dict[str, Any]:
+def _item(terminal: Terminal, key_file: "KeyFile") -> dict[str, Any]:
+    from wallet.kept_accounts import account_of
     from wallet.keystore import slot_names
 
     return {
         "name": key_file.name,
-        "account": key_file.account,
+        "account": account_of(terminal.home, key_file),
         "public_key": key_file.public_key,
         "slots": slot_names(key_file),
         "backed_up": key_file.backed_up_at is not None,

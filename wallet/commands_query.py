@@ -65,7 +65,7 @@ def tx(terminal: Terminal, tx_id: str, prove: bool) -> None:
 def account(terminal: Terminal, who: str | None, height: int | None, prove: bool) -> None:
     """Show an account, and with `--prove` prove its balance."""
     from chain.address import account_text
-    from wallet.people import who_or_own
+    from wallet.order import who_or_own
     from wallet.times import short_time
     from wallet.trust import trusted_policy
     from wallet.verify import verify_account

@@ -7,7 +7,7 @@ from chain.errors import Malformed
 from chain.proof import read_receipt
 from chain.texts import Problem
 from wallet.contacts import load_contacts
-from wallet.keystore import list_keys
+from wallet.kept_accounts import list_own
 from wallet.memo import open_memo
 from wallet.order import unlock_keys
 from wallet.outbox import Sent
@@ -47,7 +47,7 @@ def fill_in(terminal: "Terminal", account: str, page: dict[str, Any]) -> dict[st
     receipt is then kept, so it is opened once.
     """
     home = terminal.home
-    names = {one.account: one.name for one in list_keys(home)}
+    names = {account: one.name for one, account in list_own(home)}
     names |= {one.account: one.name for one in load_contacts(home).contacts}
     seed = _reading_seed(terminal, account, page["items"])
     items = []
@@ -75,12 +75,12 @@ def _is_closed(home: Path, item: dict[str, Any]) -> bool:
 
 
 def _reading_seed(terminal: "Terminal", account: str, items: list[dict[str, Any]]) -> bytes | None:
-    """Return the seed of the account's first key, if there is something to open with it."""
+    """Return the seed of a key of the account, if there is something to open with it."""
     settings = terminal.settings
     unasked = settings.passphrase_fd is not None or settings.passphrase_file is not None
     if not unasked or not any(_is_closed(terminal.home, item) for item in items):
         return None
-    own = next((key for key in list_keys(terminal.home) if key.account == account), None)
+    own = next((key for key, name in list_own(terminal.home) if name == account), None)
     return None if own is None else unlock_keys(terminal, trusted_policy(terminal), [own])[own.name]
 
 

@@ -1,8 +1,7 @@
 """An order before it is sent: for which account, by which keys, with how many signatures.
 
 A person names keys; the account is the one whose active keys they are. A key file names the account
-of a first key; a later key's account is a board, or stands among the other keys and the contacts
-of this home (economy B4, B5).
+of a first key; whose a later key is, the chain knows (economy B4, B5).
 """
 
 import secrets
@@ -16,16 +15,18 @@ from chain.address import parse_account
 from chain.call_json import call_to_json
 from chain.contract import Table, Word
 from chain.crypto import sha256, sign
+from chain.keyspaces import AccountRecord
 from chain.records import carry
 from chain.texts import Problem
 from chain.validators import quorum
 from contracts import CONTRACTS
 from node.client import Sign, make_sign
-from wallet.contacts import load_contacts
+from wallet.contacts import Party
 from wallet.files import write_new
-from wallet.keystore import KeyFile, disable_core_dumps, list_keys, load_key, unlock
+from wallet.kept_accounts import account_of, keep_account
+from wallet.keystore import KeyFile, disable_core_dumps, load_key, unlock
 from wallet.outbox import Sent
-from wallet.people import holds_key, own_key
+from wallet.people import holds_key, own_key, resolve_who
 from wallet.send import Result, draft_result, send
 from wallet.sign import (
     build_body,
@@ -37,6 +38,7 @@ from wallet.sign import (
 )
 from wallet.times import now_s
 from wallet.trust import is_live, trusted_policy
+from wallet.verify import prove_value
 
 if TYPE_CHECKING:
     from chain.policy import Policy
@@ -75,36 +77,54 @@ class Order(msgspec.Struct, frozen=True):
 def find_account(terminal: "Terminal", keys: Sequence[KeyFile]) -> dict[str, Any]:
     """Return the `query account` object of the account that all these keys are of.
 
+    A later key's account is asked of the chain by the key itself, proven, and kept (ADR 0101).
     Raise `Problem` 2008 where the chain knows none, 2002 where the keys are of several.
     """
     terminal.reader = keys[0]
-    seen: set[str] = set()
-    for key_file in keys:
-        if key_file.account in seen:
-            continue
-        seen.add(key_file.account)
-        account = _look_up(terminal, key_file.account)
+    named = [account_of(terminal.home, key) for key in keys] + [key.account for key in keys]
+    seen = list(dict.fromkeys(named))
+    for name in seen:
+        account = _look_up(terminal, name)
         if account is not None and all(holds_key(account, key) is not None for key in keys):
             return account
-    for wijk in terminal.client.wijken():
-        board = terminal.client.board(wijk["slug"])
-        public_keys = {seat["public_key"] for seat in board["seats"]}
-        if all(key.public_key in public_keys for key in keys):
-            return terminal.client.account(board["account"])
-    for account_id in _known_accounts(terminal, seen):
-        account = _look_up(terminal, account_id)
+    for name, _ in held_by(terminal, keys[0]):
+        account = None if name in seen else _look_up(terminal, name)
         if account is not None and all(holds_key(account, key) is not None for key in keys):
+            _keep(terminal, account, keys)
             return account
     if len(keys) > 1:
         raise Problem(2002, key=", ".join(key.name for key in keys))
     raise Problem(2008, account=keys[0].account)
 
 
-def _known_accounts(terminal: "Terminal", seen: set[str]) -> list[str]:
-    """Return the accounts that a later key may have been added to: own ones, then contacts."""
-    own = [key.account for key in list_keys(terminal.home)]
-    others = [contact.account for contact in load_contacts(terminal.home).contacts]
-    return [account for account in dict.fromkeys([*own, *others]) if account not in seen]
+def held_by(terminal: "Terminal", key_file: KeyFile) -> list[tuple[str, int]]:
+    """Return the accounts of a key with its index in each, as a node says; once a run is enough.
+
+    Where only members read it tells the key itself alone, so the key asks (interfaces 2.3).
+    """
+    found = terminal.held.get(key_file.public_key)
+    if found is None:
+        ask = lambda: _sign_as(terminal, key_file, key_file.account, 0)  # noqa: E731 - used once
+        found = terminal.client.accounts_of(key_file.public_key, ask)
+        terminal.held[key_file.public_key] = found
+    return found
+
+
+def _keep(terminal: "Terminal", account: dict[str, Any], keys: Sequence[KeyFile]) -> None:
+    """Remember whose keys these are, once that is proven: money is asked for on this account.
+
+    Boards and offices are found anew each time: people come and go.
+    """
+    if account["kind"] in ("board", "role"):
+        return
+    name = account["account"]
+    proof = terminal.client.state_proof
+    record = prove_value(proof, f"account/{name}", AccountRecord, trusted_policy(terminal))
+    held = {key.key for key in record.keys}
+    if not all(key.key in held for key in keys):
+        raise Problem(5001, cause=name)
+    for key in keys:
+        keep_account(terminal.home, key, name)
 
 
 def _look_up(terminal: "Terminal", account: str) -> dict[str, Any] | None:
@@ -115,6 +135,14 @@ def _look_up(terminal: "Terminal", account: str) -> dict[str, Any] | None:
         if problem.number == NOT_ALLOWED:
             return None
         raise
+
+
+def who_or_own(terminal: "Terminal", who: str | None) -> Party:
+    """Return WHO, or without one the account of the own key."""
+    if who is not None:
+        return resolve_who(terminal, who)
+    key_file = own_key(terminal)
+    return Party(parse_account(find_account(terminal, [key_file])["account"]), key_file.name, "key")
 
 
 def wijk_or_own(terminal: "Terminal", wijk: str | None) -> str:
@@ -225,15 +253,17 @@ def unlock_keys(
     return {key.name: terminal.seeds[key.name] for key in keys}
 
 
-def reading_sign(terminal: "Terminal") -> Sign:
-    """Return what signs this person's questions to a node that asks who reads (interfaces 2.3)."""
+def reading_signs(terminal: "Terminal") -> list[Sign]:
+    """Return what signs this person's questions to a node that asks who reads (interfaces 2.3).
+
+    A key may be of several accounts: then one for each, in the order in which to try them.
+    """
     key = terminal.reader or own_key(terminal)
-    account, index = key.account, 0
-    for wijk in terminal.client.wijken():
-        board = terminal.client.board(wijk["slug"])
-        seats = [seat["public_key"] for seat in board["seats"]]
-        if key.public_key in seats:
-            account, index = board["account"], seats.index(key.public_key)
+    held = held_by(terminal, key) or [(key.account, 0)]
+    return [_sign_as(terminal, key, account, index) for account, index in held]
+
+
+def _sign_as(terminal: "Terminal", key: KeyFile, account: str, index: int) -> Sign:
     seed = unlock_keys(terminal, trusted_policy(terminal), [key])[key.name]
     return make_sign(
         account, index, lambda message: sign(seed, message), now_s, lambda: secrets.token_hex(16)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from chain.address import account_text, parse_account
 from chain.texts import Problem
 from wallet.contacts import Party, load_contacts, name_of, resolve
+from wallet.kept_accounts import list_own
 from wallet.keystore import KeyFile, list_keys, load_key
 
 if TYPE_CHECKING:
@@ -28,12 +29,14 @@ def resolve_who(terminal: "Terminal", who: str) -> Party:
             raise
         return [(found["name"], parse_account(found["account"]))]
 
-    own = list_keys(terminal.home)
-    keys = ((one.name, one.account) for one in own)
+    own = list_own(terminal.home)
+    keys = ((one.name, account) for one, account in own)
     party = resolve(who, load_contacts(terminal.home), keys, lookup)
     if terminal.reader is None:  # one's own account is read as oneself, where a node asks
-        account = account_text(party.account)
-        terminal.reader = next((one for one in own if one.account == account), None)
+        named = account_text(party.account)
+        mine = [one for one, account in own if account == named]
+        later = [one for one in mine if one.account != named]  # a recovery ends the first key
+        terminal.reader = next(iter(later or mine), None)
     return party
 
 
@@ -51,20 +54,12 @@ def own_key(terminal: "Terminal", name: str | None = None) -> KeyFile:
     raise Problem(1001, cause=terminal.text(f"welke sleutel? {names}", f"which key? {names}"))
 
 
-def who_or_own(terminal: "Terminal", who: str | None) -> Party:
-    """Return WHO, or without one the account of the own key."""
-    if who is not None:
-        return resolve_who(terminal, who)
-    key_file = own_key(terminal)
-    return Party(parse_account(key_file.account), key_file.name, "key")
-
-
 def shown_name(terminal: "Terminal", account: str) -> str | None:
     """Return the name this person knows an account by, if any: contact, then own key."""
     named = name_of(load_contacts(terminal.home), account)
     if named is not None:
         return named
-    return next((one.name for one in list_keys(terminal.home) if one.account == account), None)
+    return next((one.name for one, own in list_own(terminal.home) if own == account), None)
 
 
 def shown_account(terminal: "Terminal", account: bytes) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from chain.texts import Problem
 from node.client import Client, Event, Sign
 
-NOT_FOUND, SIGNATURE_REQUIRED = 3007, 3005
+NOT_FOUND, SIGNATURE_REQUIRED, NOT_ALLOWED = 3007, 3005, 3006
 PAGE_ITEMS = 500  # interfaces 2.1: the most that a page may hold
 READ_S_MAX = 10.0  # a node that takes longer to answer a question hangs: the next one is asked
 SLACK_S = 1.0  # a node that waits for a block must still have time to say that none came
@@ -22,33 +22,68 @@ T = TypeVar("T")
 class Remote:
     """The nodes of a profile, tried in their order.
 
-    `make_sign` is asked for a signer once a node wants to know who reads (interfaces 2.3).
+    `make_signs` is asked for signers once a node wants to know who reads (interfaces 2.3): one for
+    each account that the reader has a key of. The next one is tried where one may not read.
     """
 
     def __init__(
-        self, urls: Sequence[str], timeout_s: float, lang: str, make_sign: Callable[[], Sign]
+        self,
+        urls: Sequence[str],
+        timeout_s: float,
+        lang: str,
+        make_signs: Callable[[], Sequence[Sign]],
     ) -> None:
         self._urls = tuple(urls)
         self._timeout_s = min(timeout_s, READ_S_MAX)
         self._lang = lang
-        self._make_sign = make_sign
-        self._sign: Sign | None = None
-        self._client = self._connect()
+        self._make_signs = make_signs
+        self._signs: list[Sign] = []  # the one that reads now first
+        self._client = self._connect(None)
 
-    def _connect(self) -> Client:
-        return Client(self._urls, timeout_s=self._timeout_s, lang=self._lang, sign=self._sign)
+    def _connect(self, sign: Sign | None) -> Client:
+        return Client(self._urls, timeout_s=self._timeout_s, lang=self._lang, sign=sign)
+
+    def _reconnect(self) -> None:
+        self._client.close()
+        self._client = self._connect(self._signs[0] if self._signs else None)
 
     def _reading(self, read: Callable[[Client], T]) -> T:
-        """Read, and if a node asks who we are, read again with a signature."""
-        try:
-            return read(self._client)
-        except Problem as problem:
-            if problem.number != SIGNATURE_REQUIRED or self._sign is not None:
-                raise
-        self._sign = self._make_sign()
-        self._client.close()
-        self._client = self._connect()
+        """Read, and if a node asks who we are, read again as each account of the reader."""
+        if not self._signs:
+            try:
+                return read(self._client)
+            except Problem as problem:
+                if problem.number != SIGNATURE_REQUIRED:
+                    raise
+            self._signs = list(self._make_signs())
+            self._reconnect()
+        for _ in self._signs[1:]:
+            try:
+                return read(self._client)
+            except Problem as problem:
+                if problem.number != NOT_ALLOWED:
+                    raise
+            self._signs = [*self._signs[1:], self._signs[0]]
+            self._reconnect()
         return read(self._client)
+
+    def accounts_of(self, public_key: str, make_sign: Callable[[], Sign]) -> list[tuple[str, int]]:
+        """Return the accounts of a key with its index in each; `make_sign` signs as that key.
+
+        It is asked for where a node tells this to the key alone.
+        """
+        route = f"/v1/keys/{public_key}"
+        try:
+            page = self._client.get(route)
+        except Problem as problem:
+            if problem.number != SIGNATURE_REQUIRED:
+                raise
+            client = self._connect(make_sign())
+            try:
+                page = client.get(route)
+            finally:
+                client.close()
+        return [(item["account"], int(item["index"])) for item in page["items"]]
 
     def status(self) -> Tree:
         """Return block B."""
@@ -224,8 +259,7 @@ class Remote:
             )
         except Problem:
             self._urls = (*self._urls[1:], self._urls[0])
-            self._client.close()
-            self._client = self._connect()
+            self._reconnect()
             raise
 
     def _get(self, route: str, **asked: str | int | bool | None) -> Tree:

@@ -62,6 +62,7 @@ class Terminal:
         self.tries: dict[int, Sequence[str]] = {}  # WIJK code -> commands that would help
         self.reader: KeyFile | None = None  # who asks, where a node wants to know
         self.seeds: dict[str, bytes] = {}  # keys unlocked in this run, by name
+        self.held: dict[str, list[tuple[str, int]]] = {}  # accounts of keys that were asked for
         self.policy: Policy | None = None  # whom to trust, once it was followed in this run
         self._settings: Settings | None = None
         self._client: Remote | None = None
@@ -96,12 +97,12 @@ class Terminal:
     def client(self) -> "Remote":
         """Return the nodes of this profile; nothing is asked yet."""
         if self._client is None:
-            from wallet.order import reading_sign
+            from wallet.order import reading_signs
             from wallet.remote import Remote
 
             timeout_s = self.settings.timeout_ms / 1000
             self._client = Remote(
-                self.settings.nodes, timeout_s, self.lang, lambda: reading_sign(self)
+                self.settings.nodes, timeout_s, self.lang, lambda: reading_signs(self)
             )
         return self._client
 

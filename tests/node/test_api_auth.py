@@ -9,22 +9,24 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from chain.address import account_text
+from chain.address import account_id, account_text
 from chain.codec import encode
 from chain.contract import GUARDIAN_INDEX, Table
-from chain.crypto import sign
+from chain.crypto import sha256, sign
 from chain.errors import Malformed
 from chain.shared import key_proof_bytes
+from chain.texts import Problem
 from contracts import CONTRACTS
-from contracts.accounts import Propose, SetKeys
+from contracts.accounts import NewKey, Propose, SetKeys
 from contracts.coin import HoldCall, Leg, Transfer
 from contracts.governance import Propose as ProposeVote
 from contracts.members import Recover
 from contracts.policies.p03_benefit import Benefit
 from contracts.policies.p07_escrow import EscrowRule
 from contracts.policy import Create
+from node.api_auth import NONCES_MAX, Nonces
 from node.client import Client, ClientProblem, make_sign
-from node.request_signature import read_signed, signature_base, signature_params
+from node.request_signature import VALID_S, read_signed, signature_base, signature_params
 from tests.federation import account, key, make_tx, seed
 from tests.live import Live, Payer, ask, live_network
 
@@ -296,6 +298,82 @@ async def test_guardians_read_the_keys_of_an_account_and_its_recovery_but_not_it
         if "key=account" not in template:
             route = template.format(anna=ANNA, tx=paid)
             assert await refusal(carl, route) == (3006, 403), route
+
+
+def holder(live: Live, name: str, *, who: str | None = None, index: int = 0) -> Client:
+    """Return a client that asks as the key of `name`, signing with the key of `who`."""
+    signer = make_sign(
+        account_text(account_id(key(name))), index, lambda base: sign(seed(who or name), base),
+        lambda: int(time.time()), lambda: f"nonce-{next(_nonces):016}",
+    )  # fmt: skip
+    return Client([live.at.api], lang="en", sign=signer)
+
+
+@pytest.mark.asyncio
+async def test_a_later_key_finds_its_account_and_reads_by_itself(live: Live) -> None:
+    """economy B4, interfaces 2.3: an account keeps its name when its keys change."""
+    anna = Payer(live.genesis, "anna")
+    route = f"/v1/keys/{key('anna2').hex()}"
+    before = await ask(holder(live, "anna2").get, route)
+
+    for new, old in (("anna2", ()), ("anna3", (key("anna"),))):
+        proof = sign(seed(new), key_proof_bytes(live.genesis.digest, account("anna"), key(new)))
+        added = (NewKey(key(new), sha256(key(new)), proof),)
+        change = SetKeys(added, old, (), 1)
+        sent = anna.sign(change, expires=int(time.time()) + 300, nonce=new.encode() * 3 + b"-")
+        assert (await ask(live.client.submit, sent, wait="final"))["code"] == 0
+    found = {
+        name: (await ask(holder(live, name).get, f"/v1/keys/{key(name).hex()}"))["items"]
+        for name in ("anna", "anna2", "anna3", "delfshaven-board-b", "nobody")
+    }
+
+    assert before["items"] == []
+    told = {"account": ANNA, "kind": "person", "wijk": "delfshaven"}
+    assert found["anna2"] == [told | {"index": 1}]
+    assert found["anna3"] == [told | {"index": 2}]
+    assert found["anna"] == found["nobody"] == [], "one that was revoked, and one never seen"
+    (seat,) = found["delfshaven-board-b"]
+    assert (seat["index"], seat["kind"]) == (1, "board")
+    later = make_sign(
+        ANNA, 2, lambda base: sign(seed("anna3"), base), lambda: int(time.time()),
+        lambda: f"nonce-{next(_nonces):016}",
+    )  # fmt: skip
+    assert await ask(Client([live.at.api], sign=later).get_bytes, f"/v1/accounts/{ANNA}/history")
+
+
+@pytest.mark.asyncio
+async def test_nobody_learns_of_which_account_another_key_is(live: Live) -> None:
+    """reliability A9: one refusal, whether a key is known or not."""
+    known, unknown = (f"/v1/keys/{key(name).hex()}" for name in ("anna", "nobody"))
+
+    for client in (
+        live.client,
+        reader(live, "bob"),
+        holder(live, "anna", who="bob"),
+        holder(live, "nobody", who="bob"),
+        holder(live, "anna", index=1),
+        holder(live, "bob"),
+    ):
+        assert await refusal(client, known) == (3005, 401)
+        assert await refusal(client, unknown) == (3005, 401)
+    once = make_sign(
+        ANNA, 0, lambda base: sign(seed("anna"), base), lambda: int(time.time()), lambda: "k" * 16
+    )
+    client = Client([live.at.api], sign=once)
+    assert (await ask(client.get, known))["items"]
+    assert await refusal(client, known) == (3005, 401), "overheard"
+
+
+def test_strangers_who_fill_the_memory_of_keys_keep_nobody_else_out() -> None:
+    nonces = Nonces()
+    for number in range(NONCES_MAX):
+        assert nonces.spend(f"n{number}", 1_000)
+
+    with pytest.raises(Problem) as full:
+        nonces.spend("one more", 1_000)
+    assert full.value.number == 3004
+    assert not nonces.spend("n0", 1_000)
+    assert nonces.spend("n0", 1_000 + 2 * VALID_S + 1), "forgotten once it is out of date"
 
 
 @pytest.mark.asyncio

@@ -1,5 +1,6 @@
 """`wijk account recovery` against a real node: named, begun, stopped, done (economy B5, B13)."""
 
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -85,7 +86,10 @@ def test_guardians_begin_with_a_draft_and_the_owner_stops_it(home: Path) -> None
     refused(3007, *RECOVERY, "cancel", "--key", "dev5", "--yes")
 
 
-def test_after_the_wait_the_new_key_is_the_only_one(home: Path) -> None:
+def test_after_the_wait_the_new_key_is_the_only_one(
+    home: Path, network: Network, tmp_path: Path
+) -> None:
+    """It finds the account by itself, also on a new phone."""
     name_guardians("dev6")
     account = load_key(home, "dev6").account
     public = new_key(home, "zes")
@@ -103,6 +107,11 @@ def test_after_the_wait_the_new_key_is_the_only_one(home: Path) -> None:
     assert len(after["guardians"]) == 3, "they stay"
     assert ask("pay", "dev2", "0,01", "--from", "zes", "--yes")["from"] == account
     assert run("pay", "dev2", "0,01", "--from", "dev6", "--yes").exit_code != 0
+    assert ask("keys", "show", "zes")["account"] == account
+    phone = tmp_path / "phone"
+    shutil.copytree(home / "keys", phone / "keys", ignore=lambda _, names: {*names} - {"zes.json"})
+    alone = ("--home", str(phone), "--node", network.node("v1").api)
+    assert ask("account", "balance", *alone)["account"] == account
 
 
 def test_who_is_no_guardian_begins_nothing(home: Path) -> None:

@@ -531,28 +531,46 @@ def test_a_key_is_added_with_the_proof_that_it_makes_and_then_pays(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """interfaces 4, economy B4: the id stays, and a later key finds the account it is of."""
-    word = home / "passphrase"
-    made = ask("keys add", "keys", "add", "tweede", "--passphrase-file", str(word))
-    shown = json.loads(run("keys", "show", "tweede", "--proof", "dev3", "-o", "json").stdout)
+    made = add_key(home, "tweede", "dev3")
+
+    keys = ask("query account", "query", "account", "dev3")["keys"]
+
+    assert [key["public_key"] for key in keys][1:] == [made]
+    account = load_key(home, "dev3").account
+    assert ask("pay", "pay", "dev6", "0,01", "--from", "tweede", "--yes")["from"] == account
+    phone = new_phone(home, tmp_path, "tweede")  # a home of the new key alone
+    monkeypatch.setenv("WIJK_HOME", str(phone))
+    bob = load_key(home, "dev6").account
+    assert ask("pay", "pay", bob, "0,01", "--yes")["from"] == account
+
+
+def add_key(home: Path, name: str, owner: str) -> str:
+    """Make a key and add it to the account of a person; return its public key."""
+    word = str(home / "passphrase")
+    made = ask("keys add", "keys", "add", name, "--passphrase-file", word)
+    shown = json.loads(run("keys", "show", name, "--proof", owner, "-o", "json").stdout)
     new = {"key": made["public_key"], "holder": "07" * 32, "proof": shown["proof"]}
     call = {"type": "accounts.set_keys", "add": [new], "revoke": [], "guardians": [],
             "threshold": 1}  # fmt: skip
     Path("call.json").write_text(json.dumps(call))
-    built = ask("tx draft", "tx", "build", "call.json", "--key", "dev3")
-    ask("tx draft", "tx", "sign", built["draft"], "--key", "dev3", "--yes")
+    built = ask("tx draft", "tx", "build", "call.json", "--key", owner)
+    ask("tx draft", "tx", "sign", built["draft"], "--key", owner, "--yes")
     ask("tx send", "tx", "send", built["draft"], "--yes")
+    return str(made["public_key"])
 
-    keys = ask("query account", "query", "account", "dev3")["keys"]
 
-    assert [key["public_key"] for key in keys][1:] == [made["public_key"]]
-    account = load_key(home, "dev3").account
-    assert ask("pay", "pay", "dev6", "0,01", "--from", "tweede", "--yes")["from"] == account
-    phone = tmp_path / "phone"  # a home of the new key alone, which knows the account as a contact
-    shutil.copytree(home, phone, ignore=shutil.ignore_patterns("dev3.json"))
-    monkeypatch.setenv("WIJK_HOME", str(phone))
-    refused(2008, "pay", "dev6", "0,01", "--from", "tweede", "--yes")
-    run("contacts", "add", "mijn rekening", account)
-    assert ask("pay", "pay", "dev6", "0,01", "--from", "tweede", "--yes")["from"] == account
+def new_phone(home: Path, folder: Path, name: str) -> Path:
+    """Return a home that has nothing but one key and how to reach the nodes."""
+    phone = folder / "phone"
+    others = lambda _, names: [one for one in names if one != f"{name}.json"]  # noqa: E731
+    shutil.copytree(home / "keys", phone / "keys", ignore=others)
+    for file in ("config.toml", "passphrase"):
+        shutil.copy(home / file, phone / file)
+    config = phone / "config.toml"
+    config.write_text(
+        "\n".join(line for line in config.read_text().splitlines() if not line.startswith("key "))
+    )
+    return phone
 
 
 def test_a_file_with_a_wrong_call_names_the_field(home: Path, tmp_path: Path) -> None:
@@ -673,11 +691,13 @@ def test_where_only_members_may_read_the_wallet_says_who_it_is(
     alone = tmp_path / "alone"
     shutil.copytree(home, alone, ignore=lambda _, names: {n for n in names if "dev2" in n})
     run("config", "set", "key", "dev1", "--home", str(alone))
+    add_key(home, "derde", "dev4")
+    phone = new_phone(home, tmp_path, "derde")
+    node = ("--node", network.node("v4").api)
     config = Path(network.node("v4").home) / "node.toml"
     config.write_text(config.read_text().replace('privacy = "auto"', 'privacy = "members"'))
     network.restart("v4")
     network.wait_in_sync()
-    node = ("--node", network.node("v4").api)
     try:
         refused(3006, "account", "balance", load_key(home, "dev2").account, "--home",
                 str(alone), *node)  # fmt: skip
@@ -688,6 +708,7 @@ def test_where_only_members_may_read_the_wallet_says_who_it_is(
         ask("query tx", "query", "tx", across["tx"], "--prove", "--home", str(alone), *node)
         seat = ask("coin allowance", "coin", "allowance", "1", "--key", "board-w1-b", "--key",
                    "board-w1-c", "--yes", *node)  # fmt: skip
+        read_with_a_later_key(phone, home, *node)
     finally:
         config.write_text(config.read_text().replace('privacy = "members"', 'privacy = "auto"'))
         network.restart("v4")
@@ -697,3 +718,22 @@ def test_where_only_members_may_read_the_wallet_says_who_it_is(
     assert (within["cross_wijk"], across["cross_wijk"]) == (False, True)
     assert across["wijk_to"] == "w2"
     assert seat["status"] == "final"
+
+
+def read_with_a_later_key(phone: Path, home: Path, *node: str) -> None:
+    """economy B4, B13: a key that an account got later is enough to read it, and keeps its name."""
+    on_it = ("--home", str(phone), *node)
+    account, bakery = (load_key(home, name).account for name in ("dev4", "dev5"))
+
+    (before,) = ask("keys list", "keys", "list", *on_it)["items"]
+    history = ask("account history", "account", "history", *on_it)
+    (after,) = ask("keys list", "keys", "list", *on_it)["items"]
+
+    assert (before["account"] == account, after["account"]) == (False, account)
+    assert history["items"] == []
+    assert ask("account balance", "account", "balance", "derde", *on_it)["account"] == account
+    assert ask("keys show", "keys", "show", "derde", "--qr", *on_it)["qr"] == account
+    told = refused(1001, "account", "recovery", "set", bakery, "derde", "--yes", *on_it)
+    assert "keys show" in told["detail"]
+    (phone / "accounts.json").write_text('{"format": "wijk/accounts/1", "accounts": [{}]}')
+    refused(1002, "keys", "list", *on_it)

@@ -1,0 +1,259 @@
+"""What a funder reads about its policies: sums to the cent, no persons (economy X6, G19)."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from audit.blocks import RawBlock
+from audit.home import open_home
+from audit.policy_report import Gathered, Reported, Sums, report, tell_policies
+from audit.replay import BooksBroken, replay
+from chain.address import account_text
+from chain.dates import DAY_S
+from chain.genesis import Genesis, load_genesis
+from chain.records import Tag
+from chain.texts import Problem
+from cli import wijk
+from contracts.policies.p00_claim import Claim as Plain
+from contracts.policies.p05_cap import Cap
+from contracts.policies.p14_split import Part
+from contracts.policy import Accept, Claim, Close, Create, Fund
+from tests.audit.made_chain import MadeChain
+from tests.audit.made_source import MadeSource
+from tests.federation import account
+
+PEOPLE = [f"resident-{i}" for i in range(24)]
+FUNDER = account_text(account("fonds"))
+
+
+def give(chain: MadeChain, policy: bytes, name: str, cents: int, product: str) -> Any:
+    tag = Tag("GRANT", None, product, 0)
+    call = Claim(policy, account(name), cents, None, None, None, tag)
+    return chain.tx(call, account("fonds"), [(0, "fonds")])
+
+
+def make_crowd() -> MadeChain:
+    """A foundation pays residents: 24 in the first quarter, three in the second, one in the third.
+
+    Twelve for food (C01), nine for clothes (C03), three for health (C06).
+    """
+    balances = {f"delfshaven/{name}": 100 for name in PEOPLE}
+    chain = MadeChain(balances={"delfshaven/fonds": 500_000, **balances})
+    cap = Cap(1, 5_000, 0, 50_000, 0, 0)
+    made = chain.by_person(
+        "fonds", Create("delfshaven:EUR", Plain(1), (cap,), None, "EXEMPT", "FUNDER", None)
+    )
+    policy = made.tx_id
+    assert chain.by_board("delfshaven", Accept(policy)).code == 0
+    assert chain.by_person("fonds", Fund(policy, 90_000, None)).code == 0
+    kinds = ["C01"] * 12 + ["C03"] * 9 + ["C06"] * 3
+    for month in range(2):
+        chain.time_s += 31 * DAY_S * month
+        both = zip(PEOPLE, kinds, strict=True)
+        txs = [give(chain, policy, name, 1_001, kind) for name, kind in both]
+        assert {outcome.code for outcome in chain.add(txs).outcomes} == {0}
+    chain.time_s += 90 * DAY_S
+    few = [give(chain, policy, name, 500, "C06") for name in PEOPLE[:3]]
+    assert {outcome.code for outcome in chain.add(few).outcomes} == {0}
+    chain.time_s += 90 * DAY_S
+    chain.add([give(chain, policy, PEOPLE[0], 700, "C06")])
+    assert chain.by_person("fonds", Close(policy)).code == 0
+    return chain
+
+
+@pytest.fixture(scope="module")
+def crowd() -> MadeChain:
+    return make_crowd()
+
+
+def write(chain: MadeChain, folder: Path, height: int | None = None, who: str = FUNDER) -> Reported:
+    return report(MadeSource(chain, height), folder / "home", folder / "out", who)
+
+
+def read(folder: Path) -> Any:
+    return json.loads((folder / "out" / "report.json").read_text())
+
+
+def test_g19_a_funder_reads_kinds_and_effects_and_no_persons(
+    crowd: MadeChain, tmp_path: Path
+) -> None:
+    written = write(crowd, tmp_path)
+    assert written.why is None
+    tree = read(tmp_path)
+    assert tree["format"] == "wijk/policy-report/1"
+    assert tree["chain_digest"] == crowd.genesis.digest.hex()
+    header = crowd.decided[-1][0]
+    assert tree["checkpoint"] == {
+        "height": header.height,
+        "at_s": header.time_ms // 1000,
+        "book_on": "2026-07-31",
+        "log_size": header.log_size,
+        "log_root": header.log_root.hex(),
+        "state_root": header.state_root.hex(),
+    }
+    (one,) = tree["policies"]
+    spent = 48 * 1_001 + 3 * 500 + 700
+    assert one["pool"] == {
+        "funded_cents": 90_000,
+        "spent_cents": spent,
+        "pending_cents": 0,
+        "returned_cents": 90_000 - spent,
+        "free_cents": 0,
+        "direct_cents": 0,
+    }
+    (period,) = one["periods"]  # three residents in the second quarter: it waits
+    assert (period["from_on"], period["to_on"]) == ("2026-01-01", "2026-03-31")
+    assert (period["units"], period["payments"], period["accounts"]) == (480, 50, 25)
+    assert period["months"] == [
+        {"from": "2026-01", "to": "2026-01", "units": 240, "payments": 25, "accounts": 25},
+        {"from": "2026-02", "to": "2026-02", "units": 240, "payments": 25, "accounts": 25},
+    ]
+    assert period["categories"] == [
+        {"name": "C01", "units": 240, "payments": 25, "accounts": 10},
+        {"name": "*", "units": 240, "payments": 25, "accounts": 10},
+    ]
+    assert [cell["name"] for cell in period["areas"]] == ["WK059903"]
+    assert one["sentences"]["nl"][0].startswith("Uit het potje van de gever")
+    assert "€ 500,00" in one["sentences"]["nl"][1]  # as it began, not what a month has left
+
+
+def test_x6_the_same_chain_gives_the_same_bytes_and_names_its_files(
+    crowd: MadeChain, tmp_path: Path
+) -> None:
+    first = write(crowd, tmp_path / "a")
+    second = write(crowd, tmp_path / "b")
+    assert first.tree["files"] == second.tree["files"]
+    for file in first.tree["files"]:
+        data = (tmp_path / "a" / "out" / file["name"]).read_bytes()
+        assert data == (tmp_path / "b" / "out" / file["name"]).read_bytes()
+        assert (len(data), sha256(data).hexdigest()) == (file["bytes"], file["sha256"])
+    assert read(tmp_path / "a")["files"] == first.tree["files"][:-1]
+    with (tmp_path / "a" / "out" / "cells.csv").open(newline="") as table:
+        rows = list(csv.DictReader(table))
+    assert [row["name"] for row in rows if row["table"] == "categories"] == ["C01", "*"]
+
+
+def test_g7_later_reports_change_no_period_of_earlier_ones(
+    crowd: MadeChain, tmp_path: Path
+) -> None:
+    """Two reports of one policy differ in what is new alone, and that is large or not shown."""
+    seen: list[Any] = []
+    for height in range(1, len(crowd.raws) + 1):
+        try:
+            assert write(crowd, tmp_path / str(height), height).why is None
+        except Problem:
+            assert not seen
+            continue
+        periods = read(tmp_path / str(height))["policies"][0]["periods"]
+        assert periods[: len(seen)] == seen
+        seen = periods
+    assert len(seen) == 1
+
+
+def test_x6_a_policy_of_nobody_is_not_found(crowd: MadeChain, tmp_path: Path) -> None:
+    for who in ("00" * 32, account_text(account(PEOPLE[0]))):
+        with pytest.raises(Problem) as caught:
+            write(crowd, tmp_path, who=who)
+        assert caught.value.number == 3007
+    assert not (tmp_path / "out").exists()
+
+
+def test_x6_a_chain_that_is_not_sound_has_no_report(crowd: MadeChain, tmp_path: Path) -> None:
+    source = MadeSource(crowd)
+    source.chain = MadeChain()
+    source.chain.genesis = crowd.genesis
+    source.chain.raws = list(crowd.raws)
+    source.chain.raws[3] = crowd.raws[4]
+    broken = report(source, tmp_path / "home", tmp_path / "out", FUNDER)
+    assert broken.why is not None
+    assert broken.why.startswith("block 4")
+    assert not (tmp_path / "out").exists()
+
+
+class Everybody(Gathered):
+    """All policies of a chain."""
+
+    def is_wanted(self, policy_id: bytes, policy: Any) -> bool:
+        return True
+
+
+def read_all(genesis: Genesis, blocks: Iterator[RawBlock]) -> tuple[list[Any], Everybody]:
+    gathered = Everybody("")
+    found: list[Any] = []
+    done = replay(
+        genesis,
+        blocks,
+        verify=lambda *_: True,
+        on_executed=gathered.add_block,
+        on_end=lambda run: found.extend(tell_policies(run, gathered)),
+    )
+    assert done.ok, done.why
+    return found, gathered
+
+
+def test_i10_sums_that_do_not_agree_are_an_error() -> None:
+    crowd = make_crowd()
+    gathered = Gathered(FUNDER)
+
+    def spoil(run: Any) -> None:
+        for sums in gathered.sums.values():
+            sums.spent += 1
+        with pytest.raises(BooksBroken, match="I10 policy"):
+            list(tell_policies(run, gathered))
+        assert gathered.sums[bytes(32)] == Sums()
+        raise BooksBroken([])
+
+    blocks = iter(crowd.raws)
+    done = replay(
+        crowd.genesis, blocks, verify=lambda *_: True, on_executed=gathered.add_block, on_end=spoil
+    )
+    assert not done.ok
+
+
+def test_g19_sentences_of_a_split_name_no_accounts(tmp_path: Path) -> None:
+    chain = MadeChain(balances={"delfshaven/fonds": 9_000, "delfshaven/anna": 0})
+    parts = (Part(account("anna"), 1), Part(account("fonds"), 2))
+    make = Create("delfshaven:EUR", Plain(1), (), parts, "EXEMPT", "FUNDER", None)
+    assert chain.by_person("fonds", make).code == 0
+    assert write(chain, tmp_path).why is None
+    text = (tmp_path / "out" / "report.json").read_text()
+    assert "wijk1" not in text
+    assert "Verdeeld: een rekening 1/3, de gever 2/3." in text
+
+
+def test_i10_reports_of_a_year_agree_with_its_state_and_name_nobody(tmp_path: Path) -> None:
+    line = f"testnet year --dir {tmp_path}/n --days 72 --base-port 0 --home {tmp_path}/h -o json"
+    made = json.loads(CliRunner().invoke(wijk, line.split()).stdout)
+    with open_home(Path(made["home"])) as source:
+        blocks = source.read_blocks(1, source.read_height())
+        found, gathered = read_all(load_genesis(source.read_genesis()), blocks)
+    shapes = {one["shape"] for one in found}
+    assert shapes == {"benefit", "claim", "match", "recurring"}
+    for one in found:
+        pool = one["pool"]
+        items = gathered.items[bytes.fromhex(one["policy"])]
+        assert sum(item.cents for item in items) == pool["spent_cents"] + pool["direct_cents"]
+        assert one["periods"] == []  # a dozen people in each wijk: too few for any cell
+    assert sum(one["pool"]["spent_cents"] for one in found) > 0
+    assert not re.search(r"wijk1[02-9ac-hj-np-z]", json.dumps(found))
+    policy = found[0]["policy"]
+    base = f"--dir {made['home']} --home {tmp_path}/h -o json --out {tmp_path}/out"
+    ran = CliRunner().invoke(wijk, ["audit", "report", policy, *base.split()])
+    assert ran.exit_code == 0
+    tree = json.loads(ran.stdout)
+    assert (tree["policies"], tree["checkpoint"]["height"]) == (1, made["height"])
+    assert read(tmp_path)["policies"] == [found[0]]
+    for file in tree["files"]:
+        path = tmp_path / "out" / file["name"]
+        assert (path.stat().st_size, path.stat().st_mode & 0o777) == (file["bytes"], 0o600)
+    wrong = CliRunner().invoke(wijk, ["audit", "report", FUNDER[:-1], *base.split()])
+    assert wrong.exit_code == 2

@@ -931,10 +931,12 @@ _ACCOUNTS = (
     _refused(2328, "members.no-guardians",
         Text("geen voogden",
             "Deze rekening heeft geen twee voogden die haar kunnen herstellen.",
-            "Vraag de registrar om een nieuwe rekening, en wijs daar voogden aan."),
+            "Vraag de registrar om een nieuwe rekening, en wijs daar voogden aan: "
+            "wijk account recovery set."),
         Text("no guardians",
             "This account has no two guardians who can recover it.",
-            "Ask the registrar for a new account, and name guardians there.")),
+            "Ask the registrar for a new account, and name guardians there: "
+            "wijk account recovery set.")),
     _refused(2329, "members.pending",
         Text("herstel loopt al",
             "Voor deze rekening loopt al een herstel[ tot {until_at}].",

@@ -160,6 +160,11 @@ def test_message_and_remedy_in_both_languages_with_the_same_placeholders(number:
     assert title(number, "nl") != title(number, "en")
 
 
+def test_who_has_no_guardians_reads_how_to_name_them() -> None:
+    row = next(row for row in ROWS if row.reason == "members.no-guardians")
+    assert all("wijk account recovery set" in text.remedy for text in (row.nl, row.en))
+
+
 def test_placeholders_stand_in_brackets_only() -> None:
     for row in ROWS:
         for text in (row.nl, row.en):

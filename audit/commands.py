@@ -1,7 +1,7 @@
 """`wijk audit`: verify a chain, prove parts of it, keep checkpoints (interfaces 1.6, 1.8)."""
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from audit.sources import Source
     from audit.verify import Verdict
     from chain.policy import Policy
-    from node.client import Client
+    from node.client import Client, Sign
     from node.light_client import Followed
 
 PROOF_WRONG, ROOTS_CONFLICT, INVARIANT_BROKEN = 5001, 5003, 5004
@@ -47,6 +47,9 @@ class Terminal(asked.Terminal, Protocol):
 
     def open_key(self, name: str | None) -> tuple[str, bytes, bytes]:
         """Open a key of the home: its account (bech32m), public key and seed."""
+
+    def reading_signs(self) -> "Sequence[Sign]":
+        """Return what signs questions where only members and auditors read (interfaces 2.3)."""
 
 
 @click.group(help="Controleer de keten zelf // Check the chain yourself")
@@ -251,7 +254,10 @@ def open_client(terminal: Terminal, *urls: str) -> Iterator["Client"]:
 
     settings = terminal.settings
     client = Client(
-        urls or settings.nodes, timeout_s=settings.timeout_ms / 1000, lang=terminal.lang
+        urls or settings.nodes,
+        timeout_s=settings.timeout_ms / 1000,
+        lang=terminal.lang,
+        make_signs=terminal.reading_signs,
     )
     try:
         yield client

@@ -29,7 +29,7 @@ POST_BYTES_MAX = 64 * 1024  # of a body (interfaces 2.1); more goes as a batch (
 WAIT_SLACK_S = 10.0  # on top of `wait_ms`: the node answers by then
 WAIT_MS_DEFAULT = 10_000
 UNREACHABLE, TLS_FAILED, NO_ANSWER, INTERNAL = 3001, 3002, 3003, 9001
-BUSY = 3004
+BUSY, SIGNATURE_REQUIRED, NOT_ALLOWED = 3004, 3005, 3006
 OK, BAD_REQUEST = 200, 400
 PATIENCE_S_MAX = 60.0  # so long a node may say "too fast" about one thing before we give up
 
@@ -131,14 +131,21 @@ class Client:
         timeout_s: float = TIMEOUT_S,
         lang: str = "nl",
         sign: Sign | None = None,
+        make_signs: Callable[[], Sequence[Sign]] = tuple,
     ) -> None:
-        """`sign` puts an account's signature under every request (interfaces 2.3)."""
+        """`sign` puts an account's signature under every request (interfaces 2.3).
+
+        `make_signs` is asked for signers once a node wants to know who reads: one for each account
+        that the reader has a key of. The next one is tried where one may not read.
+        """
         self._open: dict[str, http.client.HTTPConnection] = {}
         assert urls, "a client needs a node to ask"
         self._urls = tuple(urls)
         self._timeout_s = timeout_s
         self._lang = lang
         self._sign = sign
+        self._make_signs = make_signs
+        self._others: list[Sign] = []  # signers that wait for their turn
 
     # --------------------------------------------------------------------------- by route
 
@@ -318,6 +325,11 @@ class Client:
             finally:
                 connection.close()
 
+    def turn(self) -> None:
+        """Ask the next node first from now on, over fresh connections."""
+        self.close()
+        self._urls = (*self._urls[1:], self._urls[0])
+
     def close(self) -> None:
         """Close the kept connections."""
         for connection in self._open.values():
@@ -345,6 +357,33 @@ class Client:
         headers: Mapping[str, str],
         seconds: float,
         tx: str | None = None,
+    ) -> tuple[int, bytes]:
+        """Ask, and where a node asks who we are, ask again as each account of the reader."""
+        tries = 1 + len(self._others)
+        while True:
+            try:
+                return self._ask_nodes(method, route, body, headers, seconds, tx)
+            except ClientProblem as problem:
+                tries -= 1
+                if self._sign is None and problem.number == SIGNATURE_REQUIRED:
+                    self._others = list(self._make_signs())
+                    tries = len(self._others)
+                elif self._sign is None or problem.number != NOT_ALLOWED:
+                    raise
+                if not tries:
+                    raise
+                if self._sign is not None:
+                    self._others.append(self._sign)
+                self._sign = self._others.pop(0)
+
+    def _ask_nodes(
+        self,
+        method: str,
+        route: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        seconds: float,
+        tx: str | None,
     ) -> tuple[int, bytes]:
         """Ask the nodes in order until one answers; `tx` names a transaction that is being sent."""
         failure: Problem | None = None

@@ -4,26 +4,25 @@ A thin door to `node/client.py`: an answer is the tree of the route; a refusal i
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any
 from urllib.parse import quote
 
 from chain.texts import Problem
 from node.client import Client, Event, Sign
 
-NOT_FOUND, SIGNATURE_REQUIRED, NOT_ALLOWED = 3007, 3005, 3006
+NOT_FOUND = 3007
 PAGE_ITEMS = 500  # interfaces 2.1: the most that a page may hold
 READ_S_MAX = 10.0  # a node that takes longer to answer a question hangs: the next one is asked
 SLACK_S = 1.0  # a node that waits for a block must still have time to say that none came
 
 Tree = dict[str, Any]
-T = TypeVar("T")
 
 
 class Remote:
     """The nodes of a profile, tried in their order.
 
-    `make_signs` is asked for signers once a node wants to know who reads (interfaces 2.3): one for
-    each account that the reader has a key of. The next one is tried where one may not read.
+    `make_signs` gives signers once a node wants to know who reads, as `Client` says.
     """
 
     def __init__(
@@ -33,56 +32,21 @@ class Remote:
         lang: str,
         make_signs: Callable[[], Sequence[Sign]],
     ) -> None:
-        self._urls = tuple(urls)
-        self._timeout_s = min(timeout_s, READ_S_MAX)
-        self._lang = lang
-        self._make_signs = make_signs
-        self._signs: list[Sign] = []  # the one that reads now first
-        self._client = self._connect(None)
-
-    def _connect(self, sign: Sign | None) -> Client:
-        return Client(self._urls, timeout_s=self._timeout_s, lang=self._lang, sign=sign)
-
-    def _reconnect(self) -> None:
-        self._client.close()
-        self._client = self._connect(self._signs[0] if self._signs else None)
-
-    def _reading(self, read: Callable[[Client], T]) -> T:
-        """Read, and if a node asks who we are, read again as each account of the reader."""
-        if not self._signs:
-            try:
-                return read(self._client)
-            except Problem as problem:
-                if problem.number != SIGNATURE_REQUIRED:
-                    raise
-            self._signs = list(self._make_signs())
-            self._reconnect()
-        for _ in self._signs[1:]:
-            try:
-                return read(self._client)
-            except Problem as problem:
-                if problem.number != NOT_ALLOWED:
-                    raise
-            self._signs = [*self._signs[1:], self._signs[0]]
-            self._reconnect()
-        return read(self._client)
+        self._connect = partial(
+            Client, tuple(urls), timeout_s=min(timeout_s, READ_S_MAX), lang=lang
+        )
+        self._client = self._connect(make_signs=make_signs)
 
     def accounts_of(self, public_key: str, make_sign: Callable[[], Sign]) -> list[tuple[str, int]]:
         """Return the accounts of a key with its index in each; `make_sign` signs as that key.
 
         It is asked for where a node tells this to the key alone.
         """
-        route = f"/v1/keys/{public_key}"
+        client = self._connect(make_signs=lambda: [make_sign()])
         try:
-            page = self._client.get(route)
-        except Problem as problem:
-            if problem.number != SIGNATURE_REQUIRED:
-                raise
-            client = self._connect(make_sign())
-            try:
-                page = client.get(route)
-            finally:
-                client.close()
+            page = client.get(f"/v1/keys/{public_key}")
+        finally:
+            client.close()
         return [(item["account"], int(item["index"])) for item in page["items"]]
 
     def status(self) -> Tree:
@@ -233,11 +197,11 @@ class Remote:
 
     def receipt(self, tx: str) -> str:
         """Return the receipt of an included transaction; nothing about it is checked here."""
-        return self._reading(lambda client: client.receipt(tx))
+        return self._client.receipt(tx)
 
     def sealed(self, tx: str) -> bytes:
         """Return the sealed memo of a transaction; `Problem` 3007 where it has none."""
-        return self._reading(lambda client: client.get_bytes(f"/v1/txs/{tx}/sealed"))
+        return self._client.get_bytes(f"/v1/txs/{tx}/sealed")
 
     def stream(self, topics: str, last_id: str | None) -> Iterator[Event]:
         """Yield committed facts as they come, until the node ends the stream (2.4)."""
@@ -245,7 +209,7 @@ class Remote:
 
     def check(self, envelope: bytes) -> Tree:
         """Return what an order would do now; nothing is kept."""
-        return self._reading(lambda client: client.check(envelope))
+        return self._client.check(envelope)
 
     def submit(self, envelope: bytes, *, sealed: bytes | None, wait: str, timeout_s: float) -> Tree:
         """Post an order, the same bytes as often as needed (2.2); a node has `timeout_s`.
@@ -258,12 +222,11 @@ class Remote:
                 envelope, sealed=sealed, wait=wait, wait_ms=wait_ms, timeout_s=timeout_s
             )
         except Problem:
-            self._urls = (*self._urls[1:], self._urls[0])
-            self._reconnect()
+            self._client.turn()
             raise
 
     def _get(self, route: str, **asked: str | int | bool | None) -> Tree:
-        found: Tree = self._reading(lambda client: client.get(route, **_spelled(asked)))
+        found: Tree = self._client.get(route, **_spelled(asked))
         return found
 
     def _one(self, route: str, wijk: str, *, prove: bool = False) -> Tree:

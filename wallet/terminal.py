@@ -17,6 +17,7 @@ import click
 
 if TYPE_CHECKING:
     from chain.policy import Policy
+    from node.client import Sign
     from wallet.config import Flags, Settings
     from wallet.keystore import KeyFile
     from wallet.remote import Remote
@@ -97,13 +98,10 @@ class Terminal:
     def client(self) -> "Remote":
         """Return the nodes of this profile; nothing is asked yet."""
         if self._client is None:
-            from wallet.order import reading_signs
             from wallet.remote import Remote
 
             timeout_s = self.settings.timeout_ms / 1000
-            self._client = Remote(
-                self.settings.nodes, timeout_s, self.lang, lambda: reading_signs(self)
-            )
+            self._client = Remote(self.settings.nodes, timeout_s, self.lang, self.reading_signs)
         return self._client
 
     @property
@@ -255,6 +253,12 @@ class Terminal:
         word = self.passphrase(f"Wachtzin van {key_file.name}", f"Passphrase of {key_file.name}")
         seed = unlock(key_file, word, live=not key_file.test_only)
         return key_file.account, bytes.fromhex(key_file.public_key), seed
+
+    def reading_signs(self) -> "list[Sign]":
+        """Return what signs this person's questions, once a node wants to know who reads."""
+        from wallet.order import reading_signs
+
+        return reading_signs(self)
 
     def passphrase(self, nl: str, en: str, *, twice: bool = False) -> str:
         """Return the passphrase from descriptor, file or prompt, never shown (KS3)."""

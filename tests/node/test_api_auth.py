@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from audit.node_source import NodeSource
+from audit.replay import replay
 from chain.address import account_id, account_text
 from chain.codec import encode
 from chain.contract import GUARDIAN_INDEX, Table
 from chain.crypto import sha256, sign
 from chain.errors import Malformed
+from chain.keyspaces import AUDITOR, ROLES, RoleVersion
 from chain.shared import key_proof_bytes
 from chain.texts import Problem
 from contracts import CONTRACTS
@@ -25,7 +28,8 @@ from contracts.policies.p03_benefit import Benefit
 from contracts.policies.p07_escrow import EscrowRule
 from contracts.policy import Create
 from node.api_auth import NONCES_MAX, Nonces
-from node.client import Client, ClientProblem, make_sign
+from node.chainstore import STATE
+from node.client import Client, ClientProblem, Sign, make_sign
 from node.request_signature import VALID_S, read_signed, signature_base, signature_params
 from tests.federation import account, key, make_tx, seed
 from tests.live import Live, Payer, ask, live_network
@@ -42,16 +46,20 @@ async def live(tmp_path: Path) -> AsyncIterator[Live]:
         yield nodes[0]
 
 
-def reader(live: Live, name: str, *, who: str | None = None, at: int = 0) -> Client:
-    """Return a client that signs as `name`, with the key of `who`, `at` seconds from now."""
-    signer = make_sign(
+def make_signer(name: str, *, who: str | None = None, at: int = 0) -> Sign:
+    """Return what signs as `name`, with the key of `who`, `at` seconds from now."""
+    return make_sign(
         account_text(account(name)),
         0,
         lambda base: sign(seed(who or name), base),
         lambda: int(time.time()) + at,
         lambda: f"nonce-{next(_nonces):016}",
     )
-    return Client([live.at.api], lang="en", sign=signer)
+
+
+def reader(live: Live, name: str, *, who: str | None = None, at: int = 0) -> Client:
+    """Return a client that signs its questions as `make_signer` says."""
+    return Client([live.at.api], lang="en", sign=make_signer(name, who=who, at=at))
 
 
 async def refusal(client: Client, route: str) -> tuple[int, int]:
@@ -129,6 +137,25 @@ async def test_strangers_and_parties_do_not_read_what_is_for_auditors(live: Live
     with pytest.raises(ClientProblem) as caught:
         await ask(reader(live, "anna").raw_block, 1)
     assert caught.value.number == 3006
+
+
+@pytest.mark.asyncio
+async def test_a_registered_auditor_replays_the_chain_over_the_api(live: Live) -> None:
+    """interfaces 2.3: the key of an auditor is asked for, and whatever it reads is judged."""
+    await pay(live)
+    carl = make_signer("carl")
+    client = Client([live.at.api], lang="en", make_signs=lambda: [carl])
+    with pytest.raises(ClientProblem) as before:
+        await ask(client.raw_block, 1)
+    until_s = int(time.time()) + 3_600
+    version = RoleVersion(0, account("carl"), until_s, None)
+    live.node.store.store.write([(STATE + ROLES.key("-", AUDITOR), encode([version]))])
+
+    source = NodeSource(client, live.at.api)
+    report = await ask(lambda: replay(live.genesis, source.read_blocks(1, 1)))
+
+    assert before.value.number == 3006
+    assert (report.first_bad, report.transactions) == (None, 1)
 
 
 @pytest.mark.asyncio

@@ -17,7 +17,15 @@ from chain.crypto import sha256
 from chain.errors import Malformed
 from chain.texts import Problem
 from node import client as client_module
-from node.client import Client, ClientProblem, Event, NoAnswer, Unreachable, ask_patiently
+from node.client import (
+    Client,
+    ClientProblem,
+    Event,
+    NoAnswer,
+    Sign,
+    Unreachable,
+    ask_patiently,
+)
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
 
@@ -243,6 +251,44 @@ def test_a_refusal_is_a_problem_with_its_object() -> None:
     assert caught.value.params == {"balance_cents": 1}
     assert caught.value.nothing_sent is True
     assert caught.value.tree["code"] == "WIJK-2104"
+
+
+def refusal(code: str) -> bytes:
+    body = json.dumps({"code": code}).encode()
+    return b"HTTP/1.1 403 Forbidden\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+
+
+def signers(*names: str) -> list[Sign]:
+    def sign_as(name: str) -> Sign:
+        return lambda _method, _route, _body: {"Who": name}
+
+    return [sign_as(name) for name in names]
+
+
+def test_who_reads_is_said_when_a_node_asks_and_every_account_of_the_reader_is_tried() -> None:
+    """interfaces 2.3: one that may read is kept for the questions that follow."""
+    asks, no = refusal("WIJK-3005"), refusal("WIJK-3006")
+    with server([asks, no, ok(b"{}"), ok(b"{}"), no, no]) as node:
+        client = Client([node.url], make_signs=lambda: signers("anna", "role"))
+        client.get("/v1/a")
+        client.get("/v1/b")
+        with pytest.raises(ClientProblem) as caught:
+            client.get("/v1/c")
+        client.close()
+
+    assert caught.value.number == 3006
+    said = [
+        next((line[5:] for line in head.split(b"\r\n") if line.startswith(b"Who: ")), b"")
+        for head in node.requests
+    ]
+    assert said == [b"", b"anna", b"role", b"role", b"role", b"anna"]
+
+
+def test_who_has_no_key_hears_that_a_signature_is_wanted() -> None:
+    with server([refusal("WIJK-3005")]) as node, pytest.raises(ClientProblem) as caught:
+        Client([node.url]).get("/v1/a")
+
+    assert caught.value.number == 3005
 
 
 @pytest.mark.parametrize(

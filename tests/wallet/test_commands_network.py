@@ -709,6 +709,7 @@ def test_where_only_members_may_read_the_wallet_says_who_it_is(
         seat = ask("coin allowance", "coin", "allowance", "1", "--key", "board-w1-b", "--key",
                    "board-w1-c", "--yes", *node)  # fmt: skip
         read_with_a_later_key(phone, home, *node)
+        refused(3006, "audit", "verify", "--home", str(alone), *node)
     finally:
         config.write_text(config.read_text().replace('privacy = "members"', 'privacy = "auto"'))
         network.restart("v4")

@@ -81,6 +81,7 @@ ATTACHED: dict[str, tuple[tuple[tuple[str, ...], str, str], ...]] = {
         (("report",), "audit.commands_policy_report", "report"),
         (("reconcile",), "audit.commands_reconcile", "reconcile"),
         (("witness",), "audit.commands_witness", "witness"),
+        (("close",), "audit.commands_close", "close"),
     ),
     "election": (
         (("verify",), "audit.commands_election", "verify"),

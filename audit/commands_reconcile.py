@@ -152,23 +152,41 @@ def _make_lines(terminal: Terminal, done: "Reconciled") -> list[str]:
 
 
 def _say(terminal: Terminal, one: "Finding") -> str:
-    bank, chain = (_money(terminal, cents) for cents in (one.bank, one.chain))
-    name = "" if one.entry is None else f"  {one.entry.hex()}"
-    dutch = {
-        "entry": "regel",
-        "amount": "bedrag",
-        "side": "af of bij",
-        "reversal": "storno",
-        "day": "afschrift",
-        "opening": "beginsaldo",
-        "closing": "eindsaldo",
-        "gap": "gat in het bestand",
-        "books": "boeken",
-    }[one.kind]
+    entry = None if one.entry is None else one.entry.hex()
+    return say_difference(terminal, one.kind, date_text(one.on), entry, one.bank, one.chain)
+
+
+def say_difference(
+    terminal: Terminal,
+    kind: str,
+    on: str,
+    entry: str | None,
+    bank_cents: int | None,
+    chain_cents: int | None,
+) -> str:
+    """Return a difference for people; `on` is a date, `entry` the id of a bank entry."""
+    bank, chain = (_money(terminal, cents) for cents in (bank_cents, chain_cents))
+    name = "" if entry is None else f"  {entry}"
+    dutch, english = _KINDS[kind]
     return terminal.text(
-        f"{date_text(one.on)}  {dutch}: bank {bank}, keten {chain}{name}",
-        f"{date_text(one.on)}  {one.kind}: bank {bank}, chain {chain}{name}",
+        f"{on}  {dutch}: bank {bank}, keten {chain}{name}",
+        f"{on}  {english}: bank {bank}, chain {chain}{name}",
     )
+
+
+_KINDS = {
+    "entry": ("regel", "entry"),
+    "amount": ("bedrag", "amount"),
+    "side": ("af of bij", "side"),
+    "reversal": ("storno", "reversal"),
+    "day": ("afschrift", "day"),
+    "opening": ("beginsaldo", "opening"),
+    "closing": ("eindsaldo", "closing"),
+    "gap": ("gat in het bestand", "gap"),
+    "books": ("boeken", "books"),
+    "end": ("einde van de maand niet te zien", "end of the month not seen"),
+    "short": ("te weinig dekking", "short of backing"),
+}
 
 
 def _money(terminal: Terminal, cents: int | None) -> str:

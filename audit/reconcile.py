@@ -124,7 +124,7 @@ def reconcile(state: dict[bytes, bytes], books: Books, days: Sequence[BankDay]) 
         if after.opening != before.closing or after.date == before.date:
             findings.append(Finding("gap", after.date, bank=after.opening, chain=before.closing))
     for day in days:
-        equal, found = _compare_day(books, day)
+        equal, found = compare_day(books, day)
         matched += equal
         findings += found
     first, last = days[0], days[-1]
@@ -133,7 +133,7 @@ def reconcile(state: dict[bytes, bytes], books: Books, days: Sequence[BankDay]) 
         if first.date <= date <= last.date and date not in in_file:
             said = books.days[date]
             findings.append(Finding("day", date, chain=said.closing, tx=said.id))
-    open_items = tuple(_find_open(books, last.date))
+    open_items = tuple(find_open(books, last.date))
     read = State(state.get)
     wijk_id = books.reserve.wijk
     wijk = WIJKEN.get(read, wijk_id)
@@ -178,7 +178,7 @@ def _get_booked(state: dict[bytes, bytes], reserve_id: bytes, denom: str) -> tup
     return sum(at.values()), at.get(denom, 0)
 
 
-def _compare_day(books: Books, day: BankDay) -> tuple[int, list[Finding]]:
+def compare_day(books: Books, day: BankDay) -> tuple[int, list[Finding]]:
     """Return how many entries of a bank day are equal, and what differs."""
     said = books.days.get(day.date)
     if said is None:
@@ -219,7 +219,7 @@ def _compare_entry(entry: Entry | None, line: BankLine, date: int) -> list[Findi
     return found
 
 
-def _find_open(books: Books, last: int) -> list[Item]:
+def find_open(books: Books, last: int) -> list[Item]:
     """Return what is attested up to `last` and not booked, the oldest first (economy C6, X7)."""
     items = []
     for entry_id, entry in books.entries.items():

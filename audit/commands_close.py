@@ -1,0 +1,457 @@
+"""`wijk audit close make|verify`: a wijk's month, closed, signed, held against the one before."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from audit.commands import (
+    INVARIANT_BROKEN,
+    PROOF_WRONG,
+    Terminal,
+    open_source,
+    show_progress,
+)
+from audit.commands_reconcile import BANK_FILE_BYTES_MAX, BOOKS_DIFFER, MATCH_EXIT, say_difference
+from chain.money_text import money
+
+if TYPE_CHECKING:
+    from audit.month_check import Fault
+    from audit.month_close import Finding, MonthClose
+    from audit.month_cuts import Cuts
+    from chain.file_signature import FileSignature
+    from chain.genesis import Genesis
+    from chain.policy import Policy
+
+SIGNATURES_MAX = 20  # beside one file: auditors and a board
+FILES_MAX = 1_200  # a hundred years
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_DIR = click.option(
+    "--dir",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="NODEHOME",
+    help="de map van een gestopte node // the folder of a stopped node",
+)
+_BANK = click.option(
+    "--bank",
+    "bank_files",
+    type=_FILE,
+    multiple=True,
+    metavar="CAMT053.xml",
+    help="van de bank zelf; mag vaker // from the bank itself; may be given again",
+)
+
+
+class Signed(NamedTuple):
+    """A close with its file, and what of the signatures beside it holds."""
+
+    path: Path
+    close: "MonthClose"
+    signatures: "list[tuple[Path, FileSignature]]"
+    faults: "list[Fault]"
+
+
+@click.group(help="Sluit een maand af, of controleer dat // Close a month, or check a close")
+def close() -> None:
+    """Month closes as files: `wijk/month-close/1`."""
+
+
+@close.command("make", help="Sluit de maand JJJJ-MM af en teken dat // Close a month and sign it")
+@click.argument("month", metavar="MAAND")
+@_BANK
+@click.option("--wijk", metavar="W", help="van welke wijk // of which wijk")
+@_DIR
+@click.option(
+    "--previous", type=_FILE, metavar="FILE", help="van de maand ervoor // the one before"
+)
+@click.option(
+    "--replaces", type=_FILE, metavar="FILE", help="die deze vervangt // that this one replaces"
+)
+@click.option(
+    "--with-findings",
+    is_flag=True,
+    help="ook als bank en keten verschillen // even where bank and chain differ",
+)
+@click.option("--key", metavar="KEY", help="met welke sleutel // with which key")
+@click.option("--out", type=_FILE, required=True, metavar="FILE", help="waarheen // where to")
+@click.pass_obj
+def make(
+    terminal: Terminal,
+    month: str,
+    bank_files: tuple[Path, ...],
+    wijk: str | None,
+    folder: Path | None,
+    previous: Path | None,
+    replaces: Path | None,
+    with_findings: bool,
+    key: str | None,
+    out: Path,
+) -> None:
+    """Verify the chain, close the month, write and sign the file; exit 8 where anything differs."""
+    from audit.files import read_bounded, replace
+    from audit.month_check import find_breaks, find_faults, find_restated
+    from audit.month_close import encode_close
+    from audit.month_make import NotOver, find_accounts, make_close, month_before, sort_files
+    from audit.month_verify import judge_certificate, judge_figures
+    from audit.reconcile import check_files, choose_books
+    from bank.faults import BankFileError
+    from chain.errors import Malformed
+    from chain.file_signature import encode_signature, sign_file, signature_name
+    from chain.keyspaces import WIJKEN
+    from chain.state import State
+    from chain.texts import Problem
+
+    number = _read_month(month)
+    beside = out.with_name(signature_name(out.name))
+    if out.exists() or beside.exists():
+        raise Problem(1001, cause=_say_exists(terminal, out if out.exists() else beside))
+    before = None if previous is None else _read_signed(terminal, previous)
+    old = None if replaces is None else _read_signed(terminal, replaces)
+    data = [read_bounded(file, BANK_FILE_BYTES_MAX) for file in bank_files]
+    try:
+        check_files(data)
+        months = frozenset([number, month_before(number), month_before(month_before(number))])
+        genesis, cuts, policy = _replay(terminal, folder, months)
+        if wijk is None:
+            if not data:
+                raise Problem(1001, cause="--wijk")
+            wijk = choose_books(cuts.state, data, None)[0].reserve.wijk
+        known = WIJKEN.get(State(cuts.state.get), wijk)
+        if known is None:
+            raise Problem(1001, cause=f"--wijk {wijk}")
+        bank = sort_files(find_accounts(cuts, wijk), data, known.currency)
+        made = make_close(
+            genesis,
+            cuts,
+            wijk,
+            number,
+            bank,
+            None if before is None else before.close,
+            None if old is None else old.close,
+        )
+    except BankFileError as error:
+        terminal.say(error.sentence("nl"), error.sentence("en"))
+        what = terminal.text(error.fault.what["nl"], error.fault.what["en"])
+        raise Problem(1001, cause=f"{what.rstrip('.')} [{error.code}]") from error
+    except NotOver as error:
+        raise Problem(1001, cause=str(error)) from error
+    except Malformed as error:
+        terminal.fail(PROOF_WRONG, {"cause": str(error)})
+    assert not find_faults(made), "what is made here holds"
+    faults: list[Fault] = []
+    for signed in (before, old):
+        if signed is not None:
+            faults += signed.faults + find_faults(signed.close)
+    if before is not None:
+        faults += judge_certificate(before.close, policy)
+        faults += judge_figures(before.close, genesis, cuts, None)
+        faults += find_breaks(made, before.close)
+    if old is not None:
+        faults += find_restated(made, old.close)
+    refused = bool(faults) or (bool(made.findings) and not with_findings)
+    body = encode_close(made)
+    signature: Path | None = None
+    if not refused:
+        _, public_key, seed = terminal.open_key(key)
+        made_signature = sign_file(body, public_key.hex(), seed)
+        replace(out, body)
+        replace(beside, encode_signature(made_signature))
+        signature = beside
+    tree = _describe(made, None if refused else out, faults) | {
+        "signature": None if signature is None else str(signature)
+    }
+    lines = _say_close(terminal, made, faults)
+    if not refused:
+        lines.append(terminal.text(f"Geschreven en getekend: {out}", f"Written and signed: {out}"))
+        if made.previous is None:
+            lines.append(
+                terminal.text(
+                    "Dit is een eerste afsluiting: er gaat geen andere aan vooraf.",
+                    "This is a first close: no other one comes before it.",
+                )
+            )
+    else:
+        lines.append(terminal.text("Er is niets geschreven.", "Nothing was written."))
+    terminal.show(tree, lines)
+    _end(terminal, faults, [made])
+
+
+@close.command("verify", help="Controleer afsluitingen, op volgorde // Check closes, in order")
+@click.argument("files", nargs=-1, required=True, type=_FILE)
+@click.option(
+    "--previous", type=_FILE, metavar="FILE", help="die eraan voorafgaat // the one before"
+)
+@_BANK
+@_DIR
+@click.option(
+    "--offline", is_flag=True, help="zonder keten: de cijfers niet // no chain: not the figures"
+)
+@click.pass_obj
+def verify(
+    terminal: Terminal,
+    files: tuple[Path, ...],
+    previous: Path | None,
+    bank_files: tuple[Path, ...],
+    folder: Path | None,
+    offline: bool,
+) -> None:
+    """Judge signatures, sums, the row of closes and, with a chain, every figure; exit 0 or 8."""
+    from audit.files import POLICY, load_policy, read_bounded
+    from audit.month_close import read_month
+    from audit.month_make import month_before
+    from audit.month_verify import judge_certificate, judge_figures, judge_row, name_signer
+    from chain.crypto import sha256
+    from chain.texts import Problem
+
+    if offline and (folder is not None or bank_files):
+        raise Problem(1001, cause="--offline")
+    if len(files) > FILES_MAX:
+        raise Problem(1001, cause=f"> {FILES_MAX}")
+    row = [_read_signed(terminal, path) for path in files]
+    before = None if previous is None else _read_signed(terminal, previous)
+    bank = {
+        sha256(data).hex(): data
+        for data in (read_bounded(file, BANK_FILE_BYTES_MAX) for file in bank_files)
+    }
+    cuts: Cuts | None = None
+    genesis: Genesis | None = None
+    if offline:
+        policy = load_policy(terminal.home)
+        if policy is None:
+            raise Problem(1002, errors=[f"{terminal.home / POLICY}"])
+    else:
+        numbers = [read_month(one.close.month) for one in row]
+        months = frozenset([*numbers, *(month_before(number) for number in numbers)])
+        genesis, cuts, policy = _replay(terminal, folder, months)
+    judged = judge_row([one.close for one in row], before.close if before else None)
+    faults: list[list[Fault]] = []
+    for signed, found in zip(row, judged, strict=True):
+        mine = [*signed.faults, *found, *judge_certificate(signed.close, policy)]
+        if genesis is not None and cuts is not None:
+            mine += judge_figures(signed.close, genesis, cuts, bank if bank_files else None)
+        faults.append(mine)
+    if before is not None:
+        faults[0] += before.faults
+    items, lines = [], []
+    for signed, mine in zip(row, faults, strict=True):
+        signers = []
+        for path, one in signed.signatures:
+            key = bytes.fromhex(one.public_key)
+            office = None
+            if cuts is not None and cuts.tip is not None:
+                office = name_signer(cuts.tip, signed.close.wijk, key)
+            signers.append(_describe_signer(path, key, office))
+        items.append(_describe(signed.close, signed.path, mine) | {"signatures": signers})
+        lines += _say_close(terminal, signed.close, mine)
+        lines += [_say_signer(terminal, one) for one in signers]
+    sound = not any(faults)
+    tree = {
+        "items": items,
+        "chain": not offline,
+        "bank": bool(bank_files),
+        "ok": sound and not any(one.close.findings for one in row),
+    }
+    if sound:
+        lines.append(_say_scope(terminal, offline, bool(bank_files)))
+    terminal.show(tree, lines)
+    _end(terminal, [one for mine in faults for one in mine], [one.close for one in row])
+
+
+# --------------------------------------------------------------------------------------- inside
+
+
+def _replay(
+    terminal: Terminal, folder: Path | None, months: frozenset[int]
+) -> "tuple[Genesis, Cuts, Policy]":
+    """Verify the chain; return it with the ends of these months and who could certify when."""
+    from audit.month_cuts import take_cuts
+    from chain.errors import Malformed
+    from chain.policy import build_policy
+
+    try:
+        with show_progress(terminal) as on_block, open_source(terminal, folder) as source:
+            genesis, cuts, report = take_cuts(source, terminal.home, months, on_block)
+    except Malformed as error:
+        terminal.fail(PROOF_WRONG, {"cause": str(error)})
+    if report.broken:
+        terminal.fail(INVARIANT_BROKEN, {"invariant": ", ".join(report.broken)})
+    if not report.ok:
+        terminal.fail(PROOF_WRONG, {"cause": f"block {report.first_bad}: {report.why}"})
+    return genesis, cuts, build_policy(genesis.doc.chain_id, genesis.digest, report.eras)
+
+
+def _read_signed(terminal: Terminal, path: Path) -> Signed:
+    """Read a close and judge what signatures stand beside it; what is no close ends with 8."""
+    from audit.files import read_bounded
+    from audit.month_check import Fault
+    from audit.month_close import CLOSE_BYTES_MAX, decode_close
+    from chain.errors import Malformed
+    from chain.file_signature import SIGNATURE_FILE_BYTES_MAX, check_file, decode_signature
+    from chain.texts import Problem
+
+    data = read_bounded(path, CLOSE_BYTES_MAX)
+    try:
+        found = decode_close(data)
+    except Malformed as error:
+        terminal.fail(PROOF_WRONG, {"cause": f"{path}: {error}"})
+    beside = sorted(
+        one
+        for one in path.parent.iterdir()
+        if one.name.startswith(path.name + ".") and one.name.endswith(".sig.json")
+    )
+    faults = []
+    if not beside:
+        nl, en = "niemand heeft het getekend", "nobody signed it"
+        faults.append(Fault("signature", nl, en))
+    if len(beside) > SIGNATURES_MAX:
+        nl = f"meer dan {SIGNATURES_MAX} handtekeningen"
+        faults.append(Fault("signature", nl, f"more than {SIGNATURES_MAX} signatures"))
+    signatures = []
+    for one in beside[:SIGNATURES_MAX]:
+        try:
+            made = decode_signature(read_bounded(one, SIGNATURE_FILE_BYTES_MAX))
+            check_file(data, made)
+        except Problem:
+            nl, en = f"{one.name} is geen handtekening hieronder", f"{one.name} does not sign this"
+            faults.append(Fault("signature", nl, en))
+        else:
+            signatures.append((one, made))
+    return Signed(path, found, signatures, faults)
+
+
+def _read_month(text: str) -> int:
+    """Return YYYYMM of YYYY-MM, or raise `Problem` 1001."""
+    from chain.dates import is_date
+    from chain.texts import Problem
+
+    digits = text.replace("-", "")
+    plain = digits.isascii() and digits.isdecimal() and text == f"{digits[:4]}-{digits[4:]}"
+    if not plain or len(digits) != len("YYYYMM") or not is_date(int(digits) * 100 + 1):
+        raise Problem(1001, cause=f"{text}: JJJJ-MM")
+    return int(digits)
+
+
+def _say_exists(terminal: Terminal, path: Path) -> str:
+    return terminal.text(f"{path} is er al", f"{path} exists")
+
+
+def _end(terminal: Terminal, faults: "list[Fault]", closes: "Sequence[MonthClose]") -> None:
+    """End with 8 where something does not hold, or where an auditor has findings."""
+    if faults:
+        kinds = ", ".join(sorted({one.kind for one in faults}))
+        terminal.fail(PROOF_WRONG, {"cause": kinds})
+    differ = [one for one in closes if one.findings]
+    if differ:
+        cents = differ[-1].backing.difference_cents
+        terminal.fail(BOOKS_DIFFER, {"difference_cents": cents}, exit_code=MATCH_EXIT)
+
+
+def _describe(made: "MonthClose", path: Path | None, faults: "list[Fault]") -> dict[str, Any]:
+    import msgspec
+
+    from audit.month_close import digest_of
+
+    return {
+        "file": None if path is None else str(path),
+        "sha256": digest_of(made),
+        "close": msgspec.to_builtins(made),
+        "faults": [{"kind": one.kind, "nl": one.nl, "en": one.en} for one in faults],
+    }
+
+
+def _describe_signer(path: Path, key: bytes, office: str | None) -> dict[str, Any]:
+    from chain.address import account_id, account_text
+
+    account = account_text(account_id(key))
+    return {"file": str(path), "account": account, "public_key": key.hex(), "as": office}
+
+
+def _say_signer(terminal: Terminal, one: dict[str, Any]) -> str:
+    office = {
+        "auditor": terminal.text("accountant van de federatie", "auditor of the federation"),
+        "board": terminal.text("bestuur van de wijk", "board of the wijk"),
+        None: terminal.text("op de keten niet bekend", "not known on the chain"),
+    }[one["as"]]
+    return terminal.text(
+        f"  getekend door {one['account']} ({office})",
+        f"  signed by {one['account']} ({office})",
+    )
+
+
+def _say_scope(terminal: Terminal, offline: bool, bank: bool) -> str:
+    if offline:
+        return terminal.text(
+            "Handtekeningen, sommen en aansluiting kloppen; de cijfers zijn niet met de keten"
+            " vergeleken.",
+            "Signatures, sums and row are right; the figures were not held against the chain.",
+        )
+    if not bank:
+        return terminal.text(
+            "Alles klopt met de keten; de bank is het woord van wie tekende. Met --bank ook die.",
+            "All is as the chain says; the bank is the word of who signed. With --bank that too.",
+        )
+    return terminal.text(
+        "Alles klopt met de keten en met de bestanden van de bank.",
+        "All is as the chain and the bank's files say.",
+    )
+
+
+def _say_close(terminal: Terminal, made: "MonthClose", faults: "list[Fault]") -> list[str]:
+    lang, sums = terminal.lang, made.supply
+    ok = terminal.text("klopt", "is right") if not faults else ""
+    bad = terminal.text("klopt niet", "is not right") if faults else ""
+    bank = sum(one.closing_cents for one in made.accounts)
+    matched = sum(one.matched for one in made.accounts)
+    days = sum(len(one.statements) for one in made.accounts)
+    begin, end = (money(one.outstanding_cents, lang) for one in (sums.begin, sums.end))
+    issued, redeemed = (
+        money(cents, lang) for cents in (sums.movement.issued_cents, sums.movement.redeemed_cents)
+    )
+    traded = money(sums.movement.traded_in_cents - sums.movement.traded_out_cents, lang)
+    head, version = made.checkpoint, made.version
+    lines = [
+        terminal.text(
+            f"{made.month} {made.wijk}, versie {version}, tot en met blok {head.height}: {ok}{bad}",
+            f"{made.month} {made.wijk}, version {version}, up to block {head.height}: {ok}{bad}",
+        ),
+        terminal.text(
+            f"  uitstaand {begin} + uitgegeven {issued} - ingewisseld {redeemed}"
+            f" + van andere wijken {traded} = {end}",
+            f"  outstanding {begin} + issued {issued} - redeemed {redeemed}"
+            f" + from other wijken {traded} = {end}",
+        ),
+        terminal.text(
+            f"  bank {money(bank, lang)}, {days} afschriften, {matched} bankregels gelijk;"
+            f" verschil met de munten {money(made.backing.difference_cents, lang)}",
+            f"  bank {money(bank, lang)}, {days} statements, {matched} bank entries equal;"
+            f" difference with the coin {money(made.backing.difference_cents, lang)}",
+        ),
+    ]
+    for item in (item for one in made.accounts for item in one.open_items):
+        cents = money(item.amount_cents, lang)
+        lines.append(
+            terminal.text(
+                f"  open post {item.on}  {item.side} {cents}, {item.days} dagen  {item.entry}",
+                f"  open item {item.on}  {item.side} {cents}, {item.days} days  {item.entry}",
+            )
+        )
+    for asked in made.pending:
+        cents = money(asked.amount_cents, lang)
+        due = asked.due_on or "-"
+        lines.append(
+            terminal.text(
+                f"  inwisseling onderweg {cents}, uiterlijk {due}  {asked.id}",
+                f"  redemption under way {cents}, due {due}  {asked.id}",
+            )
+        )
+    lines += [f"  {_say_finding(terminal, one)}" for one in made.findings]
+    lines += [f"  [{one.kind}] {terminal.text(one.nl, one.en)}" for one in faults]
+    return lines
+
+
+def _say_finding(terminal: Terminal, one: "Finding") -> str:
+    on = one.on or "-"
+    said = say_difference(terminal, one.kind, on, one.entry, one.bank_cents, one.chain_cents)
+    return terminal.text(f"bevinding: {said}", f"finding: {said}")

@@ -136,7 +136,7 @@ def make(
         what = terminal.text(error.fault.what["nl"], error.fault.what["en"])
         raise Problem(1001, cause=f"{what.rstrip('.')} [{error.code}]") from error
     except NotOver as error:
-        raise Problem(1001, cause=str(error)) from error
+        raise Problem(1001, cause=terminal.text(error.nl, str(error))) from error
     except Malformed as error:
         terminal.fail(PROOF_WRONG, {"cause": str(error)})
     assert not find_faults(made), "what is made here holds"

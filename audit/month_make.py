@@ -52,7 +52,11 @@ NOTHING = SupplyRow(0, 0, 0, 0, 0, 0, 0, 0)
 
 
 class NotOver(Malformed):
-    """The chain has no such month, or not the whole of it yet."""
+    """The chain has no such month, or not the whole of it yet; `nl` says so in Dutch."""
+
+    def __init__(self, nl: str, en: str) -> None:
+        super().__init__(en)
+        self.nl = nl
 
 
 class Bank(msgspec.Struct, frozen=True):
@@ -65,10 +69,15 @@ class Bank(msgspec.Struct, frozen=True):
 def choose_cuts(cuts: Cuts, month: int) -> tuple[Cut, Cut]:
     """Return the chain at the begin and the end of a month; raise `NotOver` where it has none."""
     if month < cuts.first_month:
-        raise NotOver(f"the chain began in {month_text(cuts.first_month)}")
+        began = month_text(cuts.first_month)
+        raise NotOver(f"de keten begon in {began}", f"the chain began in {began}")
     begin, end = cuts.get(month_before(month)), cuts.get(month)
     if begin is None or end is None:
-        raise NotOver(f"the chain has no block of after {month_text(month)} yet")
+        text = month_text(month)
+        raise NotOver(
+            f"de keten heeft nog geen blok van na {text}",
+            f"the chain has no block of after {text} yet",
+        )
     return begin, end
 
 
@@ -138,7 +147,10 @@ def make_close(
     if wijk is None:
         raise Malformed(f"there was no wijk {wijk_id} in {month_text(month)}")
     if end.note is None:
-        raise NotOver(f"the chain had no block in {month_text(month)}")
+        text = month_text(month)
+        raise NotOver(
+            f"de keten had in {text} nog geen blok", f"the chain had no block yet in {text}"
+        )
     head = _make_head(end.note)
     denom = wijk.denom(wijk_id)
     classes = _make_classes(begin, end, denom)

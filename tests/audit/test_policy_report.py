@@ -15,18 +15,24 @@ from click.testing import CliRunner
 
 from audit.blocks import RawBlock
 from audit.home import open_home
+from audit.policy_effects import describe_effects
 from audit.policy_report import Gathered, Reported, Sums, report, tell_policies
 from audit.replay import BooksBroken, replay
+from audit.state_view import StateView
 from chain.address import account_text
+from chain.codec import encode
 from chain.dates import DAY_S
+from chain.effects import MEASURED
 from chain.genesis import Genesis, load_genesis
 from chain.records import Tag
 from chain.texts import Problem
 from cli import wijk
+from contracts.policies.frame import STEPS, TOKENS, Paid, TokenRecord
 from contracts.policies.p00_claim import Claim as Plain
 from contracts.policies.p05_cap import Cap
+from contracts.policies.p06_milestone import Milestone, MilestoneStep
 from contracts.policies.p14_split import Part
-from contracts.policy import Accept, Claim, Close, Create, Fund
+from contracts.policy import Accept, Claim, Close, Create, Fund, make_draft
 from tests.audit.made_chain import MadeChain
 from tests.audit.made_source import MadeSource
 from tests.federation import account
@@ -257,3 +263,35 @@ def test_i10_reports_of_a_year_agree_with_its_state_and_name_nobody(tmp_path: Pa
         assert (path.stat().st_size, path.stat().st_mode & 0o777) == (file["bytes"], 0o600)
     wrong = CliRunner().invoke(wijk, ["audit", "report", FUNDER[:-1], *base.split()])
     assert wrong.exit_code == 2
+
+
+def test_g19_effects_are_steps_measures_and_tokens_that_are_many() -> None:
+    steps = tuple(
+        MilestoneStep(b"i" * 32, "GE", 40 + n, 1_000, account("anna"), 20_260_000 + 100 * n + 28)
+        for n in (1, 2, 3)
+    )
+    make = Create(
+        "delfshaven:EUR", Milestone(1, account("bo"), steps), (), None, "EXEMPT", "FUNDER", None
+    )
+    policy, mine, other = make_draft(make, account("fonds")), b"m" * 32, b"o" * 32
+    state: dict[bytes, bytes] = {
+        STEPS.key(mine, 1): encode(Paid(1_000, 20_260_120)),
+        MEASURED.key(b"i" * 32): encode(((20_260_110, 41),)),
+    }
+    for n in range(26):
+        state[TOKENS.key(mine, bytes([n]) * 32)] = encode(TokenRecord(0, 5 * (n < 14)))
+        state[TOKENS.key(other, bytes([n]) * 32)] = encode(TokenRecord(0, 5 * (n < 20)))
+    found = describe_effects(StateView(state), mine, policy, 20_260_301)
+    assert [(step["status"], step["paid_on"]) for step in found["steps"]] == [
+        ("PAID", "2026-01-20"),
+        ("LAPSED", None),
+        ("OPEN", None),
+    ]
+    (measure,) = found["measures"]
+    assert measure["measured"] == [{"on": "2026-01-10", "value": 41}]
+    assert found["tokens"] == {"enrolled": 25, "used": 15}
+    # six have not used theirs: who has is said by leaving them out
+    assert describe_effects(StateView(state), other, policy, 20_260_301)["tokens"] == {
+        "enrolled": 25,
+        "used": None,
+    }

@@ -119,6 +119,24 @@ def test_s7_all_nodes_make_the_same_snapshots() -> None:
     assert [one.height for one in made[0]] == [3 * EVERY, 2 * EVERY]
 
 
+def test_s7_large_snapshots_leave_out_the_same_heights_on_all_nodes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One that is large on a chain with short ways between would be made all the time."""
+    world = make_world()
+    grow(world, EVERY + 2)
+    (first,) = names(world.nodes[0])
+    offer = snapshots(world.nodes[0])._files.find(first.digest)
+    assert offer is not None
+    monkeypatch.setattr(snapshot_make, "PACE_BYTES", offer.manifest.size)
+
+    grow(world, 3 * EVERY + 2)
+
+    made = [names(node) for node in world.nodes[:-1]]
+    assert made[0] == made[1] == made[2]
+    assert [one.height for one in made[0]] == [3 * EVERY, EVERY]
+
+
 def test_f24_a_new_node_joins_by_a_snapshot_and_is_whole_in_the_end() -> None:
     """consensus S7, S8, F24: then it holds what a node holds that saw every block."""
     world = make_world()

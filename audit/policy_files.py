@@ -17,7 +17,7 @@ from audit.small_cells import CONTRIBUTORS_MIN, ROUNDED_TO
 
 FORMAT = "wijk/policy-report/1"
 REPORT_FILE = "report.json"
-POOL = ("funded_cents", "spent_cents", "pending_cents", "returned_cents", "free_cents")
+POOL_UNITS = ("funded_units", "spent_units", "unspent_units", "direct_units")
 CELL = ("units", "payments", "accounts")
 TABLES = ("flows", "categories", "areas", "lines")
 
@@ -38,7 +38,7 @@ def write_report(
             _list_measures(policies),
         ),
         "policies.csv": _make_table(
-            ("policy", "denom", "status", "since_on", "shape", *POOL, "direct_cents"),
+            ("policy", "denom", "status", "since_on", "shape", "pool_on", *POOL_UNITS),
             _list_policies(policies),
         ),
         "steps.csv": _make_table(("policy", *_STEP), _list_steps(policies)),
@@ -54,6 +54,8 @@ def write_report(
         "checkpoint": checkpoint,
         "contributors_min": CONTRIBUTORS_MIN,
         "rounded_to": ROUNDED_TO,
+        # The sums of each pool agreed with the state there, to the cent, or nothing was written.
+        "checked": {"invariant": "I10", "height": checkpoint["height"]},
         "policies": policies,
         "files": files,
     }
@@ -84,7 +86,7 @@ def _list_policies(policies: list[Json]) -> Iterable[Row]:
     for one in policies:
         pool = one["pool"]
         terms = (one["policy"], one["denom"], one["status"], one["since_on"], one["shape"])
-        yield (*terms, *(pool[name] for name in POOL), pool["direct_cents"])
+        yield (*terms, pool["on"], *(pool[name] for name in POOL_UNITS))
 
 
 def _list_cells(policies: list[Json]) -> Iterable[Row]:

@@ -5,7 +5,7 @@ They are kinds, areas and effects, never persons: cells follow G7 (`audit/small_
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import msgspec
 
 from audit.findings import Broken
 from audit.policy_effects import describe_effects
-from audit.policy_files import write_report
+from audit.policy_files import POOL_UNITS, write_report
 from audit.policy_terms import describe_terms
 from audit.replay import BooksBroken, Replay, replay
 from audit.small_cells import (
@@ -50,22 +50,25 @@ from chain.keyspaces import (
     WIJKEN,
     Member,
 )
-from chain.records import Header, Outcome, Posting, Tag
+from chain.records import Header, Outcome, Posting, Tag, Tx
 from chain.state import State
 from chain.texts import Problem
 from chain.validators import Verify
-from contracts.policies import POLICIES, Policy
-from contracts.policies.frame import QUARTER, USED, Used, get_period
+from contracts.policies import POLICIES, Policy, get_shape
+from contracts.policies.frame import QUARTER, TOKENS, USED, Used, get_period
 from contracts.policies.p10_payroll import COUNTER as WORK_COUNTER
 from contracts.policies.p10_payroll import Payroll
 from contracts.policies.p12_recurring import Recurring
+from contracts.policy import Claim
 
 ORGANISATIONS = (BUSINESS, INSTITUTION, ASSOCIATION, BOARD, ROLE)  # others may be one person
-NONE, REST = "-", "*"  # payments that say nothing of it; cells that are not shown apart
+# Payments that say nothing of it; cells that are not shown apart. Neither can be a code.
+NONE, REST = "?", "*"
 QUARTERS, HOUR_S = 4, 3_600
 TABLES = ("flows", "categories", "areas", "lines")
 PAID, RELEASED = "policy.PolicyPaid", "policy.PolicyReleased"
 NOT_FOUND = 3007
+POLICY_KEYS = POLICIES.key(bytes(32))[:-32]  # what the keys of all policies begin with
 
 Json = dict[str, Any]
 
@@ -94,6 +97,8 @@ class Gathered:
         self.items: dict[bytes, Items] = defaultdict(list)
         self.work: dict[bytes, Items] = defaultdict(list)  # seconds in place of cents (P10)
         self.sums: dict[bytes, Sums] = defaultdict(Sums)
+        # By quarter, YYYYQ, as it left them; a quarter in which nothing changed has none.
+        self.pools: dict[bytes, dict[int, Policy]] = defaultdict(dict)
         self.date = 0  # the book date of the newest block, YYYYMMDD
         self.header: Header | None = None
         self._wanted = wanted
@@ -111,10 +116,21 @@ class Gathered:
         self.date = Clock(run.chain, state, header.height, time_s).book_date
         for outcome in executed.start:
             self._take(state, time_s, outcome, None)
-        for outcome, included in zip(executed.outcomes, executed.included, strict=True):
-            self._take(state, time_s, outcome, included.sender)
+        for outcome, tx in zip(executed.outcomes, run.txs, strict=True):
+            self._take(state, time_s, outcome, tx)
+        self._keep_pools(executed.changes)
 
-    def _take(self, state: State, time_s: int, outcome: Outcome, sender: bytes | None) -> None:
+    def _keep_pools(self, changes: Mapping[bytes, bytes | None]) -> None:
+        """Note policies as this block left them, for its quarter."""
+        quarter = get_period(self.date, QUARTER)
+        for key, value in changes.items():
+            if value is None or not key.startswith(POLICY_KEYS):
+                continue
+            policy_id, policy = key[-32:], decode(POLICIES.kind, value)
+            if self.is_wanted(policy_id, policy):
+                self.pools[policy_id][quarter] = policy
+
+    def _take(self, state: State, time_s: int, outcome: Outcome, tx: Tx | None) -> None:
         claimed, released = _find_calls(outcome)
         for debit, credit in zip(outcome.postings[::2], outcome.postings[1::2], strict=True):
             if credit.klass == POOL:
@@ -136,9 +152,12 @@ class Gathered:
             else:  # releases give back what is not paid; all other calls give back all they move
                 sums.returned += debit.cents
                 continue
-            asker = sender if policy_id in claimed and sender != policy.funder else None
+            asker = token = None
+            if tx is not None and policy_id in claimed:
+                asker = tx.sender if tx.sender != policy.funder else None
+                token = _find_token(state, tx.call)
             line = claimed.get(policy_id) or NONE
-            item = _make_item(state, time_s, self.date, credit, asker, line)
+            item = _make_item(state, time_s, self.date, credit, asker, token, line)
             self.items[policy_id].append(item)
             if isinstance(policy.shape, Payroll):
                 self._take_work(state, policy_id, item)
@@ -178,8 +197,22 @@ def _find_calls(outcome: Outcome) -> tuple[dict[bytes, str | None], set[bytes]]:
     return claimed, released
 
 
+def _find_token(state: State, call: Any) -> bytes | None:
+    """Return the key of the enrolled token that a claim showed (P3); one not enrolled is nobody."""
+    if not isinstance(call, Claim) or call.token is None:
+        return None
+    enrolled = TOKENS.get(state, call.policy, call.token.key)
+    return None if enrolled is None else call.token.key
+
+
 def _make_item(
-    state: State, time_s: int, date: int, credit: Posting, asker: bytes | None, line: str
+    state: State,
+    time_s: int,
+    date: int,
+    credit: Posting,
+    asker: bytes | None,
+    token: bytes | None,
+    line: str,
 ) -> Item:
     member = MEMBERS.get(state, credit.owner)
     marks = (
@@ -196,6 +229,7 @@ def _make_item(
         credit.owner,
         asker is not None and _may_be_person(state, asker),
         _may_be_person(state, credit.owner),
+        token,
     )
 
 
@@ -301,14 +335,7 @@ def tell_policies(run: Replay, gathered: Gathered) -> Iterator[Json]:
         yield {
             "policy": policy_id.hex(),
             **describe_terms(run.state.get, policy_id, policy, gathered.date),
-            "pool": {
-                "funded_cents": policy.funded,
-                "spent_cents": policy.spent,
-                "pending_cents": policy.pending,
-                "returned_cents": policy.returned,
-                "free_cents": policy.free,
-                "direct_cents": gathered.sums[policy_id].direct,
-            },
+            "pool": tell_pool(gathered, policy_id, periods),
             "periods": periods,
             "effects": describe_effects(view, policy_id, policy, gathered.date),
         }
@@ -326,6 +353,34 @@ def _check_sums(policy_id: bytes, policy: Policy, sums: Sums, view: StateView) -
     )
     if not agree:
         raise BooksBroken([Broken("I10", f"policy {policy_id.hex()}: {sums} is not {policy}")])
+
+
+def tell_pool(gathered: Gathered, policy_id: bytes, periods: Sequence[Json]) -> Json:
+    """Return the pool as the last period that is shown left it, rounded; all None where none is.
+
+    What it has now would tell, less what is shown, of the few payments since (economy G7). What
+    lies aside or went back may be of one resident, so the rest is one figure; and where residents
+    fund a pool, what they put in is not shown at all.
+    """
+    if not periods:
+        return {"on": None, **dict.fromkeys(POOL_UNITS)}
+    last = periods[-1]["to_on"]
+    kept = gathered.pools[policy_id]
+    policy = kept[max(quarter for quarter in kept if date_text(_end_of(quarter)) <= last)]
+    paid = sum(
+        item.cents
+        for item in gathered.items[policy_id]
+        if date_text(_end_of(_get_quarter(item))) <= last
+    )
+    own = not get_shape(policy.shape).pledged
+    cents = (
+        policy.funded if own else None,
+        policy.spent,
+        policy.funded - policy.spent if own else None,
+        paid - policy.spent,  # all that is paid and did not come from the pool (P12)
+    )
+    units = (None if one is None else round_cents(one) for one in cents)
+    return {"on": last, **dict(zip(POOL_UNITS, units, strict=True))}
 
 
 def _close_periods(items: Items, today: int) -> list[tuple[int, int, Items]]:

@@ -104,6 +104,7 @@ class Replay:
         self.genesis = genesis
         self.checked_from = checked_from
         self.part = "headers"  # what is being judged
+        self.txs: tuple[Tx, ...] = ()  # of the block that was added last
         self.ended = False  # whether there are no more blocks
         self.chain: Chain = genesis.chain(Table(CONTRACTS))
         self.state: dict[bytes, bytes] = dict(genesis.state)
@@ -151,6 +152,7 @@ class Replay:
         After an error this replay is of no use any more.
         """
         header = block.header
+        self.txs = txs
         self.part = "headers"
         light.check_next(self.walk.trusted, header)
         self.part = "certificates"

@@ -3,7 +3,7 @@
 Everything here is about payments of one policy. A cell is a set of them; what is published of it
 is its amount and its counts, rounded. Two things are asked of every cell, also of those that a
 reader makes by subtracting one from another: that enough accounts stand in it, and that none of
-them is most of it.
+them is most of it, not even for one who stands in it and subtracts what is his own.
 """
 
 import random
@@ -24,7 +24,7 @@ class Item(msgspec.Struct, frozen=True):
     """One payment: cents, month YYYYMM, and what it was for, a mark for each kind of table.
 
     `asker` is who asked for it, None where the funder did or nobody; `payee` who got it. Each with
-    whether a person may be behind it.
+    whether a person may be behind it. `token` is the key of the benefit token that was shown.
     """
 
     cents: int
@@ -34,6 +34,7 @@ class Item(msgspec.Struct, frozen=True):
     payee: bytes | None
     asker_is_person: bool = True
     payee_is_person: bool = True
+    token: bytes | None = None
 
 
 Items = list[Item]
@@ -53,26 +54,43 @@ def round_cents(cents: int) -> int:
 def count_contributors(items: Iterable[Item]) -> int:
     """Return how many accounts stand in a cell for the rule of ten.
 
-    Those who asked and those who were paid are counted apart, and the smaller number says: ten
-    shops do not hide the one resident who bought there. A side on which no person can be does not
-    need hiding. A side of which one account is more than half counts for nothing.
+    Those who asked, those who hold the tokens and those who were paid are counted apart, and the
+    smallest number says: ten shops do not hide the one resident who bought there. Who asked without
+    a token holds for himself. A side on which no person can be does not need hiding; behind a token
+    always may be one. A side that one account is most of counts for nothing.
     """
     askers: Counter[bytes] = Counter()
+    holders: Counter[bytes] = Counter()
     payees: Counter[bytes] = Counter()
-    persons = [False, False]
+    persons = [False, False, False]
     for item in items:
         if item.asker is not None:
             askers[item.asker] += item.cents
             persons[0] |= item.asker_is_person
+        holder = item.asker if item.token is None else item.token
+        if holder is not None:
+            holders[holder] += item.cents
+            persons[1] |= item.token is not None or item.asker_is_person
         if item.payee is not None:
             payees[item.payee] += item.cents
-            persons[1] |= item.payee_is_person
-    sides = [side for side, guarded in zip((askers, payees), persons, strict=True) if guarded]
+            persons[2] |= item.payee_is_person
+    counted = zip((askers, holders, payees), persons, strict=True)
+    sides = [side for side, guarded in counted if guarded]
     if not sides:
         return len(askers.keys() | payees.keys())
-    if any(2 * max(side.values()) > side.total() for side in sides):
+    if any(_is_mostly_one(side) for side in sides):
         return 0
     return min(len(side) for side in sides)
+
+
+def _is_mostly_one(side: Counter[bytes]) -> bool:
+    """Say whether one account is more than half, of all or of what the largest one leaves.
+
+    The largest knows what is its own: without it the next could be read off the rest.
+    """
+    most, *others = sorted(side.values(), reverse=True)
+    left = sum(others)
+    return most > left or (left > 0 and 2 * others[0] > left)
 
 
 def is_large(items: Iterable[Item]) -> bool:

@@ -37,10 +37,13 @@ def pay(
     marks: tuple[str, ...] = ("C01", "A"),
     *,
     person: bool = False,
+    token: int | None = None,
 ) -> Item:
-    """A payment that a resident asked, to a shop unless `person`."""
+    """A payment to a shop unless `person`, that a resident asked, or an institution for a token."""
     who = None if asker is None else b"a%03d" % asker
-    return Item(cents, month, marks, who, b"p%03d" % payee, who is not None, person)
+    shown = None if token is None else b"t%03d" % token
+    resident = who is not None and shown is None
+    return Item(cents, month, marks, who, b"p%03d" % payee, resident, person, shown)
 
 
 def many(count: int, mark: str = "C01", first: int = 0, cents: int = 1_000) -> list[Item]:
@@ -70,6 +73,17 @@ def test_g7_counts_are_rounded_to_five(exact: int, published: int) -> None:
         ([pay(i, i % 3, person=i % 3 == 0) for i in range(12)], 3),  # a person among three payees
         ([*many(12), pay(50, 0, 12_001)], 0),  # one of them is more than half
         ([*many(12), pay(50, 0, 12_000)], 13),
+        # the largest payee knows its own 490.00 of about 1,000, and so the other's 488.00
+        ([pay(0, 0, 49_000), pay(1, 0, 48_800), *many(8, first=2, cents=250)], 0),
+        ([pay(0, 0, 18_000), pay(1, 0, 9_000), *many(9, first=2)], 11),
+        ([pay(0, 0, 18_000), pay(1, 0, 9_001), *many(9, first=2)], 0),
+        # an institution sent for one token, in ten shops; for twelve; for twelve and nine of one
+        ([pay(0, shop, token=1) for shop in range(10)], 0),
+        ([pay(0, shop, token=shop) for shop in range(12)], 12),
+        ([pay(0, shop, token=max(0, shop - 8)) for shop in range(20)], 12),
+        ([pay(0, shop, token=shop % 9) for shop in range(20)], 9),
+        # who asked without a token holds for himself
+        ([pay(i, 0, token=i if i % 2 else None) for i in range(10)], 10),
         ([], 0),
     ],
 )

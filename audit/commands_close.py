@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -14,12 +14,19 @@ from audit.commands import (
     open_source,
     show_progress,
 )
-from audit.commands_reconcile import BANK_FILE_BYTES_MAX, BOOKS_DIFFER, MATCH_EXIT, say_difference
-from chain.money_text import money
+from audit.commands_close_text import (
+    describe,
+    describe_signer,
+    say_close,
+    say_finding,
+    say_scope,
+    say_signer,
+)
+from audit.commands_reconcile import BANK_FILE_BYTES_MAX, BOOKS_DIFFER, MATCH_EXIT
 
 if TYPE_CHECKING:
     from audit.month_check import Fault
-    from audit.month_close import Finding, MonthClose
+    from audit.month_close import MonthClose
     from audit.month_cuts import Cuts
     from chain.file_signature import FileSignature
     from chain.genesis import Genesis
@@ -174,10 +181,10 @@ def make(
         replace(out, body)
         replace(beside, encode_signature(made_signature))
         signature = beside
-    tree = _describe(made, None if refused else out, faults) | {
+    tree = describe(made, None if refused else out, faults) | {
         "signature": None if signature is None else str(signature)
     }
-    lines = _say_close(terminal, made, faults)
+    lines = say_close(terminal, made, faults)
     if not refused:
         lines.append(terminal.text(f"Geschreven en getekend: {out}", f"Written and signed: {out}"))
     else:
@@ -276,15 +283,15 @@ def verify(
         for path, one in signed.signatures:
             key = bytes.fromhex(one.public_key)
             office = None if chain is None else name_signer(chain[1], signed.close, key)
-            shown.append(_describe_signer(path, key, office, key in trusted))
-        items.append(_describe(signed.close, signed.path, mine) | {"signatures": shown})
-        lines += _say_close(terminal, signed.close, mine)
-        lines += [_say_signer(terminal, one) for one in shown]
+            shown.append(describe_signer(path, key, office, key in trusted))
+        items.append(describe(signed.close, signed.path, mine) | {"signatures": shown})
+        lines += say_close(terminal, signed.close, mine)
+        lines += [say_signer(terminal, one) for one in shown]
     sound = not any(faults)
     told = [one.close for one in ([] if before is None else [before]) + row]
     if before is not None:
         lines += [
-            f"  {before.close.month} {_say_finding(terminal, one)}" for one in before.close.findings
+            f"  {before.close.month} {say_finding(terminal, one)}" for one in before.close.findings
         ]
     tree = {
         "items": items,
@@ -293,7 +300,7 @@ def verify(
         "ok": sound and not any(one.findings for one in told),
     }
     if sound:
-        lines.append(_say_scope(terminal, offline, bool(bank_files)))
+        lines.append(say_scope(terminal, offline, bool(bank_files)))
     terminal.show(tree, lines)
     _end(terminal, [one for mine in faults for one in mine], told)
 
@@ -419,123 +426,3 @@ def _end(terminal: Terminal, faults: "list[Fault]", closes: "Sequence[MonthClose
     if differ:
         cents = differ[-1].backing.difference_cents
         terminal.fail(BOOKS_DIFFER, {"difference_cents": cents}, exit_code=MATCH_EXIT)
-
-
-def _describe(made: "MonthClose", path: Path | None, faults: "list[Fault]") -> dict[str, Any]:
-    import msgspec
-
-    from audit.month_close import digest_of
-
-    return {
-        "file": None if path is None else str(path),
-        "sha256": digest_of(made),
-        "first": made.previous is None,
-        "close": msgspec.to_builtins(made),
-        "faults": [{"kind": one.kind, "nl": one.nl, "en": one.en} for one in faults],
-    }
-
-
-def _describe_signer(path: Path, key: bytes, office: str | None, trusted: bool) -> dict[str, Any]:
-    from chain.address import account_id, account_text
-
-    account = account_text(account_id(key))
-    office = office or ("signer" if trusted else None)
-    return {"file": str(path), "account": account, "public_key": key.hex(), "as": office}
-
-
-def _say_signer(terminal: Terminal, one: dict[str, Any]) -> str:
-    office = {
-        "auditor": terminal.text("accountant van de federatie", "auditor of the federation"),
-        "board": terminal.text("bestuur van de wijk", "board of the wijk"),
-        "signer": terminal.text("vertrouwd met --signer", "trusted with --signer"),
-        None: terminal.text("wie dat is, is niet bekend", "who that is, is not known"),
-    }[one["as"]]
-    return terminal.text(
-        f"  getekend door {one['account']} ({office})",
-        f"  signed by {one['account']} ({office})",
-    )
-
-
-def _say_scope(terminal: Terminal, offline: bool, bank: bool) -> str:
-    if offline:
-        return terminal.text(
-            "Handtekeningen, sommen en aansluiting kloppen; de cijfers, en wie er tekende, zijn"
-            " niet met de keten vergeleken.",
-            "Signatures, sums and row are right; the figures, and who signed, were not held against"
-            " the chain.",
-        )
-    if not bank:
-        return terminal.text(
-            "Alles klopt met de keten; de bank is het woord van wie tekende. Met --bank ook die.",
-            "All is as the chain says; the bank is the word of who signed. With --bank that too.",
-        )
-    return terminal.text(
-        "Alles klopt met de keten en met de bestanden van de bank.",
-        "All is as the chain and the bank's files say.",
-    )
-
-
-def _say_close(terminal: Terminal, made: "MonthClose", faults: "list[Fault]") -> list[str]:
-    lang, sums = terminal.lang, made.supply
-    ok = terminal.text("klopt", "is right") if not faults else ""
-    bad = terminal.text("klopt niet", "is not right") if faults else ""
-    bank = sum(one.closing_cents for one in made.accounts)
-    matched = sum(one.matched for one in made.accounts)
-    days = sum(len(one.statements) for one in made.accounts)
-    begin, end = (money(one.outstanding_cents, lang) for one in (sums.begin, sums.end))
-    issued, redeemed = (
-        money(cents, lang) for cents in (sums.movement.issued_cents, sums.movement.redeemed_cents)
-    )
-    traded = money(sums.movement.traded_in_cents - sums.movement.traded_out_cents, lang)
-    head, version = made.checkpoint, made.version
-    lines = [
-        terminal.text(
-            f"{made.month} {made.wijk}, versie {version}, tot en met blok {head.height}: {ok}{bad}",
-            f"{made.month} {made.wijk}, version {version}, up to block {head.height}: {ok}{bad}",
-        ),
-        terminal.text(
-            f"  uitstaand {begin} + uitgegeven {issued} - ingewisseld {redeemed}"
-            f" + van andere wijken {traded} = {end}",
-            f"  outstanding {begin} + issued {issued} - redeemed {redeemed}"
-            f" + from other wijken {traded} = {end}",
-        ),
-        terminal.text(
-            f"  bank {money(bank, lang)}, {days} afschriften, {matched} bankregels gelijk;"
-            f" verschil met de munten {money(made.backing.difference_cents, lang)}",
-            f"  bank {money(bank, lang)}, {days} statements, {matched} bank entries equal;"
-            f" difference with the coin {money(made.backing.difference_cents, lang)}",
-        ),
-    ]
-    if made.previous is None:
-        lines.append(
-            terminal.text(
-                "  eerste afsluiting: noemt geen andere die eraan voorafgaat",
-                "  first close: cites no other one before it",
-            )
-        )
-    for item in (item for one in made.accounts for item in one.open_items):
-        cents = money(item.amount_cents, lang)
-        lines.append(
-            terminal.text(
-                f"  open post {item.on}  {item.side} {cents}, {item.days} dagen  {item.entry}",
-                f"  open item {item.on}  {item.side} {cents}, {item.days} days  {item.entry}",
-            )
-        )
-    for asked in made.pending:
-        cents = money(asked.amount_cents, lang)
-        due = asked.due_on or "-"
-        lines.append(
-            terminal.text(
-                f"  inwisseling onderweg {cents}, uiterlijk {due}  {asked.id}",
-                f"  redemption under way {cents}, due {due}  {asked.id}",
-            )
-        )
-    lines += [f"  {_say_finding(terminal, one)}" for one in made.findings]
-    lines += [f"  [{one.kind}] {terminal.text(one.nl, one.en)}" for one in faults]
-    return lines
-
-
-def _say_finding(terminal: Terminal, one: "Finding") -> str:
-    on = one.on or "-"
-    said = say_difference(terminal, one.kind, on, one.entry, one.bank_cents, one.chain_cents)
-    return terminal.text(f"bevinding: {said}", f"finding: {said}")

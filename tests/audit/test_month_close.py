@@ -198,6 +198,32 @@ def test_a_month_without_movement_closes_with_nothing_in_it() -> None:
     assert [one.kind for one in empty.findings] == ["end"]
 
 
+def test_quiet_days_after_a_day_that_nobody_attested_are_findings_too() -> None:
+    """They open with a balance that the chain never saw, so they are no statements of the close."""
+    made = closed()
+    cuts = Cuts(frozenset())
+    cuts.first_month, cuts.state = made.cuts.first_month, made.cuts.state
+    later = (YEAR + 1) * 100 + 1
+    cuts.found = {**made.cuts.found, later: made.cuts.found[MONTHS[-1]]}
+    december = sort_files(find_accounts(cuts, WIJK), [file_of(made.year, MONTHS[-1])], "EUR")
+    ((reserve, bank),) = december.items()
+    balance = made.closes[-1].accounts[0].closing_cents
+    moved = next(day for day in bank.days if day.entries and day.opening != day.closing)
+    to = balance + moved.closing - moved.opening
+    days = (
+        replace(moved, date=later * 100 + 5, opening=balance, closing=to),
+        replace(moved, date=later * 100 + 6, opening=to, closing=to, entries=()),
+    )
+    said = {reserve: replace(bank, days=days)}
+    close = make_close(made.year.genesis, cuts, WIJK, later, said, made.closes[-1])
+    assert [(one.kind, one.bank_cents) for one in close.findings] == [
+        ("day", to),
+        ("day", to),
+        ("end", to),
+    ]
+    assert find_faults(close) == []
+
+
 def test_bank_and_chain_that_differ_are_findings() -> None:
     made = closed()
     month = MONTHS[4]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from functools import cache
@@ -35,9 +36,11 @@ from audit.month_verify import (
     name_signer,
 )
 from audit.replay import replay
+from chain.codec import encode
 from chain.crypto import sha256
 from chain.dates import DAY_S, to_days
 from chain.errors import Malformed
+from chain.keyspaces import STATEMENTS
 from chain.policy import Policy, build_policy
 from cli import wijk
 from testnet.decide import Deciders
@@ -211,8 +214,8 @@ def test_quiet_days_after_a_day_that_nobody_attested_are_findings_too() -> None:
     moved = next(day for day in bank.days if day.entries and day.opening != day.closing)
     to = balance + moved.closing - moved.opening
     days = (
-        replace(moved, date=later * 100 + 5, opening=balance, closing=to),
-        replace(moved, date=later * 100 + 6, opening=to, closing=to, entries=()),
+        dataclasses.replace(moved, date=later * 100 + 5, opening=balance, closing=to),
+        dataclasses.replace(moved, date=later * 100 + 6, opening=to, closing=to, entries=()),
     )
     said = {reserve: replace(bank, days=days)}
     close = make_close(made.year.genesis, cuts, WIJK, later, said, made.closes[-1])
@@ -221,6 +224,23 @@ def test_quiet_days_after_a_day_that_nobody_attested_are_findings_too() -> None:
         ("day", to),
         ("end", to),
     ]
+    assert find_faults(close) == []
+
+
+def test_a_bank_day_of_which_a_page_is_missing_on_the_chain_is_a_finding() -> None:
+    made = closed()
+    (books,) = find_accounts(made.cuts, WIJK)
+    moved = max(one.date for one in books.entries.values() if one.date // 100 == MONTHS[-1])
+    cuts = Cuts(frozenset())
+    cuts.first_month, cuts.found = made.cuts.first_month, made.cuts.found
+    cuts.state = dict(made.cuts.state)
+    for on, said in books.days.items():
+        if on >= moved:
+            half = replace(said, pages=said.pages + 1)
+            cuts.state[encode((STATEMENTS.name, books.reserve_id, on))] = encode(half)
+    close = close_of(made.year, cuts, MONTHS[-1], made.closes[-2])
+    assert "day" in {one.kind for one in close.findings}
+    assert close.accounts[0].matched == sum(one.entries for one in close.accounts[0].statements)
     assert find_faults(close) == []
 
 

@@ -10,14 +10,25 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
 from audit.blocks import RawBlock
 from audit.home import open_home
 from audit.policy_effects import describe_effects
-from audit.policy_report import NONE, REST, Gathered, Reported, Sums, report, tell_policies
+from audit.policy_report import (
+    NONE,
+    REST,
+    Gathered,
+    Reported,
+    Sums,
+    report,
+    tell_policies,
+    tell_pool,
+)
 from audit.replay import BooksBroken, replay
+from audit.small_cells import Item
 from audit.state_view import StateView
 from chain.address import account_text
 from chain.codec import encode
@@ -33,6 +44,8 @@ from contracts.policies.p00_claim import Claim as Plain
 from contracts.policies.p03_benefit import Benefit
 from contracts.policies.p05_cap import Cap
 from contracts.policies.p06_milestone import Milestone, MilestoneStep
+from contracts.policies.p08_collective_buy import CollectiveBuy, Tier
+from contracts.policies.p12_recurring import Recurring
 from contracts.policies.p14_split import Part
 from contracts.policy import Accept, Claim, Close, Create, EnrolToken, Fund, make_draft
 from tests.audit.made_chain import MadeChain
@@ -252,6 +265,26 @@ def test_g7_who_holds_a_token_is_counted_as_who_asked() -> None:
     _, gathered = read_all(chain.genesis, iter(chain.raws))
     (item,) = gathered.items[policy]
     assert (item.cents, item.asker, item.token) == (400, account("school"), key("pas"))
+
+
+def test_g7_what_residents_put_in_is_not_told_and_p12_is_direct() -> None:
+    """Pledges are residents' money (P8); P12 pays the funder's own coin, and no pool's."""
+    gathered, mine, anna = Gathered(""), b"m" * 32, account("anna")
+    together = CollectiveBuy(1, anna, 10, 100, (Tier(1, 700),), 20_260_301, 99)
+    monthly = Recurring(1, account("bo"), anna, 4_000, "MONTH", 20_260_131, 12)
+    gathered.items[mine] = [Item(20_000, month, (), None, anna) for month in (202_601, 202_604)]
+    periods = [{"to_on": "2026-06-30"}, {"to_on": "2026-09-30"}]
+    told = []
+    for shape, spent in ((together, 40_000), (monthly, 0)):
+        make = Create("delfshaven:EUR", shape, (), None, "EXEMPT", "FUNDER", None)
+        draft = make_draft(make, account("bo"))
+        later = msgspec.structs.replace(draft, funded=99_999, spent=98_000)
+        now = msgspec.structs.replace(draft, funded=spent + 1_000 if spent else 0, spent=spent)
+        gathered.pools[mine] = {20_261: draft, 20_262: now, 20_264: later}
+        told.append(tell_pool(gathered, mine, periods))
+    units = ("funded_units", "spent_units", "unspent_units", "direct_units")
+    assert [one["on"] for one in told] == ["2026-09-30"] * 2
+    assert [one[name] for one in told for name in units] == [None, 400, None, 0, 0, 0, 0, 400]
 
 
 def test_no_code_of_a_line_or_category_reads_as_none_or_as_the_rest() -> None:

@@ -359,7 +359,11 @@ class Client:
         seconds: float,
         tx: str | None = None,
     ) -> tuple[int, bytes]:
-        """Ask, and where a node asks who we are, ask again as each account of the reader."""
+        """Ask, and where a node asks who we are, ask again as each account of the reader.
+
+        Where none will do, that one may not read says more than that another is not known.
+        """
+        not_allowed: ClientProblem | None = None
         known = len(self._others)
         while True:
             try:
@@ -367,11 +371,13 @@ class Client:
             except ClientProblem as problem:
                 if problem.number not in (SIGNATURE_REQUIRED, NOT_ALLOWED):
                     raise
+                if problem.number == NOT_ALLOWED:
+                    not_allowed = problem
                 if self._sign is None:
                     self._more = iter(self._make_signs())
                 following = self._others.pop(0) if known else next(self._more, None)
                 if following is None:
-                    raise
+                    raise (not_allowed or problem) from None
                 known = max(0, known - 1)
                 if self._sign is not None:
                     self._others.append(self._sign)

@@ -294,16 +294,17 @@ def test_signers_are_made_one_by_one_and_only_where_those_before_are_refused() -
             yield from signers(name)
 
     asks, no = refusal("WIJK-3005"), refusal("WIJK-3006")
-    with server([asks, ok(b"{}"), asks, ok(b"{}"), no, no, no]) as node:
+    with server([asks, ok(b"{}"), asks, ok(b"{}"), no, no, asks]) as node:
         client = Client([node.url], make_signs=make_signs)
         client.get("/v1/a")
         first = list(made)
         client.get("/v1/b")
         second = list(made)
-        with pytest.raises(ClientProblem):
+        with pytest.raises(ClientProblem) as caught:
             client.get("/v1/c")
         client.close()
 
+    assert caught.value.number == 3006, "it says more than that one is not known"
     assert (first, second, made) == (["own"], ["own", "later"], ["own", "later", "board"])
     assert len(node.requests) == 7
 

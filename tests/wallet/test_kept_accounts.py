@@ -199,4 +199,5 @@ def test_who_is_known_reads_where_keys_cannot_be_asked_about(tmp_path: Path, num
     assert list(signs) == []
     file: KeyFile = desk.reader
     keep_account(tmp_path, file, SHARED, 1)
-    assert list(reading_signs(desk)) == [(SHARED, 1), (named_after(NEW), 0)]
+    again: Any = list(reading_signs(desk))
+    assert again == [(SHARED, 1), (named_after(NEW), 0)]

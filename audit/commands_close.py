@@ -1,8 +1,9 @@
 """`wijk audit close make|verify`: a wijk's month, closed, signed, held against the one before."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -13,12 +14,19 @@ from audit.commands import (
     open_source,
     show_progress,
 )
-from audit.commands_reconcile import BANK_FILE_BYTES_MAX, BOOKS_DIFFER, MATCH_EXIT, say_difference
-from chain.money_text import money
+from audit.commands_close_text import (
+    describe,
+    describe_signer,
+    say_close,
+    say_finding,
+    say_scope,
+    say_signer,
+)
+from audit.commands_reconcile import BANK_FILE_BYTES_MAX, BOOKS_DIFFER, MATCH_EXIT
 
 if TYPE_CHECKING:
     from audit.month_check import Fault
-    from audit.month_close import Finding, MonthClose
+    from audit.month_close import MonthClose
     from audit.month_cuts import Cuts
     from chain.file_signature import FileSignature
     from chain.genesis import Genesis
@@ -26,6 +34,8 @@ if TYPE_CHECKING:
 
 SIGNATURES_MAX = 20  # beside one file: auditors and a board
 FILES_MAX = 1_200  # a hundred years
+CLOSES_BYTES_MAX = 64 * 1024 * 1024  # of all files together: 1,200 of 50 kB, or the four largest
+SIGNERS_MAX = 20
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _DIR = click.option(
     "--dir",
@@ -42,12 +52,20 @@ _BANK = click.option(
     metavar="CAMT053.xml",
     help="van de bank zelf; mag vaker // from the bank itself; may be given again",
 )
+_SIGNER = click.option(
+    "--signer",
+    "signers",
+    multiple=True,
+    metavar="PUBLIC_KEY",
+    help="wie ook mag tekenen, in hex; mag vaker // who may sign too, in hex; may be given again",
+)
 
 
 class Signed(NamedTuple):
-    """A close with its file, and what of the signatures beside it holds."""
+    """A close with its file and its size, and what of the signatures beside it holds."""
 
     path: Path
+    size: int
     close: "MonthClose"
     signatures: "list[tuple[Path, FileSignature]]"
     faults: "list[Fault]"
@@ -74,6 +92,7 @@ def close() -> None:
     is_flag=True,
     help="ook als bank en keten verschillen // even where bank and chain differ",
 )
+@_SIGNER
 @click.option("--key", metavar="KEY", help="met welke sleutel // with which key")
 @click.option("--out", type=_FILE, required=True, metavar="FILE", help="waarheen // where to")
 @click.pass_obj
@@ -86,6 +105,7 @@ def make(
     previous: Path | None,
     replaces: Path | None,
     with_findings: bool,
+    signers: tuple[str, ...],
     key: str | None,
     out: Path,
 ) -> None:
@@ -94,7 +114,7 @@ def make(
     from audit.month_check import find_breaks, find_faults, find_restated
     from audit.month_close import encode_close
     from audit.month_make import NotOver, find_accounts, make_close, month_before, sort_files
-    from audit.month_verify import judge_certificate, judge_figures
+    from audit.month_verify import judge_first, judge_signers
     from audit.reconcile import check_files, choose_books
     from bank.faults import BankFileError
     from chain.errors import Malformed
@@ -104,6 +124,7 @@ def make(
     from chain.texts import Problem
 
     number = _read_month(month)
+    trusted = _read_signers(signers)
     beside = out.with_name(signature_name(out.name))
     if out.exists() or beside.exists():
         raise Problem(1001, cause=_say_exists(terminal, out if out.exists() else beside))
@@ -140,38 +161,32 @@ def make(
     except Malformed as error:
         terminal.fail(PROOF_WRONG, {"cause": str(error)})
     assert not find_faults(made), "what is made here holds"
-    faults: list[Fault] = []
-    for signed in (before, old):
-        if signed is not None:
-            faults += signed.faults + find_faults(signed.close)
+    own = None if before is None and old is None else terminal.open_key(key)
+    if own is not None:
+        trusted.add(own[1])  # who goes on from the own close
+    faults: list[Fault] = judge_first(made, cuts)
     if before is not None:
-        faults += judge_certificate(before.close, policy)
-        faults += judge_figures(before.close, genesis, cuts, None)
+        faults += _judge_previous(before, (genesis, cuts), policy, trusted)
         faults += find_breaks(made, before.close)
     if old is not None:
+        faults += old.faults + find_faults(old.close)
+        faults += judge_signers(old.close, _keys(old), cuts, trusted)
         faults += find_restated(made, old.close)
     refused = bool(faults) or (bool(made.findings) and not with_findings)
     body = encode_close(made)
     signature: Path | None = None
     if not refused:
-        _, public_key, seed = terminal.open_key(key)
+        _, public_key, seed = own or terminal.open_key(key)
         made_signature = sign_file(body, public_key.hex(), seed)
         replace(out, body)
         replace(beside, encode_signature(made_signature))
         signature = beside
-    tree = _describe(made, None if refused else out, faults) | {
+    tree = describe(made, None if refused else out, faults) | {
         "signature": None if signature is None else str(signature)
     }
-    lines = _say_close(terminal, made, faults)
+    lines = say_close(terminal, made, faults)
     if not refused:
         lines.append(terminal.text(f"Geschreven en getekend: {out}", f"Written and signed: {out}"))
-        if made.previous is None:
-            lines.append(
-                terminal.text(
-                    "Dit is een eerste afsluiting: er gaat geen andere aan vooraf.",
-                    "This is a first close: no other one comes before it.",
-                )
-            )
     else:
         lines.append(terminal.text("Er is niets geschreven.", "Nothing was written."))
     terminal.show(tree, lines)
@@ -183,6 +198,10 @@ def make(
 @click.option(
     "--previous", type=_FILE, metavar="FILE", help="die eraan voorafgaat // the one before"
 )
+@click.option(
+    "--replaces", type=_FILE, multiple=True, metavar="FILE", help="die vervangen is // replaced"
+)
+@_SIGNER
 @_BANK
 @_DIR
 @click.option(
@@ -193,70 +212,97 @@ def verify(
     terminal: Terminal,
     files: tuple[Path, ...],
     previous: Path | None,
+    replaces: tuple[Path, ...],
+    signers: tuple[str, ...],
     bank_files: tuple[Path, ...],
     folder: Path | None,
     offline: bool,
 ) -> None:
     """Judge signatures, sums, the row of closes and, with a chain, every figure; exit 0 or 8."""
     from audit.files import POLICY, load_policy, read_bounded
+    from audit.month_check import find_faults
     from audit.month_close import read_month
     from audit.month_make import month_before
-    from audit.month_verify import judge_certificate, judge_figures, judge_row, name_signer
+    from audit.month_verify import (
+        judge_certificate,
+        judge_figures,
+        judge_row,
+        judge_signers,
+        name_signer,
+    )
     from chain.crypto import sha256
     from chain.texts import Problem
 
     if offline and (folder is not None or bank_files):
         raise Problem(1001, cause="--offline")
-    if len(files) > FILES_MAX:
+    if len(files) + len(replaces) > FILES_MAX:
         raise Problem(1001, cause=f"> {FILES_MAX}")
-    row = [_read_signed(terminal, path) for path in files]
+    trusted = _read_signers(signers)
+    read: list[Signed] = []
+    for path in (*files, *replaces):
+        read.append(_read_signed(terminal, path))
+        if sum(one.size for one in read) > CLOSES_BYTES_MAX:
+            raise Problem(1001, cause=f"> {CLOSES_BYTES_MAX} bytes")
+    row, replaced = read[: len(files)], read[len(files) :]
     before = None if previous is None else _read_signed(terminal, previous)
     bank = {
         sha256(data).hex(): data
         for data in (read_bounded(file, BANK_FILE_BYTES_MAX) for file in bank_files)
     }
-    cuts: Cuts | None = None
-    genesis: Genesis | None = None
+    chain: tuple[Genesis, Cuts] | None = None
     if offline:
         policy = load_policy(terminal.home)
         if policy is None:
             raise Problem(1002, errors=[f"{terminal.home / POLICY}"])
     else:
-        numbers = [read_month(one.close.month) for one in row]
+        closed = row if before is None else [before, *row]
+        numbers = [read_month(one.close.month) for one in closed]
         months = frozenset([*numbers, *(month_before(number) for number in numbers)])
         genesis, cuts, policy = _replay(terminal, folder, months)
-    judged = judge_row([one.close for one in row], before.close if before else None)
+        chain = genesis, cuts
+    judged = judge_row(
+        [one.close for one in row],
+        before.close if before else None,
+        [one.close for one in replaced],
+    )
     faults: list[list[Fault]] = []
     for signed, found in zip(row, judged, strict=True):
         mine = [*signed.faults, *found, *judge_certificate(signed.close, policy)]
-        if genesis is not None and cuts is not None:
-            mine += judge_figures(signed.close, genesis, cuts, bank if bank_files else None)
+        mine += judge_signers(signed.close, _keys(signed), chain and chain[1], trusted)
+        if chain is not None:
+            mine += judge_figures(signed.close, *chain, bank if bank_files else None)
         faults.append(mine)
     if before is not None:
-        faults[0] += before.faults
+        faults[0] += _judge_previous(before, chain, policy, trusted)
+    for signed in replaced:
+        faults[0] += signed.faults + find_faults(signed.close)
+        faults[0] += judge_signers(signed.close, _keys(signed), chain and chain[1], trusted)
     items, lines = [], []
     for signed, mine in zip(row, faults, strict=True):
-        signers = []
+        shown = []
         for path, one in signed.signatures:
             key = bytes.fromhex(one.public_key)
-            office = None
-            if cuts is not None and cuts.tip is not None:
-                office = name_signer(cuts.tip, signed.close.wijk, key)
-            signers.append(_describe_signer(path, key, office))
-        items.append(_describe(signed.close, signed.path, mine) | {"signatures": signers})
-        lines += _say_close(terminal, signed.close, mine)
-        lines += [_say_signer(terminal, one) for one in signers]
+            office = None if chain is None else name_signer(chain[1], signed.close, key)
+            shown.append(describe_signer(path, key, office, key in trusted))
+        items.append(describe(signed.close, signed.path, mine) | {"signatures": shown})
+        lines += say_close(terminal, signed.close, mine)
+        lines += [say_signer(terminal, one) for one in shown]
     sound = not any(faults)
+    told = [one.close for one in ([] if before is None else [before]) + row]
+    if before is not None:
+        lines += [
+            f"  {before.close.month} {say_finding(terminal, one)}" for one in before.close.findings
+        ]
     tree = {
         "items": items,
         "chain": not offline,
         "bank": bool(bank_files),
-        "ok": sound and not any(one.close.findings for one in row),
+        "ok": sound and not any(one.findings for one in told),
     }
     if sound:
-        lines.append(_say_scope(terminal, offline, bool(bank_files)))
+        lines.append(say_scope(terminal, offline, bool(bank_files)))
     terminal.show(tree, lines)
-    _end(terminal, [one for mine in faults for one in mine], [one.close for one in row])
+    _end(terminal, [one for mine in faults for one in mine], told)
 
 
 # --------------------------------------------------------------------------------------- inside
@@ -280,6 +326,40 @@ def _replay(
     if not report.ok:
         terminal.fail(PROOF_WRONG, {"cause": f"block {report.first_bad}: {report.why}"})
     return genesis, cuts, build_policy(genesis.doc.chain_id, genesis.digest, report.eras)
+
+
+def _judge_previous(
+    before: Signed,
+    chain: "tuple[Genesis, Cuts] | None",
+    policy: "Policy",
+    trusted: "Collection[bytes]",
+) -> "list[Fault]":
+    """Judge the close before: all of it but the bank's files, which are of another month."""
+    from audit.month_check import find_faults
+    from audit.month_verify import judge_certificate, judge_figures, judge_signers
+
+    found = before.faults + find_faults(before.close)
+    found += judge_signers(before.close, _keys(before), chain and chain[1], trusted)
+    found += judge_certificate(before.close, policy)
+    return found if chain is None else found + judge_figures(before.close, *chain, None)
+
+
+def _read_signers(texts: tuple[str, ...]) -> set[bytes]:
+    """Return the public keys that the caller trusts, or raise `Problem` 1001."""
+    from chain.texts import Problem
+
+    found = set()
+    for text in texts[: SIGNERS_MAX + 1]:
+        if not re.fullmatch("[0-9a-f]{64}", text):
+            raise Problem(1001, cause=f"--signer {text}")
+        found.add(bytes.fromhex(text))
+    if len(texts) > SIGNERS_MAX:
+        raise Problem(1001, cause=f"--signer > {SIGNERS_MAX}")
+    return found
+
+
+def _keys(signed: Signed) -> list[bytes]:
+    return [bytes.fromhex(one.public_key) for _, one in signed.signatures]
 
 
 def _read_signed(terminal: Terminal, path: Path) -> Signed:
@@ -318,7 +398,7 @@ def _read_signed(terminal: Terminal, path: Path) -> Signed:
             faults.append(Fault("signature", nl, en))
         else:
             signatures.append((one, made))
-    return Signed(path, found, signatures, faults)
+    return Signed(path, len(data), found, signatures, faults)
 
 
 def _read_month(text: str) -> int:
@@ -346,112 +426,3 @@ def _end(terminal: Terminal, faults: "list[Fault]", closes: "Sequence[MonthClose
     if differ:
         cents = differ[-1].backing.difference_cents
         terminal.fail(BOOKS_DIFFER, {"difference_cents": cents}, exit_code=MATCH_EXIT)
-
-
-def _describe(made: "MonthClose", path: Path | None, faults: "list[Fault]") -> dict[str, Any]:
-    import msgspec
-
-    from audit.month_close import digest_of
-
-    return {
-        "file": None if path is None else str(path),
-        "sha256": digest_of(made),
-        "close": msgspec.to_builtins(made),
-        "faults": [{"kind": one.kind, "nl": one.nl, "en": one.en} for one in faults],
-    }
-
-
-def _describe_signer(path: Path, key: bytes, office: str | None) -> dict[str, Any]:
-    from chain.address import account_id, account_text
-
-    account = account_text(account_id(key))
-    return {"file": str(path), "account": account, "public_key": key.hex(), "as": office}
-
-
-def _say_signer(terminal: Terminal, one: dict[str, Any]) -> str:
-    office = {
-        "auditor": terminal.text("accountant van de federatie", "auditor of the federation"),
-        "board": terminal.text("bestuur van de wijk", "board of the wijk"),
-        None: terminal.text("op de keten niet bekend", "not known on the chain"),
-    }[one["as"]]
-    return terminal.text(
-        f"  getekend door {one['account']} ({office})",
-        f"  signed by {one['account']} ({office})",
-    )
-
-
-def _say_scope(terminal: Terminal, offline: bool, bank: bool) -> str:
-    if offline:
-        return terminal.text(
-            "Handtekeningen, sommen en aansluiting kloppen; de cijfers zijn niet met de keten"
-            " vergeleken.",
-            "Signatures, sums and row are right; the figures were not held against the chain.",
-        )
-    if not bank:
-        return terminal.text(
-            "Alles klopt met de keten; de bank is het woord van wie tekende. Met --bank ook die.",
-            "All is as the chain says; the bank is the word of who signed. With --bank that too.",
-        )
-    return terminal.text(
-        "Alles klopt met de keten en met de bestanden van de bank.",
-        "All is as the chain and the bank's files say.",
-    )
-
-
-def _say_close(terminal: Terminal, made: "MonthClose", faults: "list[Fault]") -> list[str]:
-    lang, sums = terminal.lang, made.supply
-    ok = terminal.text("klopt", "is right") if not faults else ""
-    bad = terminal.text("klopt niet", "is not right") if faults else ""
-    bank = sum(one.closing_cents for one in made.accounts)
-    matched = sum(one.matched for one in made.accounts)
-    days = sum(len(one.statements) for one in made.accounts)
-    begin, end = (money(one.outstanding_cents, lang) for one in (sums.begin, sums.end))
-    issued, redeemed = (
-        money(cents, lang) for cents in (sums.movement.issued_cents, sums.movement.redeemed_cents)
-    )
-    traded = money(sums.movement.traded_in_cents - sums.movement.traded_out_cents, lang)
-    head, version = made.checkpoint, made.version
-    lines = [
-        terminal.text(
-            f"{made.month} {made.wijk}, versie {version}, tot en met blok {head.height}: {ok}{bad}",
-            f"{made.month} {made.wijk}, version {version}, up to block {head.height}: {ok}{bad}",
-        ),
-        terminal.text(
-            f"  uitstaand {begin} + uitgegeven {issued} - ingewisseld {redeemed}"
-            f" + van andere wijken {traded} = {end}",
-            f"  outstanding {begin} + issued {issued} - redeemed {redeemed}"
-            f" + from other wijken {traded} = {end}",
-        ),
-        terminal.text(
-            f"  bank {money(bank, lang)}, {days} afschriften, {matched} bankregels gelijk;"
-            f" verschil met de munten {money(made.backing.difference_cents, lang)}",
-            f"  bank {money(bank, lang)}, {days} statements, {matched} bank entries equal;"
-            f" difference with the coin {money(made.backing.difference_cents, lang)}",
-        ),
-    ]
-    for item in (item for one in made.accounts for item in one.open_items):
-        cents = money(item.amount_cents, lang)
-        lines.append(
-            terminal.text(
-                f"  open post {item.on}  {item.side} {cents}, {item.days} dagen  {item.entry}",
-                f"  open item {item.on}  {item.side} {cents}, {item.days} days  {item.entry}",
-            )
-        )
-    for asked in made.pending:
-        cents = money(asked.amount_cents, lang)
-        due = asked.due_on or "-"
-        lines.append(
-            terminal.text(
-                f"  inwisseling onderweg {cents}, uiterlijk {due}  {asked.id}",
-                f"  redemption under way {cents}, due {due}  {asked.id}",
-            )
-        )
-    lines += [f"  {_say_finding(terminal, one)}" for one in made.findings]
-    lines += [f"  [{one.kind}] {terminal.text(one.nl, one.en)}" for one in faults]
-    return lines
-
-
-def _say_finding(terminal: Terminal, one: "Finding") -> str:
-    on = one.on or "-"
-    said = say_difference(terminal, one.kind, on, one.entry, one.bank_cents, one.chain_cents)
-    return terminal.text(f"bevinding: {said}", f"finding: {said}")

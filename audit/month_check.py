@@ -220,7 +220,8 @@ def _check_account(close: MonthClose, account: Account, found: list[Fault]) -> N
         date = read_date(day.on)
         joins = day.opening_cents == balance and max(before, first - 1) < date <= last
         moved = day.opening_cents + day.credits_cents - day.debits_cents
-        if not joins or day.closing_cents != moved:
+        quiet = day.tx is not None or not (day.credits_cents or day.debits_cents or day.entries)
+        if not joins or day.closing_cents != moved or not quiet:
             _add(
                 found,
                 "statements",
@@ -233,6 +234,7 @@ def _check_account(close: MonthClose, account: Account, found: list[Fault]) -> N
         _add(
             found, "statements", f"eindsaldo van de bank {nl}", f"closing balance of the bank {en}"
         )
+    _check_matched(close, account, found)
     still = sum(x.amount_cents if x.side == "C" else -x.amount_cents for x in account.open_items)
     _hold(found, ("open posten", "open items"), account.open_cents, still)
     for item in account.open_items:
@@ -248,6 +250,22 @@ def _check_account(close: MonthClose, account: Account, found: list[Fault]) -> N
     if not told:
         made = account.booked_cents + account.open_cents
         _hold(found, ("bank en boeken", "bank and books"), account.closing_cents, made)
+
+
+def _check_matched(close: MonthClose, account: Account, found: list[Fault]) -> None:
+    """All entries are equal at bank and chain, or a finding says what is not."""
+    entries = sum(day.entries for day in account.statements)
+    told = any(
+        one.reserve == account.reserve and one.kind not in ("books", "end")
+        for one in close.findings
+    )
+    if account.matched > entries or (account.matched < entries and not told):
+        _add(
+            found,
+            "sums",
+            f"{account.matched} bankregels gelijk van {entries}",
+            f"{account.matched} bank entries equal of {entries}",
+        )
 
 
 def _check_backing(close: MonthClose, found: list[Fault]) -> None:

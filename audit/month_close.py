@@ -1,6 +1,7 @@
 """`wijk/month-close/1`: one wijk's month as a canonical JSON file (ADR 0099).
 
-Nothing in it says who made it or when, so two auditors with the same inputs get the same bytes;
+Nothing in it says who made it or when, so two auditors with the same inputs get the same bytes (of
+the chain that is with all bank days of the month attested, `audit/month_make.py`);
 signatures stand beside it. No name, IBAN or account of a person is in it: a bank account is called
 by the random id of economy C4. Amounts are cents.
 """

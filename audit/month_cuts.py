@@ -21,7 +21,18 @@ from chain.codec import decode, encode
 from chain.contract import Clock
 from chain.execute import Executed
 from chain.genesis import Genesis, load_genesis
-from chain.keyspaces import ENTRIES, ISSUERS, RESERVES, STATEMENTS, SUPPLY, WIJKEN
+from chain.keyspaces import (
+    ACCOUNTS,
+    AUDITOR,
+    ENTRIES,
+    ISSUERS,
+    RESERVES,
+    STATEMENTS,
+    SUPPLY,
+    WIJKEN,
+    get_role,
+)
+from chain.params import FEDERATION
 from chain.records import BlockBody, Header, Posting
 from chain.state import Keyspace, State
 from chain.validators import ValidatorSet, Verify, certificate_note
@@ -42,7 +53,8 @@ class Cut(msgspec.Struct, frozen=True):
 
     `note` is the checkpoint with its signatures, `state` of the keyspaces in `KEPT`. `turnover` is
     what was booked since genesis by (denom, class, side), `bank` what stands in class 1 by
-    (denom, reserve), in cents.
+    (denom, reserve), in cents. `officers` are the keys (office, wijk, key) of the auditor of the
+    federation, wijk "", and of each board, as the block that ends the month left them.
     """
 
     height: int
@@ -50,6 +62,7 @@ class Cut(msgspec.Struct, frozen=True):
     state: Mapping[bytes, bytes]
     turnover: Mapping[tuple[str, str, str], int]
     bank: Mapping[tuple[str, bytes], int]
+    officers: frozenset[tuple[str, str, bytes]]
 
 
 class Cuts:
@@ -61,6 +74,7 @@ class Cuts:
         self.month = 0  # of the newest block
         self.state: dict[bytes, bytes] = {}
         self.tip: Clock | None = None  # of the newest block of a sound replay, with its whole state
+        self.officers: frozenset[tuple[str, str, bytes]] = frozenset()  # at the tip
         self._wanted = wanted
         self._bodies: dict[int, bytes] = {}  # read, and not executed yet
         self._leaves = bytearray()
@@ -85,11 +99,12 @@ class Cuts:
         month = clock.book_date // 100
         if not self.month:
             self.first_month = self.month = month
-            self.found[0] = self._cut(0, None)
+            self.found[0] = self._cut(0, None, frozenset())
         if month > self.month:
             over = [one for one in self._wanted if self.month <= one < month]
             if over:
-                cut = self._cut(header.height - 1, _note(run, header.height - 1, body))
+                note = _note(run, header.height - 1, body)
+                cut = self._cut(header.height - 1, note, find_officers(clock, self.state))
                 self.found |= dict.fromkeys(over, cut)
             self.month = month
         self._put(executed.changes)
@@ -101,6 +116,7 @@ class Cuts:
     def end(self, run: Replay) -> None:
         """Take the tip."""
         self.tip = Clock(run.chain, State(run.state.get), run.base.height, run.base.time_ms // 1000)
+        self.officers = find_officers(self.tip, self.state)
 
     def get(self, month: int) -> Cut | None:
         """Return the end of a month; that of the month before block 1 is genesis."""
@@ -110,8 +126,11 @@ class Cuts:
         """Return the proof that the log of `to_size` begins with that of `from_size`."""
         return log.consistency_path(from_size, to_size, self._get_node) if from_size else []
 
-    def _cut(self, height: int, note: str | None) -> Cut:
-        return Cut(height, note, dict(self.state), dict(self._turnover), dict(self._bank))
+    def _cut(
+        self, height: int, note: str | None, officers: frozenset[tuple[str, str, bytes]]
+    ) -> Cut:
+        kept = dict(self.state), dict(self._turnover), dict(self._bank)
+        return Cut(height, note, *kept, officers)
 
     def _put(self, changes: Mapping[bytes, bytes | None]) -> None:
         for key, value in changes.items():
@@ -135,6 +154,26 @@ class Cuts:
         first, last = index << level, (index + 1) << level
         leaves = [bytes(self._leaves[i * size : (i + 1) * size]) for i in range(first, last)]
         return log.root(log.append(log.EMPTY_FRONTIER, leaves)[0])
+
+
+def find_officers(clock: Clock, kept: Mapping[bytes, bytes]) -> frozenset[tuple[str, str, bytes]]:
+    """Return (office, wijk, key) of who is the auditor, wijk "", and of each board in `kept`."""
+    holders: list[tuple[str, str, bytes]] = []
+    auditor = get_role(clock.state, FEDERATION, AUDITOR, clock.epoch, clock.time_s)
+    if auditor is not None:
+        holders.append(("auditor", "", auditor.account))
+    for key in kept:
+        if key.startswith(_WIJK_PREFIX):
+            wijk_id = decode(list[Any], key)[1]
+            wijk = WIJKEN.get(State(kept.get), wijk_id)
+            if wijk is not None:
+                holders.append(("board", wijk_id, wijk.board))
+    found: set[tuple[str, str, bytes]] = set()
+    for office, wijk_id, holder in holders:
+        account = ACCOUNTS.get(clock.state, holder)
+        if account is not None:
+            found |= {(office, wijk_id, one.key) for one in account.keys}
+    return frozenset(found)
 
 
 def take_cuts(
@@ -170,6 +209,7 @@ def _prefix(space: Keyspace[Any]) -> bytes:
 
 
 _PREFIXES = tuple(_prefix(space) for space in KEPT)
+_WIJK_PREFIX = _prefix(WIJKEN)
 
 
 def _note(run: Replay, height: int, body: bytes) -> str:

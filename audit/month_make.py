@@ -1,8 +1,10 @@
 """Make a month close of what a chain and the bank's files say (ADR 0099).
 
 Figures are those of the last block of the month; what was attested later of a bank day in the month
-is an open item at its end. Statements and entries never change once they are attested, so the same
-chain gives the same bytes however long it has become.
+is an open item at its end. Bank days are read at the tip, because those of the last days of a month
+are attested after it. They never change once they are attested, and come in order (economy C5): so
+the bytes are the same however long the chain has become, from the moment that it holds a later bank
+day. Until then a day that is attested can change them, and answer an `end`.
 """
 
 from collections import Counter
@@ -347,14 +349,15 @@ def _compare(
     findings: list[Finding] = []
     quiet: list[Day] = []
     matched, balance = 0, opening
+    attested = msgspec.structs.replace(books, days=whole)  # half a day is none
     inside = [day for day in bank.days if first <= day.date <= last]
     for day in inside:
         said = whole.get(day.date)
         if said is None and not day.entries and day.opening == day.closing == balance:
             quiet.append(Day(date_text(day.date), None, balance, 0, 0, balance, 0))
             continue
-        equal, found = compare_day(books, day)
-        matched += equal
+        equal, found = compare_day(attested, day)
+        matched += equal if said is not None and said.height else 0
         findings += [
             Finding(
                 one.kind,
@@ -366,7 +369,8 @@ def _compare(
             )
             for one in found
         ]
-        balance = said.closing if said is not None else day.closing
+        if said is not None:
+            balance = said.closing
     for before, after in pairwise(bank.days):
         near = first <= before.date <= last or first <= after.date <= last
         joins = after.opening == before.closing and after.date > before.date
@@ -378,7 +382,8 @@ def _compare(
         if first <= date <= last and said.height and date not in in_file:
             findings.append(Finding("day", reserve, date_text(date), chain_cents=said.closing))
     if not _is_ended(whole, bank, month):
-        findings.append(Finding("end", reserve, date_text(last), bank_cents=balance))
+        closing = inside[-1].closing if inside else balance
+        findings.append(Finding("end", reserve, date_text(last), bank_cents=closing))
     return matched, findings, quiet
 
 

@@ -3,32 +3,37 @@
 The maker is believed in nothing: what the chain and the files tell is made again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
 from audit.month_check import Fault, find_breaks, find_faults, find_restated
 from audit.month_close import Finding, MonthClose, digest_of, read_month
 from audit.month_cuts import Cuts
-from audit.month_make import Bank, find_accounts, make_close, sort_files
+from audit.month_make import Bank, choose_cuts, find_accounts, make_close, sort_files
 from audit.proofs import judge_note
 from bank.faults import BankFileError
-from chain.contract import Clock
 from chain.errors import Malformed
 from chain.genesis import Genesis
-from chain.keyspaces import ACCOUNTS, AUDITOR, WIJKEN, get_role
-from chain.params import FEDERATION
+from chain.keyspaces import WIJKEN
 from chain.policy import Policy
+from chain.state import State
 
 # What the chain alone tells; the other kinds come from the bank's files.
 CHAIN_KINDS = ("books", "short")
 
 
-def judge_row(closes: Sequence[MonthClose], previous: MonthClose | None) -> list[list[Fault]]:
+def judge_row(
+    closes: Sequence[MonthClose],
+    previous: MonthClose | None,
+    replaced: Sequence[MonthClose] = (),
+) -> list[list[Fault]]:
     """Judge closes in the order given, each against the one before it; no chain is needed.
 
-    One that replaces the one before it in the row takes its place.
+    One that replaces the one before it in the row takes its place; another that is replaced has to
+    be in `replaced`.
     """
+    old = {digest_of(one): one for one in replaced}
     judged: list[list[Fault]] = []
     before, last = previous, previous
     for place, close in enumerate(closes):
@@ -37,6 +42,12 @@ def judge_row(closes: Sequence[MonthClose], previous: MonthClose | None) -> list
             found += find_restated(close, last)
         else:
             before = last
+            if close.replaces in old:
+                found += find_restated(close, old[close.replaces])
+            elif close.replaces is not None:
+                nl = "vervangt een afsluiting die hier niet bij is: geef --replaces"
+                en = "replaces a close that is not here: give --replaces"
+                found.append(Fault("version", nl, en))
         if before is not None:
             found += find_breaks(close, before)
         elif close.previous is not None:
@@ -70,22 +81,23 @@ def judge_figures(
 ) -> list[Fault]:
     """Return where a close does not say what the chain says, and with `files` what the bank says.
 
-    With the bank's files, by SHA-256, all of it has to come out again. Without them the differences
-    with the bank, and how much was matched, are the word of who signed.
+    With the bank's files, by SHA-256, all of it has to come out again, but for an `end` that was
+    true until more was attested. Without them the differences with the bank, and the quiet days
+    that nobody attested, are the word of who signed.
     """
     try:
         bank = None if files is None else _choose_files(close, cuts, files)
         made = make_close(genesis, cuts, close.wijk, read_month(close.month), bank)
+        found = judge_first(close, cuts)
     except BankFileError as error:
         return [Fault("bank", error.sentence("nl"), error.sentence("en"))]
     except Malformed as error:
         return [Fault("chain", f"de keten zegt dit niet: {error}", f"the chain does not: {error}")]
     known = {"version": close.version, "replaces": close.replaces, "previous": close.previous}
     made = msgspec.structs.replace(made, **known, consistency=close.consistency)
-    said = close
+    said = _leave_out_ended(close, made)
     if bank is None:
-        said, made = _leave_out_bank(close), _leave_out_bank(made)
-    found: list[Fault] = []
+        said, made = _leave_out_bank(close, made), _leave_out_bank(made, made)
     for kind, nl, en, names in _PARTS:
         if any(getattr(said, name) != getattr(made, name) for name in names):
             found.append(
@@ -127,14 +139,29 @@ def _choose_files(close: MonthClose, cuts: Cuts, files: Mapping[str, bytes]) -> 
     return sort_files(find_accounts(cuts, close.wijk), chosen, currency)
 
 
-def _leave_out_bank(close: MonthClose) -> MonthClose:
-    """Return a close without what only the bank's files can tell."""
+def _leave_out_ended(close: MonthClose, made: MonthClose) -> MonthClose:
+    """Return a close without each `end` that the chain has answered since it was made."""
+    kept = tuple(one for one in close.findings if one.kind != "end" or one in made.findings)
+    return msgspec.structs.replace(close, findings=kept)
+
+
+def _leave_out_bank(close: MonthClose, made: MonthClose) -> MonthClose:
+    """Return a close without what only the bank's files can tell, the chain's side being `made`.
+
+    A quiet day stays where the chain attested one of that date. How much was matched is held
+    against the statements without a chain (`find_faults`).
+    """
+    attested = {(one.reserve, day.on) for one in made.accounts for day in one.statements}
     accounts = tuple(
         msgspec.structs.replace(
             one,
             files=(),
             matched=0,
-            statements=tuple(day for day in one.statements if day.tx is not None),
+            statements=tuple(
+                day
+                for day in one.statements
+                if day.tx is not None or (one.reserve, day.on) in attested
+            ),
         )
         for one in close.accounts
     )
@@ -142,17 +169,49 @@ def _leave_out_bank(close: MonthClose) -> MonthClose:
     return msgspec.structs.replace(close, accounts=accounts, findings=kept)
 
 
-def name_signer(clock: Clock, wijk_id: str, key: bytes) -> str | None:
-    """Return as what a key signs at the tip of a chain: auditor, board of that wijk, or None."""
-    state = clock.state
-    wijk = WIJKEN.get(state, wijk_id)
-    auditor = get_role(state, FEDERATION, AUDITOR, clock.epoch, clock.time_s)
-    offices = (
-        ("auditor", None if auditor is None else auditor.account),
-        ("board", None if wijk is None else wijk.board),
-    )
-    for name, holder in offices:
-        account = None if holder is None else ACCOUNTS.get(state, holder)
-        if account is not None and any(one.key == key for one in account.keys):
-            return name
+def is_first(cuts: Cuts, wijk_id: str, month: int) -> bool:
+    """Say whether no month of this wijk on the chain comes before: its close cites none."""
+    begin, _ = choose_cuts(cuts, month)
+    known = WIJKEN.get(State(begin.state.get), wijk_id) is not None
+    return month == cuts.first_month or not known
+
+
+def judge_first(close: MonthClose, cuts: Cuts) -> list[Fault]:
+    """Return a fault where a close cites none before it, and is not the first of its wijk.
+
+    Raise `Malformed` where the chain has no such month.
+    """
+    if close.previous is not None or is_first(cuts, close.wijk, read_month(close.month)):
+        return []
+    nl = "noemt geen vorige, en is niet de eerste maand van de wijk op de keten"
+    en = "cites none before it, and is not the first month of the wijk on the chain"
+    return [Fault("previous", nl, en)]
+
+
+def name_signer(cuts: Cuts, close: MonthClose, key: bytes) -> str | None:
+    """Return as what a key signs: auditor, board of that wijk, or None.
+
+    An office counts that was held at the end of the month or is held at the tip: who was replaced
+    since still closed the own month.
+    """
+    cut = cuts.get(read_month(close.month))
+    officers = cuts.officers | (frozenset() if cut is None else cut.officers)
+    for office, wijk in (("auditor", ""), ("board", close.wijk)):
+        if (office, wijk, key) in officers:
+            return office
     return None
+
+
+def judge_signers(
+    close: MonthClose, keys: Sequence[bytes], cuts: Cuts | None, trusted: Collection[bytes]
+) -> list[Fault]:
+    """Return a fault unless one of the keys is of an officer, or of `trusted`.
+
+    Without a chain no officer is known: then only `trusted` is looked at, where there is any.
+    """
+    known = any(key in trusted for key in keys) or (cuts is None and not trusted)
+    if known or (cuts is not None and any(name_signer(cuts, close, key) for key in keys)):
+        return []
+    nl = "niet getekend door de accountant, het bestuur van de wijk of wie --signer noemt"
+    en = "not signed by the auditor, the board of the wijk or whom --signer names"
+    return [Fault("signature", nl, en)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from functools import cache
@@ -17,6 +18,8 @@ from audit.blocks import RawBlock
 from audit.month_check import find_breaks, find_faults, find_restated
 from audit.month_close import (
     CLOSE_BYTES_MAX,
+    Day,
+    Finding,
     MonthClose,
     decode_close,
     digest_of,
@@ -25,11 +28,19 @@ from audit.month_close import (
 )
 from audit.month_cuts import Cuts
 from audit.month_make import NotOver, find_accounts, make_close, sort_files
-from audit.month_verify import judge_certificate, judge_figures, judge_row
+from audit.month_verify import (
+    judge_certificate,
+    judge_figures,
+    judge_row,
+    judge_signers,
+    name_signer,
+)
 from audit.replay import replay
+from chain.codec import encode
 from chain.crypto import sha256
 from chain.dates import DAY_S, to_days
 from chain.errors import Malformed
+from chain.keyspaces import STATEMENTS
 from chain.policy import Policy, build_policy
 from cli import wijk
 from testnet.decide import Deciders
@@ -190,6 +201,49 @@ def test_a_month_without_movement_closes_with_nothing_in_it() -> None:
     assert [one.kind for one in empty.findings] == ["end"]
 
 
+def test_quiet_days_after_a_day_that_nobody_attested_are_findings_too() -> None:
+    """They open with a balance that the chain never saw, so they are no statements of the close."""
+    made = closed()
+    cuts = Cuts(frozenset())
+    cuts.first_month, cuts.state = made.cuts.first_month, made.cuts.state
+    later = (YEAR + 1) * 100 + 1
+    cuts.found = {**made.cuts.found, later: made.cuts.found[MONTHS[-1]]}
+    december = sort_files(find_accounts(cuts, WIJK), [file_of(made.year, MONTHS[-1])], "EUR")
+    ((reserve, bank),) = december.items()
+    balance = made.closes[-1].accounts[0].closing_cents
+    moved = next(day for day in bank.days if day.entries and day.opening != day.closing)
+    to = balance + moved.closing - moved.opening
+    days = (
+        dataclasses.replace(moved, date=later * 100 + 5, opening=balance, closing=to),
+        dataclasses.replace(moved, date=later * 100 + 6, opening=to, closing=to, entries=()),
+    )
+    said = {reserve: replace(bank, days=days)}
+    close = make_close(made.year.genesis, cuts, WIJK, later, said, made.closes[-1])
+    assert [(one.kind, one.bank_cents) for one in close.findings] == [
+        ("day", to),
+        ("day", to),
+        ("end", to),
+    ]
+    assert find_faults(close) == []
+
+
+def test_a_bank_day_of_which_a_page_is_missing_on_the_chain_is_a_finding() -> None:
+    made = closed()
+    (books,) = find_accounts(made.cuts, WIJK)
+    moved = max(one.date for one in books.entries.values() if one.date // 100 == MONTHS[-1])
+    cuts = Cuts(frozenset())
+    cuts.first_month, cuts.found = made.cuts.first_month, made.cuts.found
+    cuts.state = dict(made.cuts.state)
+    for on, said in books.days.items():
+        if on >= moved:
+            half = replace(said, pages=said.pages + 1)
+            cuts.state[encode((STATEMENTS.name, books.reserve_id, on))] = encode(half)
+    close = close_of(made.year, cuts, MONTHS[-1], made.closes[-2])
+    assert "day" in {one.kind for one in close.findings}
+    assert close.accounts[0].matched == sum(one.entries for one in close.accounts[0].statements)
+    assert find_faults(close) == []
+
+
 def test_bank_and_chain_that_differ_are_findings() -> None:
     made = closed()
     month = MONTHS[4]
@@ -330,6 +384,111 @@ def test_a_new_version_cites_the_one_that_it_replaces() -> None:
     assert {one.kind for one in find_restated(new, made.closes[6])} == {"version"}
 
 
+def test_a_replaced_close_has_to_be_given() -> None:
+    closes = closed().closes
+    second = replace(closes[0], version=7, replaces="de" * 32)
+    assert [one.kind for one in judge_row([second], None)[0]] == ["version"]
+    assert "version" in {one.kind for one in judge_row([closes[0], second], None)[1]}
+    old = replace(closes[0], findings=(Finding("gap"),))
+    new = replace(closes[0], version=2, replaces=digest_of(old))
+    assert judge_row([new], None, [old]) == [[]]
+    assert judge_row([replace(new, version=3)], None, [old]) != [[]]
+
+
+def test_only_the_first_month_of_a_wijk_cites_no_close_before_it() -> None:
+    made = closed()
+    march = close_of(made.year, made.cuts, MONTHS[2], None)
+    assert find_faults(march) == []  # offline it cannot be known
+    judged = judge_figures(march, made.year.genesis, made.cuts, None)
+    assert [one.kind for one in judged] == ["previous"]
+    # A wijk that came in March has its first close then.
+    cuts = Cuts(frozenset())
+    cuts.first_month, cuts.found, cuts.state = MONTHS[0], dict(made.cuts.found), made.cuts.state
+    february = cuts.found[MONTHS[1]]
+    state = {k: v for k, v in february.state.items() if WIJK.encode() not in k}
+    cuts.found[MONTHS[1]] = replace(february, state=state)
+    judged = judge_figures(march, made.year.genesis, cuts, None)
+    assert "previous" not in {one.kind for one in judged}
+
+
+def with_day(close: MonthClose, made: Day | None, **changed: Any) -> MonthClose:
+    """A close with one more bank day, or with other things said of its account."""
+    (account,) = close.accounts
+    days = [*account.statements, *([] if made is None else [made])]
+    days.sort(key=lambda day: day.on)
+    return replace(close, accounts=(replace(account, statements=tuple(days), **changed),))
+
+
+def test_a_bank_day_that_was_made_up_is_found() -> None:
+    first = closed().closes[0]
+    (account,) = first.accounts
+    last = account.statements[-1]
+    used = {day.on for day in account.statements}
+    on = next(on for n in range(1, 32) if (on := f"{YEAR}-01-{n:02}") not in used)
+    before = [day.closing_cents for day in account.statements if day.on < on]
+    balance = before[-1] if before else account.opening_cents
+    assert kinds(with_day(first, Day(on, None, balance, 0, 0, balance, 0))) == set()
+    for moved, entries in ((1_234_500, 42), (1_234_500, 0), (0, 1)):
+        made_up = with_day(first, Day(on, None, balance, moved, moved, balance, entries))
+        assert "statements" in {one.kind for one in find_faults(made_up)}
+    for matched in (999, account.matched - 1):
+        assert kinds(with_day(first, None, matched=matched)) == {"sums"}
+    assert account.matched == sum(day.entries for day in account.statements)
+    assert last.tx is not None
+
+
+def test_a_quiet_day_that_the_chain_attests_cannot_be_left_out() -> None:
+    made = closed()
+    for close in made.closes:
+        chain = make_close(made.year.genesis, made.cuts, WIJK, read_month(close.month), None)
+        quiet = [day for day in chain.accounts[0].statements if day.tx is None]
+        if quiet:
+            break
+    else:
+        pytest.fail("a year without a quiet day that was attested")
+    days = tuple(day for day in close.accounts[0].statements if day != quiet[0])
+    left_out = replace(close, accounts=(replace(close.accounts[0], statements=days),))
+    judged = judge_figures(left_out, made.year.genesis, made.cuts, None)
+    assert [one.kind for one in judged] == ["statements"]
+
+
+def test_an_end_that_the_chain_answered_later_hides_nothing() -> None:
+    made = closed()
+    files = {sha256(data).hex(): data for data in made.year.files.values()}
+    last = made.closes[4]
+    end = Finding("end", last.accounts[0].reserve, f"{YEAR}-05-31", bank_cents=1)
+    told = replace(last, findings=(end,))
+    assert judge_figures(told, made.year.genesis, made.cuts, files) == []
+    other = replace(last, findings=(replace(end, kind="gap"),))
+    judged = judge_figures(other, made.year.genesis, made.cuts, files)
+    assert [one.kind for one in judged] == ["hidden"]
+
+
+def test_a_signature_counts_of_an_officer_of_the_month_or_of_now() -> None:
+    made = closed()
+    january, february = made.closes[:2]
+    (board,) = [
+        key for office, wijk_id, key in made.cuts.officers if (office, wijk_id) == ("board", WIJK)
+    ][:1]
+    assert name_signer(made.cuts, january, board) == "board"
+    assert name_signer(made.cuts, replace(january, wijk="stadscentrum"), board) is None
+    old, new, unknown = b"o" * 32, b"n" * 32, b"u" * 32
+    cuts = Cuts(frozenset())
+    cuts.first_month, cuts.found = MONTHS[0], dict(made.cuts.found)
+    cut = cuts.found[MONTHS[0]]
+    assert ("board", WIJK, board) in cut.officers
+    cuts.found[MONTHS[0]] = replace(cut, officers=frozenset([("auditor", "", old)]))
+    cuts.officers = frozenset([("auditor", "", new)])
+    assert name_signer(cuts, january, old) == name_signer(cuts, january, new) == "auditor"
+    assert name_signer(cuts, february, old) is None  # a month that was not of this auditor
+    assert judge_signers(january, [unknown, old], cuts, ()) == []
+    assert [one.kind for one in judge_signers(january, [unknown], cuts, ())] == ["signature"]
+    assert [one.kind for one in judge_signers(january, [], cuts, [unknown])] == ["signature"]
+    assert judge_signers(january, [unknown], cuts, [unknown]) == []
+    assert judge_signers(january, [unknown], None, ()) == []  # offline nobody is known
+    assert [one.kind for one in judge_signers(january, [unknown], None, [old])] == ["signature"]
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -369,6 +528,31 @@ def run(*words: str) -> tuple[int, dict[str, Any], str]:
     return done.exit_code, json.loads(done.stdout) if done.stdout.strip() else {}, done.stderr
 
 
+def forge_a_previous(january: Path, verify: list[str], home: list[str]) -> None:
+    """A close before that is signed and nothing else is judged in full: figures, sums, findings."""
+    close = decode_close(january.read_bytes())
+    forged = january.with_name("forged.json")
+    forged.write_bytes(encode_close(replace(figure(close), findings=(Finding("gap"),))))
+    line = f"keys sign {forged} --key auditor --out {forged}.sig.json"
+    assert run(*line.split(), *home)[0] == 0
+    code, tree, _ = run(*verify, "--previous", str(forged))
+    found = {one["kind"] for one in tree["items"][0]["faults"]}
+    assert (code, found >= {"sums", "figures", "signature"}) == (8, True)
+
+
+def test_closes_that_are_too_large_together_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = encode_close(closed().closes[0])
+    path = tmp_path / "close.json"
+    path.write_bytes(data)
+    monkeypatch.setattr("audit.commands_close.CLOSES_BYTES_MAX", 2 * len(data))
+    base = ["audit", "close", "verify", "--offline", "--home", f"{tmp_path}/h"]
+    assert "WIJK-1002" in run(*base, str(path), str(path))[2]
+    code, _, problem = run(*base, *[str(path)] * 3)
+    assert (code, f"> {2 * len(data)} bytes" in problem) == (2, True)
+
+
 def test_the_commands_close_sign_and_verify(tmp_path: Path) -> None:
     home = ["--home", f"{tmp_path}/h", "--passphrase-file", f"{tmp_path}/pass"]
     (tmp_path / "pass").write_text("een lange wachtzin\n")
@@ -391,9 +575,16 @@ def test_the_commands_close_sign_and_verify(tmp_path: Path) -> None:
     later = [word.replace(f"{YEAR}-01", f"{YEAR}-02") for word in january]
     assert run(*later, "--bank", files[1], "--previous", out)[0] == 2  # not over yet
     verify = ["audit", "close", "verify", out, *base]
-    code, tree, _ = run(*verify, "--bank", files[0])
-    assert (code, tree["ok"], tree["items"][0]["signatures"][0]["as"]) == (0, True, None)
-    said = CliRunner().invoke(wijk, [*verify, "--lang", "nl"]).stdout
+    code, tree, problem = run(*verify, "--bank", files[0])
+    assert (code, tree["ok"], tree["items"][0]["signatures"][0]["as"]) == (8, False, None)
+    assert ("WIJK-5001" in problem, tree["items"][0]["first"]) == (True, True)
+    assert [one["kind"] for one in tree["items"][0]["faults"]] == ["signature"]
+    signer = ["--signer", tree["items"][0]["signatures"][0]["public_key"]]
+    code, tree, _ = run(*verify, *signer, "--bank", files[0])
+    assert (code, tree["ok"], tree["items"][0]["signatures"][0]["as"]) == (0, True, "signer")
+    assert run(*verify, "--signer", "0")[0] == 2
+    said = CliRunner().invoke(wijk, [*verify, *signer, "--lang", "nl"]).stdout
+    assert "eerste afsluiting" in said
     assert "2025-01 delfshaven, versie 1" in said
     assert "uitstaand € 500,00 + uitgegeven €" in said
     board = ["--home", f"{tmp_path}/net/client"]
@@ -401,6 +592,7 @@ def test_the_commands_close_sign_and_verify(tmp_path: Path) -> None:
     assert run(*line.split(), *board)[0] == 0
     code, tree, _ = run(*verify)
     assert [one["as"] for one in tree["items"][0]["signatures"]] == ["board", None]
+    forge_a_previous(Path(out), verify, home)
     signature = Path(out + ".sig.json")
     signature.write_bytes(signature.read_bytes().replace(b"0", b"1"))
     code, tree, problem = run(*verify)

@@ -49,8 +49,9 @@ OPEN_KEYSPACES = frozenset(
         "voters", "votes", "wijk", "wijken",
     }
 )  # fmt: skip
+ACCOUNT = "account"
 # What the guardians of an account need to recover it: its keys, and a recovery that waits (B5).
-GUARDED_KEYSPACES = frozenset({"account", "recovery"})
+GUARDED_KEYSPACES = frozenset({ACCOUNT, "recovery"})
 SIGNATURE_REQUIRED, NOT_ALLOWED, RATE = 3005, 3006, 3004
 # What objects that somebody owns are called by has no account in it: whose they are.
 OWNERS: dict[str, tuple[Keyspace[Any], Callable[[Any], set[bytes]]]] = {
@@ -170,11 +171,14 @@ class Readers:
         decision = DECISIONS.get(self._node.state(), vote) if isinstance(vote, bytes) else None
         if decision is not None:
             self.require_member(request, decision.wijk)
-        elif parts[0] in GUARDED_KEYSPACES and self._guards(request, parts[1]):
+        elif self._is_named_after_key(request, parts) or self._may_guard(request, parts):
             return
         elif parts[0] not in OPEN_KEYSPACES:
             named = {part for part in parts if isinstance(part, bytes)}
             self.require(request, named | self._find_owners(parts))
+
+    def _may_guard(self, request: web.Request, parts: Sequence[bytes | str | int]) -> bool:
+        return parts[0] in GUARDED_KEYSPACES and self._guards(request, parts[1])
 
     def _guards(self, request: web.Request, account: object) -> bool:
         """Say whether a key of the reader is a guardian of an account: it recovers it (B5)."""
@@ -184,6 +188,18 @@ class Readers:
         if own is None or other is None:
             return False
         return any(key.key in other.guardians for key in own.keys)
+
+    def _is_named_after_key(self, request: web.Request, parts: Sequence[bytes | str | int]) -> bool:
+        """Say whether a state key is of the account named after the key that signed this.
+
+        A later key of another account so proves that there is none, or that it lost it (ADR 0101).
+        """
+        reader = self.identify(request) if parts[0] == ACCOUNT else None
+        own = None if reader is None else ACCOUNTS.get(self._node.state(), reader)
+        if own is None:
+            return False
+        key = own.key_at(self._read(request, None)[0].key_index)
+        return key is not None and list(parts) == [ACCOUNT, account_id(key.key)]
 
     def _find_owners(self, parts: Sequence[bytes | str | int]) -> set[bytes]:
         """Return whose object a key names; nobody's where there is none."""

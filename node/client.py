@@ -12,7 +12,7 @@ import socket
 import ssl
 import time
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlencode, urlsplit
 
@@ -131,12 +131,12 @@ class Client:
         timeout_s: float = TIMEOUT_S,
         lang: str = "nl",
         sign: Sign | None = None,
-        make_signs: Callable[[], Sequence[Sign]] = tuple,
+        make_signs: Callable[[], Iterable[Sign]] = tuple,
     ) -> None:
         """`sign` puts an account's signature under every request (interfaces 2.3).
 
         `make_signs` is asked for signers once a node wants to know who reads: one for each account
-        that the reader has a key of. The next one is tried where one may not read.
+        that the reader has a key of. The next one is made and tried where one may not read.
         """
         self._open: dict[str, http.client.HTTPConnection] = {}
         assert urls, "a client needs a node to ask"
@@ -146,6 +146,7 @@ class Client:
         self._sign = sign
         self._make_signs = make_signs
         self._others: list[Sign] = []  # signers that wait for their turn
+        self._more: Iterator[Sign] = iter(())  # and those that nobody asked for yet
 
     # --------------------------------------------------------------------------- by route
 
@@ -358,23 +359,29 @@ class Client:
         seconds: float,
         tx: str | None = None,
     ) -> tuple[int, bytes]:
-        """Ask, and where a node asks who we are, ask again as each account of the reader."""
-        tries = 1 + len(self._others)
+        """Ask, and where a node asks who we are, ask again as each account of the reader.
+
+        Where none will do, that one may not read says more than that another is not known.
+        """
+        not_allowed: ClientProblem | None = None
+        known = len(self._others)
         while True:
             try:
                 return self._ask_nodes(method, route, body, headers, seconds, tx)
             except ClientProblem as problem:
-                tries -= 1
-                if self._sign is None and problem.number == SIGNATURE_REQUIRED:
-                    self._others = list(self._make_signs())
-                    tries = len(self._others)
-                elif self._sign is None or problem.number != NOT_ALLOWED:
+                if problem.number not in (SIGNATURE_REQUIRED, NOT_ALLOWED):
                     raise
-                if not tries:
-                    raise
+                if problem.number == NOT_ALLOWED:
+                    not_allowed = problem
+                if self._sign is None:
+                    self._more = iter(self._make_signs())
+                following = self._others.pop(0) if known else next(self._more, None)
+                if following is None:
+                    raise (not_allowed or problem) from None
+                known = max(0, known - 1)
                 if self._sign is not None:
                     self._others.append(self._sign)
-                self._sign = self._others.pop(0)
+                self._sign = following
 
     def _ask_nodes(
         self,

@@ -91,12 +91,12 @@ def restore(terminal: Terminal, file: Path, trust: str) -> None:
         genesis = check_genesis(home.genesis.read_bytes(), digest)
     except (Malformed, OSError) as error:
         terminal.fail(1002, {"errors": [str(error)]})
+    if not file.exists():
+        terminal.fail(3007, {"what": str(file)})
     pin = int(told["height"]), bytes.fromhex(told["id"])
     try:
         with _progress(terminal, "Bewijzen", "Proving") as tell:
             tree = restore_snapshot(file, home, genesis, settings.text("node.storage"), pin, tell)
-    except FileNotFoundError:
-        terminal.fail(3007, {"what": str(file)})
     except Malformed as error:
         terminal.fail(5001, {"cause": f"{file}: {error}"})
     except (StorageError, OSError) as error:

@@ -104,7 +104,11 @@ def _build(store: Store, genesis: Genesis, offer: Offer, file: IO[bytes], tell: 
 
 
 def _check_fresh(home: Home, kind: str) -> None:
-    """Raise `StorageError` unless nothing was decided, signed or restored in this home yet."""
+    """Raise `StorageError` unless nothing was decided or restored in this home yet.
+
+    What its key signed does not matter: the guard stays, and the join barrier comes before the next
+    signature (consensus D10).
+    """
     if home.store.with_name(home.store.name + ".joined").exists():
         raise StorageError(f"{home.root} was restored already: start the node")
     store = open_store(home.store, kind)

@@ -220,9 +220,9 @@ def _read_guardian(terminal: Terminal, who: str) -> bytes:
     """
     from chain.crypto import is_valid_key
     from chain.texts import Problem
+    from node.client import NOT_ALLOWED
     from wallet.guardians import read_guarded
     from wallet.keystore import load_key
-    from wallet.order import NOT_ALLOWED
     from wallet.people import resolve_who
 
     if _PUBLIC_KEY.fullmatch(who) is not None:

@@ -5,7 +5,7 @@ of a first key; whose a later key is, the chain knows (economy B4, B5).
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,15 +15,15 @@ from chain.address import parse_account
 from chain.call_json import call_to_json
 from chain.contract import Table, Word
 from chain.crypto import sha256, sign
-from chain.keyspaces import AccountRecord
+from chain.keyspaces import BOARD, ROLE, AccountRecord
 from chain.records import carry
 from chain.texts import Problem
 from chain.validators import quorum
 from contracts import CONTRACTS
-from node.client import Sign, make_sign
+from node.client import BUSY, NOT_ALLOWED, SIGNATURE_REQUIRED, Sign, make_sign
 from wallet.contacts import Party
 from wallet.files import write_new
-from wallet.kept_accounts import account_of, keep_account
+from wallet.kept_accounts import Kept, forget_account, keep_account, load_kept
 from wallet.keystore import KeyFile, disable_core_dumps, load_key, unlock
 from wallet.outbox import Sent
 from wallet.people import holds_key, own_key, resolve_who
@@ -38,7 +38,7 @@ from wallet.sign import (
 )
 from wallet.times import now_s
 from wallet.trust import is_live, trusted_policy
-from wallet.verify import prove_value
+from wallet.verify import find_value, prove_value
 
 if TYPE_CHECKING:
     from chain.policy import Policy
@@ -46,7 +46,8 @@ if TYPE_CHECKING:
 
 TABLE = Table(CONTRACTS)
 NONCE_BYTES = 16
-NOT_ALLOWED = 3006
+REFUSED = (SIGNATURE_REQUIRED, NOT_ALLOWED)
+NOT_FOUND = 3007
 VALID_S_MAX = 600  # interfaces 4: `max_validity_s`
 VALID_MS_DEFAULT = 300_000
 AMOUNTS = frozenset(  # the fields of calls that are amounts (economy section 4)
@@ -77,12 +78,13 @@ class Order(msgspec.Struct, frozen=True):
 def find_account(terminal: "Terminal", keys: Sequence[KeyFile]) -> dict[str, Any]:
     """Return the `query account` object of the account that all these keys are of.
 
-    A later key's account is asked of the chain by the key itself, proven, and kept (ADR 0101).
-    Raise `Problem` 2008 where the chain knows none, 2002 where the keys are of several.
+    The account named after a key comes first. A later key's is asked of the chain by the key
+    itself, proven, and kept (ADR 0101). Raise `Problem` 2008 where the chain knows none, 2002 where
+    the keys are of several, 5001 or 5002 where a node says of an account what it cannot prove.
     """
     terminal.reader = keys[0]
-    named = [account_of(terminal.home, key) for key in keys] + [key.account for key in keys]
-    seen = list(dict.fromkeys(named))
+    later = [one.account for key in keys if (one := _check_kept(terminal, key)) is not None]
+    seen = list(dict.fromkeys([key.account for key in keys] + later))
     for name in seen:
         account = _look_up(terminal, name)
         if account is not None and all(holds_key(account, key) is not None for key in keys):
@@ -90,8 +92,7 @@ def find_account(terminal: "Terminal", keys: Sequence[KeyFile]) -> dict[str, Any
     for name, _ in held_by(terminal, keys[0]):
         account = None if name in seen else _look_up(terminal, name)
         if account is not None and all(holds_key(account, key) is not None for key in keys):
-            _keep(terminal, account, keys)
-            return account
+            return account | _prove_held(terminal, name, keys)
     if len(keys) > 1:
         raise Problem(2002, key=", ".join(key.name for key in keys))
     raise Problem(2008, account=keys[0].account)
@@ -100,31 +101,72 @@ def find_account(terminal: "Terminal", keys: Sequence[KeyFile]) -> dict[str, Any
 def held_by(terminal: "Terminal", key_file: KeyFile) -> list[tuple[str, int]]:
     """Return the accounts of a key with its index in each, as a node says; once a run is enough.
 
-    Where only members read it tells the key itself alone, so the key asks (interfaces 2.3).
+    Where only members read it tells the key itself alone, so the key asks (interfaces 2.3). A node
+    of before that route knows of none.
     """
     found = terminal.held.get(key_file.public_key)
     if found is None:
         ask = lambda: _sign_as(terminal, key_file, key_file.account, 0)  # noqa: E731 - used once
-        found = terminal.client.accounts_of(key_file.public_key, ask)
+        try:
+            found = terminal.client.accounts_of(key_file.public_key, ask)
+        except Problem as problem:
+            if problem.number != NOT_FOUND:
+                raise
+            found = []
         terminal.held[key_file.public_key] = found
     return found
 
 
-def _keep(terminal: "Terminal", account: dict[str, Any], keys: Sequence[KeyFile]) -> None:
-    """Remember whose keys these are, once that is proven: money is asked for on this account.
+def _prove_held(terminal: "Terminal", name: str, keys: Sequence[KeyFile]) -> dict[str, Any]:
+    """Return what is proven of an account that a node says the keys are of; else `Problem` 5001.
 
-    Boards and offices are found anew each time: people come and go.
+    Money is asked for on this account, so a node's word is not enough. It is kept for keys that are
+    proven not to be of the account named after them. Boards and offices are found anew each time:
+    people come and go.
     """
-    if account["kind"] in ("board", "role"):
-        return
-    name = account["account"]
-    proof = terminal.client.state_proof
-    record = prove_value(proof, f"account/{name}", AccountRecord, trusted_policy(terminal))
-    held = {key.key for key in record.keys}
-    if not all(key.key in held for key in keys):
+    prove = terminal.client.state_proof
+    record = prove_value(prove, f"account/{name}", AccountRecord, trusted_policy(terminal))
+    index = {held.key: held.index for held in record.keys}
+    if not all(key.key in index for key in keys):
         raise Problem(5001, cause=name)
-    for key in keys:
-        keep_account(terminal.home, key, name)
+    for key in keys if record.kind not in (BOARD, ROLE) else ():
+        if _is_of(terminal, key, key.account) is False:
+            keep_account(terminal.home, key, name, index[key.key])
+    return {
+        "kind": record.kind.lower(),
+        "wijk": record.wijk,
+        "threshold": record.threshold,
+        "keys": [
+            {"index": one.index, "public_key": one.key.hex(), "added_height": one.added_height}
+            for one in record.keys
+        ],
+    }
+
+
+def _check_kept(terminal: "Terminal", key: KeyFile) -> Kept | None:
+    """Return what is kept of a key; forget it where a proof shows that it does not hold (any more).
+
+    So it is where the account named after the key has it, or the kept account has it no longer.
+    """
+    known = load_kept(terminal.home).get(key.public_key)
+    if known is None:
+        return None
+    if _is_of(terminal, key, key.account) or _is_of(terminal, key, known.account) is False:
+        forget_account(terminal.home, key)
+        return None
+    return known
+
+
+def _is_of(terminal: "Terminal", key: KeyFile, account: str) -> bool | None:
+    """Say whether a key is proven to be of an account or not; None where the node does not tell."""
+    proof, policy = terminal.client.state_proof, trusted_policy(terminal)
+    try:
+        record = find_value(proof, f"account/{account}", AccountRecord, policy)
+    except Problem as problem:
+        if problem.number in REFUSED:
+            return None
+        raise
+    return record is not None and any(held.key == key.key for held in record.keys)
 
 
 def _look_up(terminal: "Terminal", account: str) -> dict[str, Any] | None:
@@ -132,7 +174,7 @@ def _look_up(terminal: "Terminal", account: str) -> dict[str, Any] | None:
     try:
         return terminal.client.find_account(account)
     except Problem as problem:
-        if problem.number == NOT_ALLOWED:
+        if problem.number in REFUSED:
             return None
         raise
 
@@ -253,14 +295,27 @@ def unlock_keys(
     return {key.name: terminal.seeds[key.name] for key in keys}
 
 
-def reading_signs(terminal: "Terminal") -> list[Sign]:
-    """Return what signs this person's questions to a node that asks who reads (interfaces 2.3).
+def reading_signs(terminal: "Terminal") -> Iterator[Sign]:
+    """Yield what signs this person's questions to a node that asks who reads (interfaces 2.3).
 
-    A key may be of several accounts: then one for each, in the order in which to try them.
+    A key may be of several accounts: one for each, in the order in which to try them. A node is
+    asked for the others only once those that are known here may not read. Strangers can keep that
+    question busy; then these are all there are.
     """
     key = terminal.reader or own_key(terminal)
-    held = held_by(terminal, key) or [(key.account, 0)]
-    return [_sign_as(terminal, key, account, index) for account, index in held]
+    kept = load_kept(terminal.home).get(key.public_key)
+    known = [(key.account, 0)] if kept is None else [(kept.account, kept.index), (key.account, 0)]
+    for account, index in known:
+        yield _sign_as(terminal, key, account, index)
+    try:
+        held = held_by(terminal, key)
+    except Problem as problem:
+        if problem.number not in (BUSY, *REFUSED):
+            raise
+        return
+    for account, index in held:
+        if (account, index) not in known:
+            yield _sign_as(terminal, key, account, index)
 
 
 def _sign_as(terminal: "Terminal", key: KeyFile, account: str, index: int) -> Sign:

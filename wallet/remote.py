@@ -3,7 +3,7 @@
 A thin door to `node/client.py`: an answer is the tree of the route; a refusal is a `Problem`.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -30,7 +30,7 @@ class Remote:
         urls: Sequence[str],
         timeout_s: float,
         lang: str,
-        make_signs: Callable[[], Sequence[Sign]],
+        make_signs: Callable[[], Iterable[Sign]],
     ) -> None:
         self._connect = partial(
             Client, tuple(urls), timeout_s=min(timeout_s, READ_S_MAX), lang=lang

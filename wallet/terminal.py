@@ -9,7 +9,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -254,7 +254,7 @@ class Terminal:
         seed = unlock(key_file, word, live=not key_file.test_only)
         return key_file.account, bytes.fromhex(key_file.public_key), seed
 
-    def reading_signs(self) -> "list[Sign]":
+    def reading_signs(self) -> "Iterator[Sign]":
         """Return what signs this person's questions, once a node wants to know who reads."""
         from wallet.order import reading_signs
 

@@ -27,6 +27,7 @@ from contracts.members import Recover
 from contracts.policies.p03_benefit import Benefit
 from contracts.policies.p07_escrow import EscrowRule
 from contracts.policy import Create
+from node import api_keys
 from node.api_auth import NONCES_MAX, Nonces
 from node.chainstore import STATE
 from node.client import Client, ClientProblem, Sign, make_sign
@@ -337,8 +338,11 @@ def holder(live: Live, name: str, *, who: str | None = None, index: int = 0) -> 
 
 
 @pytest.mark.asyncio
-async def test_a_later_key_finds_its_account_and_reads_by_itself(live: Live) -> None:
+async def test_a_later_key_finds_its_account_and_reads_by_itself(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """economy B4, interfaces 2.3: an account keeps its name when its keys change."""
+    monkeypatch.setattr(api_keys, "REFRESH_S", 60)
     anna = Payer(live.genesis, "anna")
     route = f"/v1/keys/{key('anna2').hex()}"
     before = await ask(holder(live, "anna2").get, route)
@@ -349,12 +353,14 @@ async def test_a_later_key_finds_its_account_and_reads_by_itself(live: Live) -> 
         change = SetKeys(added, old, (), 1)
         sent = anna.sign(change, expires=int(time.time()) + 300, nonce=new.encode() * 3 + b"-")
         assert (await ask(live.client.submit, sent, wait="final"))["code"] == 0
+    soon = await ask(holder(live, "anna2").get, route)
+    monkeypatch.setattr(api_keys, "REFRESH_S", 0)
     found = {
         name: (await ask(holder(live, name).get, f"/v1/keys/{key(name).hex()}"))["items"]
         for name in ("anna", "anna2", "anna3", "delfshaven-board-b", "nobody")
     }
 
-    assert before["items"] == []
+    assert before["items"] == soon["items"] == [], "not read again within REFRESH_S"
     told = {"account": ANNA, "kind": "person", "wijk": "delfshaven"}
     assert found["anna2"] == [told | {"index": 1}]
     assert found["anna3"] == [told | {"index": 2}]
@@ -365,7 +371,15 @@ async def test_a_later_key_finds_its_account_and_reads_by_itself(live: Live) -> 
         ANNA, 2, lambda base: sign(seed("anna3"), base), lambda: int(time.time()),
         lambda: f"nonce-{next(_nonces):016}",
     )  # fmt: skip
-    assert await ask(Client([live.at.api], sign=later).get_bytes, f"/v1/accounts/{ANNA}/history")
+    as_later = Client([live.at.api], sign=later)
+    assert await ask(as_later.get_bytes, f"/v1/accounts/{ANNA}/history")
+    named = {
+        name: f"/v1/proofs/state?key=account/{account_text(account_id(key(name)))}"
+        for name in ("anna3", "anna2", "bob")
+    }
+    assert await ask(as_later.get_bytes, named["anna3"]), "that there is none is proven to the key"
+    for other in ("anna2", "bob"):
+        assert await refusal(as_later, named[other]) == (3006, 403)
 
 
 @pytest.mark.asyncio

@@ -284,6 +284,31 @@ def test_who_reads_is_said_when_a_node_asks_and_every_account_of_the_reader_is_t
     assert said == [b"", b"anna", b"role", b"role", b"role", b"anna"]
 
 
+def test_signers_are_made_one_by_one_and_only_where_those_before_are_refused() -> None:
+    """ADR 0101: to make another one, a node must be asked which accounts a key is of."""
+    made: list[str] = []
+
+    def make_signs() -> Iterator[Sign]:
+        for name in ("own", "later", "board"):
+            made.append(name)
+            yield from signers(name)
+
+    asks, no = refusal("WIJK-3005"), refusal("WIJK-3006")
+    with server([asks, ok(b"{}"), asks, ok(b"{}"), no, no, asks]) as node:
+        client = Client([node.url], make_signs=make_signs)
+        client.get("/v1/a")
+        first = list(made)
+        client.get("/v1/b")
+        second = list(made)
+        with pytest.raises(ClientProblem) as caught:
+            client.get("/v1/c")
+        client.close()
+
+    assert caught.value.number == 3006, "it says more than that one is not known"
+    assert (first, second, made) == (["own"], ["own", "later"], ["own", "later", "board"])
+    assert len(node.requests) == 7
+
+
 def test_who_has_no_key_hears_that_a_signature_is_wanted() -> None:
     with server([refusal("WIJK-3005")]) as node, pytest.raises(ClientProblem) as caught:
         Client([node.url]).get("/v1/a")

@@ -143,6 +143,16 @@ def test_a_home_that_lives_is_never_replaced(file: Path, tmp_path: Path) -> None
     assert start(home) == (len(CHAIN.decided), len(CHAIN.decided))
 
 
+def test_what_is_missing_is_named(file: Path, fresh: Home, tmp_path: Path) -> None:
+    none = restore(fresh, tmp_path / "none.wijksnap")
+    fresh.head.unlink()
+    headless = restore(fresh, file)
+
+    assert refusal(none) == "WIJK-3007"
+    assert refusal(headless) == "WIJK-1002"
+    assert fresh.head.name in headless.stderr
+
+
 def test_the_block_that_is_trusted_still_needs_its_certificate(file: Path, fresh: Home) -> None:
     """Who names a block that nobody certified is as wrong as the file."""
     offer, raw, chunks = make()

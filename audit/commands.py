@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
+from audit.options import folder_option
 from chain import terminal as asked
 
 if TYPE_CHECKING:
@@ -67,13 +68,7 @@ def audit() -> None:
     help="vanaf blok H: alleen koppen en certificaten // from block H: headers only",
 )
 @click.option("--to", "last", type=click.IntRange(min=1), metavar="H", help="tot en met // up to")
-@click.option(
-    "--dir",
-    "folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="NODEHOME",
-    help="de map van een gestopte node // the folder of a stopped node",
-)
+@folder_option
 @click.pass_obj
 def verify(terminal: Terminal, first: int, last: int | None, folder: Path | None) -> None:
     """Print block F; exit 0 if the chain is sound, else 8."""

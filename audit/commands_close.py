@@ -23,6 +23,7 @@ from audit.commands_close_text import (
     say_signer,
 )
 from audit.commands_reconcile import BANK_FILE_BYTES_MAX, BOOKS_DIFFER, MATCH_EXIT
+from audit.options import folder_option
 
 if TYPE_CHECKING:
     from audit.month_check import Fault
@@ -37,13 +38,6 @@ FILES_MAX = 1_200  # a hundred years
 CLOSES_BYTES_MAX = 64 * 1024 * 1024  # of all files together: 1,200 of 50 kB, or the four largest
 SIGNERS_MAX = 20
 _FILE = click.Path(path_type=Path, dir_okay=False)
-_DIR = click.option(
-    "--dir",
-    "folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="NODEHOME",
-    help="de map van een gestopte node // the folder of a stopped node",
-)
 _BANK = click.option(
     "--bank",
     "bank_files",
@@ -80,7 +74,7 @@ def close() -> None:
 @click.argument("month", metavar="MAAND")
 @_BANK
 @click.option("--wijk", metavar="W", help="van welke wijk // of which wijk")
-@_DIR
+@folder_option
 @click.option(
     "--previous", type=_FILE, metavar="FILE", help="van de maand ervoor // the one before"
 )
@@ -203,7 +197,7 @@ def make(
 )
 @_SIGNER
 @_BANK
-@_DIR
+@folder_option
 @click.option(
     "--offline", is_flag=True, help="zonder keten: de cijfers niet // no chain: not the figures"
 )

@@ -12,6 +12,7 @@ from audit.commands import (
     open_source,
     show_progress,
 )
+from audit.options import folder_option
 
 FORMATS = ("csv", "jsonl", "parquet", "sqlite", "hledger", "beancount", "camt053", "xaf")
 
@@ -41,13 +42,7 @@ FORMATS = ("csv", "jsonl", "parquet", "sqlite", "hledger", "beancount", "camt053
     metavar="WIJK=ID",
     help="fiscaal nummer van een wijk, in XAF // tax number of a wijk, in XAF",
 )
-@click.option(
-    "--dir",
-    "folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="NODEHOME",
-    help="de map van een gestopte node // the folder of a stopped node",
-)
+@folder_option
 @click.pass_obj
 def export(
     terminal: Terminal,

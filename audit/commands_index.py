@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from audit.commands import INVARIANT_BROKEN, PROOF_WRONG, Terminal, open_source, show_progress
+from audit.options import folder_option
 
 if TYPE_CHECKING:
     from audit.index_base import Base, Mark
@@ -19,13 +20,6 @@ _to = click.option(
     help="van SQLite of PostgreSQL; anders index.url van de node, of index.db in de map "
     "// of SQLite or PostgreSQL; else index.url of the node, or index.db in the home",
 )
-_folder = click.option(
-    "--dir",
-    "folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="NODEHOME",
-    help="de map van een gestopte node // the folder of a stopped node",
-)
 
 
 @click.group(help="De keten als tabellen, om in te zoeken // The chain as tables, for searching")
@@ -35,7 +29,7 @@ def index() -> None:
 
 @index.command(help="Breng de tabellen bij en loop mee // Bring the tables up to date and follow")
 @_to
-@_folder
+@folder_option
 @click.option("--once", is_flag=True, help="stop als zij bij zijn // stop when they are up to date")
 @click.pass_obj
 def run(terminal: Terminal, url: str | None, folder: Path | None, once: bool) -> None:
@@ -45,7 +39,7 @@ def run(terminal: Terminal, url: str | None, folder: Path | None, once: bool) ->
 
 @index.command(help="Hoe ver de tabellen zijn // How far the tables are")
 @_to
-@_folder
+@folder_option
 @click.pass_obj
 def status(terminal: Terminal, url: str | None, folder: Path | None) -> None:
     """Print the mark of the index and how many rows its tables have."""
@@ -66,7 +60,7 @@ def status(terminal: Terminal, url: str | None, folder: Path | None) -> None:
 
 @index.command(help="Maak de tabellen opnieuw // Make the tables anew")
 @_to
-@_folder
+@folder_option
 @click.pass_obj
 def rebuild(terminal: Terminal, url: str | None, folder: Path | None) -> None:
     """Remove the tables of the index and make them from the blocks again."""

@@ -11,6 +11,7 @@ from audit.commands import (
     open_source,
     show_progress,
 )
+from audit.options import folder_option
 
 
 @click.command(
@@ -25,13 +26,7 @@ from audit.commands import (
     metavar="DIR",
     help="waarheen // where to",
 )
-@click.option(
-    "--dir",
-    "folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="NODEHOME",
-    help="de map van een gestopte node // the folder of a stopped node",
-)
+@folder_option
 @click.pass_obj
 def report(terminal: Terminal, wanted: str, out: Path, folder: Path | None) -> None:
     """Verify the chain, write the files, print their names; exit 8 if the chain is not sound."""

@@ -12,6 +12,7 @@ from audit.commands import (
     open_source,
     show_progress,
 )
+from audit.options import folder_option
 from chain.dates import date_text
 from chain.money_text import money
 
@@ -34,13 +35,7 @@ BANK_FILE_BYTES_MAX = 16 * 1024 * 1024  # economy C5
     help="van de bank zelf; mag vaker // from the bank itself; may be given again",
 )
 @click.option("--wijk", metavar="W", help="van welke wijk // of which wijk")
-@click.option(
-    "--dir",
-    "folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="NODEHOME",
-    help="de map van een gestopte node // the folder of a stopped node",
-)
+@folder_option
 @click.pass_obj
 def reconcile(
     terminal: Terminal, files: tuple[Path, ...], wijk: str | None, folder: Path | None

@@ -108,7 +108,7 @@ def make(
     from audit.month_check import find_breaks, find_faults, find_restated
     from audit.month_close import encode_close
     from audit.month_make import NotOver, find_accounts, make_close, month_before, sort_files
-    from audit.month_verify import judge_first, judge_signers
+    from audit.month_verify import judge_first
     from audit.reconcile import check_files, choose_books
     from bank.faults import BankFileError
     from chain.errors import Malformed
@@ -163,8 +163,7 @@ def make(
         faults += _judge_previous(before, (genesis, cuts), policy, trusted)
         faults += find_breaks(made, before.close)
     if old is not None:
-        faults += old.faults + find_faults(old.close)
-        faults += judge_signers(old.close, _keys(old), cuts, trusted)
+        faults += _judge_alone(old, cuts, trusted)
         faults += find_restated(made, old.close)
     refused = bool(faults) or (bool(made.findings) and not with_findings)
     body = encode_close(made)
@@ -214,7 +213,6 @@ def verify(
 ) -> None:
     """Judge signatures, sums, the row of closes and, with a chain, every figure; exit 0 or 8."""
     from audit.files import POLICY, load_policy, read_bounded
-    from audit.month_check import find_faults
     from audit.month_close import read_month
     from audit.month_make import month_before
     from audit.month_verify import (
@@ -269,8 +267,7 @@ def verify(
     if before is not None:
         faults[0] += _judge_previous(before, chain, policy, trusted)
     for signed in replaced:
-        faults[0] += signed.faults + find_faults(signed.close)
-        faults[0] += judge_signers(signed.close, _keys(signed), chain and chain[1], trusted)
+        faults[0] += _judge_alone(signed, chain and chain[1], trusted)
     items, lines = [], []
     for signed, mine in zip(row, faults, strict=True):
         shown = []
@@ -329,13 +326,22 @@ def _judge_previous(
     trusted: "Collection[bytes]",
 ) -> "list[Fault]":
     """Judge the close before: all of it but the bank's files, which are of another month."""
-    from audit.month_check import find_faults
-    from audit.month_verify import judge_certificate, judge_figures, judge_signers
+    from audit.month_verify import judge_certificate, judge_figures
 
-    found = before.faults + find_faults(before.close)
-    found += judge_signers(before.close, _keys(before), chain and chain[1], trusted)
+    found = _judge_alone(before, chain and chain[1], trusted)
     found += judge_certificate(before.close, policy)
     return found if chain is None else found + judge_figures(before.close, *chain, None)
+
+
+def _judge_alone(
+    signed: Signed, cuts: "Cuts | None", trusted: "Collection[bytes]"
+) -> "list[Fault]":
+    """Judge what a close says by itself, and who signed it."""
+    from audit.month_check import find_faults
+    from audit.month_verify import judge_signers
+
+    found = signed.faults + find_faults(signed.close)
+    return found + judge_signers(signed.close, _keys(signed), cuts, trusted)
 
 
 def _read_signers(texts: tuple[str, ...]) -> set[bytes]:

@@ -12,7 +12,7 @@ from audit.commands import (
     open_source,
     show_progress,
 )
-from audit.options import folder_option
+from audit.options import folder_option, out_option
 
 FORMATS = ("csv", "jsonl", "parquet", "sqlite", "hledger", "beancount", "camt053", "xaf")
 
@@ -26,13 +26,7 @@ FORMATS = ("csv", "jsonl", "parquet", "sqlite", "hledger", "beancount", "camt053
     metavar="D",
     help="tot en met, anders vandaag // up to and including, else today",
 )
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    required=True,
-    metavar="DIR",
-    help="waarheen // where to",
-)
+@out_option
 @click.option("--account", metavar="WHO", help="alleen deze rekening // this account only")
 @click.option("--pseudonymise", is_flag=True, help="zonder rekeningnummers // without account ids")
 @click.option(

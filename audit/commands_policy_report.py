@@ -11,7 +11,7 @@ from audit.commands import (
     open_source,
     show_progress,
 )
-from audit.options import folder_option
+from audit.options import folder_option, out_option
 
 
 @click.command(
@@ -19,13 +19,7 @@ from audit.options import folder_option
     "Write for a funder what its pools did, without persons"
 )
 @click.argument("wanted", metavar="FUNDER|POLICY")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    required=True,
-    metavar="DIR",
-    help="waarheen // where to",
-)
+@out_option
 @folder_option
 @click.pass_obj
 def report(terminal: Terminal, wanted: str, out: Path, folder: Path | None) -> None:

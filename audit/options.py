@@ -11,3 +11,10 @@ folder_option = click.option(
     metavar="NODEHOME",
     help="de map van een gestopte node // the folder of a stopped node",
 )
+out_option = click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    metavar="DIR",
+    help="waarheen // where to",
+)

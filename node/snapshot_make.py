@@ -88,7 +88,7 @@ class SnapshotMaker:
         if offer is None:
             return True
         heights = self._every * (1 + offer.manifest.size // PACE_BYTES)
-        return height - offer.header.height >= min(heights, max(self._every, SNAPSHOT_EVERY))
+        return height - offer.header.height >= min(heights, SNAPSHOT_EVERY)
 
     def close(self) -> None:
         """The node stops: what is half made is made by the others."""

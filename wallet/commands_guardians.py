@@ -32,16 +32,10 @@ def recovery() -> None:
 @click.pass_obj
 def show(terminal: Terminal, who: str | None) -> None:
     """Show the guardians, the keys in force and the recovery that waits, proven from state."""
-    from chain.address import parse_account
     from wallet.guardians import read_guarded
-    from wallet.order import find_account
-    from wallet.people import own_key, resolve_who
+    from wallet.order import who_or_own
 
-    if who is None:
-        account = parse_account(find_account(terminal, [own_key(terminal)])["account"])
-    else:
-        account = resolve_who(terminal, who).account
-    guarded = read_guarded(terminal, account)
+    guarded = read_guarded(terminal, who_or_own(terminal, who).account)
     terminal.show(_tree(guarded), _lines(terminal, guarded))
 
 

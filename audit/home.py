@@ -20,7 +20,6 @@ from chain.errors import Malformed
 from chain.genesis import GENESIS_BYTES_MAX, Genesis
 from chain.records import Header, block_id
 from chain.texts import Problem
-from chain.tree import Slots
 from node.backup import check_whole, read_parts, restore_store
 from node.chainstore import (
     BODY,
@@ -47,7 +46,6 @@ from node.head_file import HeadVerdict, judge_head, read_heads
 from node.home import Home
 from node.ports import Store
 from node.store import choose_kind, open_store
-from node.tree_nodes import NODE, write_forms
 
 
 class HomeSource:
@@ -94,8 +92,8 @@ class HomeSource:
                 _check_tip(tip, decode(Header, block.header))
             yield block
 
-    def check_state(self, state: Mapping[bytes, bytes], nodes: Mapping[bytes, Slots]) -> None:
-        """Raise `Malformed` unless the store holds exactly this state and these tree nodes."""
+    def check_state(self, state: Mapping[bytes, bytes]) -> None:
+        """Raise `Malformed` unless the store holds exactly this state."""
         seen = 0
         for key, value in self._scan(STATE):
             if state.get(key) != value:
@@ -103,14 +101,6 @@ class HomeSource:
             seen += 1
         if seen != len(state):
             raise Malformed("the store lacks a part of the state")
-        seen = 0
-        for path, value in self._scan(NODE):
-            slots = nodes.get(path)
-            if slots is None or value not in write_forms(path, slots):
-                raise Malformed(f"the store holds a wrong tree at {path.hex()}")
-            seen += 1
-        if seen != len(nodes):
-            raise Malformed("the store lacks a part of the tree")
 
     def check_rows(self, top: int) -> None:
         """Raise `Malformed` unless the rows beside the blocks 1 to `top` follow from those blocks.

@@ -57,11 +57,11 @@ def verify_home(
 
         def check_store(run: Replay) -> None:
             nonlocal root
-            root = tree.update(run.base.read_node, {}).root
+            root = tree.get_root(run.base.read_node)
             if to != top:
                 return
             run.part = "state"
-            source.check_state(run.state, run.nodes)
+            source.check_state(run.state)
             run.part = "log"
             source.check_rows(top)
             run.part = "headers"

@@ -108,10 +108,9 @@ class Replay:
         self.ended = False  # whether there are no more blocks
         self.chain: Chain = genesis.chain(Table(CONTRACTS))
         self.state: dict[bytes, bytes] = dict(genesis.state)
-        self.nodes: dict[bytes, tree.Slots] = {}
-        _put(self.nodes, tree.update(lambda _path: None, genesis.state).nodes)
+        self.nodes = tree.build(genesis.state.items())
         self.base = msgspec.structs.replace(
-            make_base(genesis, {}), read=self.state.get, read_node=self.nodes.get
+            make_base(genesis), read=self.state.get, read_node=self.nodes.get
         )
         self.walk = Walk(light.trust_genesis(genesis), self._check)
         self.books = add_up(genesis.postings, len(genesis.postings))
@@ -177,7 +176,7 @@ class Replay:
             self.sets.append((header.height + 1, coming))
         self.walk.advance(header, coming)
         _put(self.state, executed.changes)
-        _put(self.nodes, executed.tree_nodes)
+        tree.apply(self.nodes, executed.tree_nodes)
         self.base.window.add_block(header.time_ms // 1000, executed.included)
         self.base = Base(
             header.height,

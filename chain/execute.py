@@ -112,7 +112,7 @@ class Executed(msgspec.Struct, frozen=True):
     outcomes: tuple[Outcome, ...]
     included: tuple[Included, ...]
     changes: dict[bytes, bytes | None]
-    tree_nodes: dict[bytes, tree.Slots | None]
+    tree_nodes: dict[int, tree.Node | None]
     log_nodes: list[log.NewNode]
     frontier: log.Frontier
     state_root: bytes

@@ -244,12 +244,11 @@ def load_genesis(data: bytes) -> Genesis:
     return Genesis(doc, canonical, sha256(canonical), time_ms, first, tuple(postings))
 
 
-def make_base(genesis: Genesis, read_node: dict[bytes, tree.Slots | None] | None = None) -> Base:
+def make_base(genesis: Genesis) -> Base:
     """Return the base that block 1 stands on, held in memory: height 0, no transactions.
 
     `parent_id` of block 1 is the genesis digest and the parent time genesis time (consensus M7).
     """
-    nodes = tree.update(lambda _path: None, genesis.state).nodes if read_node is None else read_node
     horizon = genesis.doc.params.get("max_validity_s", compute_default("max_validity_s", "live"))
     assert isinstance(horizon, int)
     return Base(
@@ -257,7 +256,7 @@ def make_base(genesis: Genesis, read_node: dict[bytes, tree.Slots | None] | None
         block_id=genesis.digest,
         time_ms=genesis.time_ms,
         read=genesis.state.get,
-        read_node=nodes.get,
+        read_node=tree.build(genesis.state.items()).get,
         frontier=log.EMPTY_FRONTIER,
         window=Window(horizon),
     )

@@ -1,30 +1,50 @@
 """The state tree: a 16-ary Merkle radix tree over SHA-256(key) (interfaces 5.5, architecture D8).
 
-A leaf stands at the shallowest slot where its prefix is unique, so the root, and every stored
-node, depends on the set of (key, value) alone and never on the order of the changes.
+A leaf stands at the shallowest slot where its prefix is unique, so the root depends on the set of
+(key, value) alone and never on the order of the changes.
 
-A node is 16 slots, each one of three byte strings that length tells apart: empty; 32 bytes, the
-hash of a node below; 64 bytes, a leaf: key hash, then value hash. It stands under its path: one
-byte per nibble, and b"" for the root. How nodes are stored is not decided here.
+It is held in memory and derived from the state (ADR 0102). Where more than `PAGE_MAX` leaves are
+below a path, a node there names its sixteen children, which have paths of their own; where there
+are fewer, it is a page, which holds its leaves, and what stands below it is computed when it is
+needed. A leaf is 64 bytes: key hash, then value hash. A path is one number: a 1, and then its
+nibbles.
 """
 
 import hashlib
 from binascii import hexlify
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+
+import msgspec
 
 HASH_BYTES = 32
 DEPTH_MAX = 64  # nibbles in a key hash
 EMPTY_CHILD = bytes(32)
 EMPTY_STATE_ROOT = hashlib.sha256(b"\x01" + EMPTY_CHILD * 16).digest()
 
-Slots = tuple[bytes, ...]
-GetNode = Callable[[bytes], Slots | None]
+ROOT = 1  # the path of the root: no nibbles
+LEAF_BYTES = 64
+# Leaves of a page. More would cost memory moved per change, fewer the memory of sparse nodes: at
+# 32 a leaf takes some 110 bytes in all, and a change hashes four or five times below the page.
+PAGE_MAX = 32
+_SPLICES_MAX = 8  # so many changes of one page are put in one by one; more are merged in one go
 
-NODE_HASH = 32  # length of a slot that leads to a node
-LEAF = 64  # length of a slot that holds a leaf
-_ALL_NODES = 16 * NODE_HASH  # length of the slots of a node that leads to nothing else
-_NO_SLOTS: Slots = (b"",) * 16
+
+class Node(msgspec.Struct, frozen=True, gc=False):
+    """What stands at one path: the hashes of its sixteen children, and how many leaves are below.
+
+    `leaves` are all of them in order where they are at most `PAGE_MAX`, else b"".
+    """
+
+    hashes: bytes
+    count: int
+    leaves: bytes
+
+
+GetNode = Callable[[int], Node | None]
+
+_NOTHING = Node(EMPTY_CHILD * 16, 0, b"")
+
 _NIBBLES = bytes.maketrans(b"0123456789abcdef", bytes(range(16)))
 
 _Change = tuple[bytes, bytes, bytes]  # nibbles, key hash, new leaf or b"" to delete
@@ -35,7 +55,7 @@ class TreeUpdate:
     """The root after an update, and the nodes to put or to delete (None), by path."""
 
     root: bytes
-    nodes: dict[bytes, Slots | None]
+    nodes: dict[int, Node | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,42 +106,65 @@ def update(get_node: GetNode, changes: Mapping[bytes, bytes | None]) -> TreeUpda
     for key, value in changes.items():
         key_hash = sha256(key).digest()
         leaf = b"" if value is None else key_hash + sha256(value).digest()
-        sorted_changes.append((_nibbles(key_hash), key_hash, leaf))
+        nibbles = hexlify(key_hash).translate(_NIBBLES)
+        sorted_changes.append((nibbles, key_hash, leaf))
     sorted_changes.sort()
-    nodes: dict[bytes, Slots | None] = {}
-    before = _slots_at(get_node, b"")
-    after = _change_slots(get_node, before, sorted_changes, 0, nodes)
-    if after != before:
-        nodes[b""] = after if after != _NO_SLOTS else None
-    return TreeUpdate(hash_slots(after), nodes)
+    nodes: dict[int, Node | None] = {}
+    before = get_node(ROOT)
+    after = _change_node(get_node, before, ROOT, 0, sorted_changes, nodes)
+    return TreeUpdate(_hash_node(after), nodes)
+
+
+def apply(nodes: dict[int, Node], changed: Mapping[int, Node | None]) -> None:
+    """Take what an update changed into the nodes of a tree, by path."""
+    for path, node in changed.items():
+        if node is None:
+            del nodes[path]
+        else:
+            nodes[path] = node
+
+
+def build(state: Iterable[tuple[bytes, bytes]]) -> dict[int, Node]:
+    """Return all nodes of the tree of a state, by path: pairs of key and value, no key twice."""
+    sha256 = hashlib.sha256
+    leaves = [sha256(key).digest() + sha256(value).digest() for key, value in state]
+    leaves.sort()
+    nodes: dict[int, Node] = {}
+    if leaves:
+        nodes[ROOT] = _build_node(leaves, ROOT, 0, nodes.__setitem__)
+    return nodes
+
+
+def get_root(get_node: GetNode) -> bytes:
+    """Return the state root of a tree."""
+    return _hash_node(get_node(ROOT) or _NOTHING)
 
 
 def prove(get_node: GetNode, key: bytes) -> TreeProof:
     """Return the proof that `key` has the value it has, or that it is absent."""
     key_hash = hashlib.sha256(key).digest()
-    nibbles = _nibbles(key_hash)
-    path: list[Step] = []
+    steps: list[Step] = []
+    path, node = ROOT, get_node(ROOT) or _NOTHING
+    while node.count > PAGE_MAX:
+        own = _nibble(key_hash, len(steps))
+        steps.append(_step(node.hashes, own))
+        path = path << 4 | own
+        node = get_node(path) or _NOTHING
+        if node.count <= 1:
+            return TreeProof(tuple(steps), _end(key_hash, node.leaves))
+    run, hashes = _split(node.leaves), node.hashes
     while True:
-        depth = len(path)
-        slots = _slots_at(get_node, nibbles[:depth])
-        own = nibbles[depth]
-        others = [i for i, slot in enumerate(slots) if slot and i != own]
-        hashes = tuple(_hash_slot(slots[i]) for i in others)
-        path.append(Step(sum(1 << i for i in others), hashes))
-        slot = slots[own]
-        if len(slot) == NODE_HASH:
-            continue
-        if not slot:
-            return TreeProof(tuple(path), Empty())
-        if slot[:HASH_BYTES] == key_hash:
-            return TreeProof(tuple(path), Found())
-        return TreeProof(tuple(path), Other(slot[:HASH_BYTES], slot[HASH_BYTES:]))
+        own = _nibble(key_hash, len(steps))
+        run = [leaf for leaf in run if _nibble(leaf, len(steps)) == own]
+        steps.append(_step(hashes, own))
+        if len(run) <= 1:
+            return TreeProof(tuple(steps), _end(key_hash, b"".join(run)))
+        hashes = _hash_children(run, len(steps))
 
 
 def verify(root: bytes, key: bytes, value: bytes | None, proof: TreeProof) -> bool:
     """Say whether `proof` shows under `root` that `key` has `value`, or is absent where None."""
     key_hash = hashlib.sha256(key).digest()
-    nibbles = _nibbles(key_hash)
     depth = len(proof.path)
     if not 0 < depth <= DEPTH_MAX:
         return False
@@ -129,7 +172,7 @@ def verify(root: bytes, key: bytes, value: bytes | None, proof: TreeProof) -> bo
     if isinstance(terminal, Found):
         if value is None:
             return False
-        hashed = _hash_slot(key_hash + hashlib.sha256(value).digest())
+        hashed = _hash_leaf(key_hash + hashlib.sha256(value).digest())
     elif value is not None:
         return False
     elif isinstance(terminal, Empty):
@@ -138,11 +181,11 @@ def verify(root: bytes, key: bytes, value: bytes | None, proof: TreeProof) -> bo
         lengths = (len(terminal.key_hash), len(terminal.value_hash))
         if lengths != (HASH_BYTES, HASH_BYTES) or terminal.key_hash == key_hash:
             return False
-        if _nibbles(terminal.key_hash)[:depth] != nibbles[:depth]:
+        if any(_nibble(terminal.key_hash, at) != _nibble(key_hash, at) for at in range(depth)):
             return False
-        hashed = _hash_slot(terminal.key_hash + terminal.value_hash)
+        hashed = _hash_leaf(terminal.key_hash + terminal.value_hash)
     for at in range(depth - 1, -1, -1):
-        children = _children(proof.path[at], nibbles[at], hashed)
+        children = _children(proof.path[at], _nibble(key_hash, at), hashed)
         if children is None:
             return False
         hashed = hashlib.sha256(b"\x01" + b"".join(children)).digest()
@@ -163,15 +206,47 @@ def _children(step: Step, own: int, hashed: bytes) -> list[bytes] | None:
     return children
 
 
-def _change_slots(
+def _change_node(
     get_node: GetNode,
-    before: Slots,
-    changes: list[_Change],
+    before: Node | None,
+    path: int,
     depth: int,
-    nodes: dict[bytes, Slots | None],
-) -> Slots:
-    """Return the slots of a node at `depth` after the sorted `changes`, all below it."""
-    slots = list(before)
+    changes: Sequence[_Change],
+    nodes: dict[int, Node | None],
+) -> Node:
+    """Return the node at `path`, which has `depth` nibbles, after the sorted `changes` below it.
+
+    Where it is another one than before, `nodes` tells, and of those below it too.
+    """
+    if before is None:
+        before = _NOTHING
+    if before.count > PAGE_MAX:
+        after = _change_children(get_node, before, path, depth, changes, nodes)
+    elif before.count and len(changes) <= _SPLICES_MAX:
+        after = _change_page(before, depth, changes)
+        if after.count > PAGE_MAX:
+            after = _build_node(_split(after.leaves), path, depth, nodes.__setitem__)
+    else:
+        merged = {leaf[:HASH_BYTES]: leaf for leaf in _split(before.leaves)}
+        merged.update((key_hash, leaf) for _, key_hash, leaf in changes)
+        live = sorted(filter(None, merged.values()))
+        after = _build_node(live, path, depth, nodes.__setitem__)
+    if after.hashes == before.hashes:
+        return before
+    nodes[path] = after if after.count else None
+    return after
+
+
+def _change_children(
+    get_node: GetNode,
+    before: Node,
+    path: int,
+    depth: int,
+    changes: Sequence[_Change],
+    nodes: dict[int, Node | None],
+) -> Node:
+    """Return a node with more leaves than a page holds, after `changes`: then it may be a page."""
+    hashes, count = bytearray(before.hashes), before.count
     end = len(changes)
     begin = 0
     while begin < end:
@@ -179,90 +254,151 @@ def _change_slots(
         after = begin + 1
         while after < end and changes[after][0][depth] == own:
             after += 1
-        group = changes[begin:after] if after - begin < end else changes
-        slots[own] = _change_slot(get_node, slots[own], group, depth + 1, nodes)
+        below = path << 4 | own
+        old = get_node(below)
+        assert old is not None or hashes[32 * own : 32 * own + 32] == EMPTY_CHILD, (
+            f"state tree: no node at {below:x}"
+        )
+        new = _change_node(get_node, old, below, depth + 1, changes[begin:after], nodes)
+        if new is not old:
+            hashes[32 * own : 32 * own + 32] = _hash_child(new)
+            count += new.count - (0 if old is None else old.count)
         begin = after
-    return tuple(slots)
+    if count > PAGE_MAX:
+        return Node(bytes(hashes), count, b"")
+    leaves = []
+    for below in range(path << 4, (path << 4) + 16):
+        old = get_node(below)
+        child = nodes.pop(below) if below in nodes else old
+        if child is not None:
+            leaves.append(child.leaves)
+        if old is not None:
+            nodes[below] = None
+    return Node(bytes(hashes), count, b"".join(leaves))
 
 
-def _change_slot(
-    get_node: GetNode,
-    slot: bytes,
-    changes: list[_Change],
-    depth: int,
-    nodes: dict[bytes, Slots | None],
-) -> bytes:
-    """Return what stands in a slot, whose path has `depth` nibbles, after `changes`."""
-    if len(slot) != NODE_HASH:
-        if len(changes) == 1 and (not slot or slot[:HASH_BYTES] == changes[0][1]):
-            return changes[0][2]
-        return _plant(get_node, slot, changes, depth, nodes)
-    path = changes[0][0][:depth]
-    before = _slots_at(get_node, path)
-    after = _change_slots(get_node, before, changes, depth, nodes)
-    if after == before:
-        return slot
-    if after.count(b"") >= 15:  # noqa: PLR2004 - one child left, or none
-        last = b"".join(after)
-        if len(last) != NODE_HASH:  # a leaf moves up; a node stays where it is
-            nodes[path] = None
-            return last
-    nodes[path] = after
-    return hash_slots(after)
+def _change_page(before: Node, depth: int, changes: Sequence[_Change]) -> Node:
+    """Return a page at `depth` after a few changes; it may have become too large for one."""
+    leaves, hashes = before.leaves, before.hashes
+    index, shift = _place(depth)
+    for nibbles, key_hash, leaf in changes:
+        at, there = _find_leaf(leaves, key_hash)
+        leaves = leaves[:at] + leaf + leaves[at + LEAF_BYTES * there :]
+        own = nibbles[depth]
+        first, last, end = at, at, len(leaves)
+        while first and leaves[first - LEAF_BYTES + index] >> shift & 15 == own:
+            first -= LEAF_BYTES
+        while last < end and leaves[last + index] >> shift & 15 == own:
+            last += LEAF_BYTES
+        hashed = _hash_run(_split(leaves[first:last]), depth + 1)
+        hashes = hashes[: 32 * own] + hashed + hashes[32 * own + 32 :]
+    return Node(hashes, len(leaves) // LEAF_BYTES, leaves)
 
 
-def _plant(
-    get_node: GetNode,
-    slot: bytes,
-    changes: list[_Change],
-    depth: int,
-    nodes: dict[bytes, Slots | None],
-) -> bytes:
-    """Return what stands in a slot with no node below it yet: a new node where two leaves meet."""
-    key_hash = slot[:HASH_BYTES]
-    live = [change for change in changes if change[2]]
-    if slot and all(change[1] != key_hash for change in changes):
-        live.append((_nibbles(key_hash), key_hash, slot))
-        live.sort()
-    if len(live) <= 1:
-        return live[0][2] if live else b""
-    slots = _change_slots(get_node, _NO_SLOTS, live, depth, nodes)
-    nodes[live[0][0][:depth]] = slots
-    return hash_slots(slots)
+def _find_leaf(leaves: bytes, key_hash: bytes) -> tuple[int, bool]:
+    """Return where the leaf of a key stands in a page, or belongs, and whether it is there."""
+    at = leaves.find(key_hash)
+    while at % LEAF_BYTES and at > 0:  # what a value hash holds is no key hash
+        at = leaves.find(key_hash, at + 1)
+    if at >= 0:
+        return at, True
+    low, high = 0, len(leaves) // LEAF_BYTES
+    while low < high:
+        middle = (low + high) // 2
+        if leaves[middle * LEAF_BYTES : middle * LEAF_BYTES + HASH_BYTES] < key_hash:
+            low = middle + 1
+        else:
+            high = middle
+    return low * LEAF_BYTES, False
 
 
-def _slots_at(get_node: GetNode, path: bytes) -> Slots:
-    """Return the slots of the node at `path`; only the root may be missing, when empty."""
-    slots = get_node(path)
-    if slots is None:
-        assert not path, f"state tree: no node stored at {path.hex()}"
-        return _NO_SLOTS
-    return slots
+def _build_node(
+    leaves: list[bytes], path: int, depth: int, put: Callable[[int, Node], None]
+) -> Node:
+    """Return the node at `path` over sorted leaves; what stands below it goes to `put`."""
+    if len(leaves) <= PAGE_MAX:
+        return Node(_hash_children(leaves, depth), len(leaves), b"".join(leaves))
+    hashes = [EMPTY_CHILD] * 16
+    for own, run in _group(leaves, depth):
+        below = path << 4 | own
+        node = _build_node(run, below, depth + 1, put)
+        put(below, node)
+        hashes[own] = _hash_child(node)
+    return Node(b"".join(hashes), len(leaves), b"")
 
 
-def hash_slots(slots: Slots) -> bytes:
-    """Return the hash of a node, which the slot above it holds; of the root, the state root."""
-    sha256 = hashlib.sha256
-    joined = b"".join(slots)
-    if len(joined) == _ALL_NODES and b"" not in slots:  # sixteen nodes: in the upper part of a tree
-        return sha256(b"\x01" + joined).digest()
-    children = [  # the same as _hash_slot without sixteen calls; most slots are empty
-        EMPTY_CHILD
-        if not slot
-        else slot
-        if len(slot) == NODE_HASH
-        else sha256(b"\x00" + slot).digest()
-        for slot in slots
-    ]
-    return sha256(b"\x01" + b"".join(children)).digest()
+def _hash_children(leaves: list[bytes], depth: int) -> bytes:
+    """Return the sixteen child hashes of a node at `depth` over sorted leaves."""
+    hashes = [EMPTY_CHILD] * 16
+    for own, run in _group(leaves, depth):
+        hashes[own] = _hash_run(run, depth + 1)
+    return b"".join(hashes)
 
 
-def _hash_slot(slot: bytes) -> bytes:
-    if len(slot) == LEAF:
-        return hashlib.sha256(b"\x00" + slot).digest()
-    return slot or EMPTY_CHILD
+def _hash_run(leaves: list[bytes], depth: int) -> bytes:
+    """Return what stands in a slot whose path has `depth` nibbles: nothing, a leaf, or a node."""
+    if len(leaves) == 1:
+        return hashlib.sha256(b"\x00" + leaves[0]).digest()
+    if leaves:
+        return hashlib.sha256(b"\x01" + _hash_children(leaves, depth)).digest()
+    return EMPTY_CHILD
 
 
-def _nibbles(key_hash: bytes) -> bytes:
-    """Return the 64 nibbles of a key hash, high nibble first, one per byte."""
-    return hexlify(key_hash).translate(_NIBBLES)
+def _group(leaves: list[bytes], depth: int) -> list[tuple[int, list[bytes]]]:
+    """Return the sorted leaves that have the same nibble at `depth`, with that nibble."""
+    index, shift = _place(depth)
+    groups: list[tuple[int, list[bytes]]] = []
+    own, run = -1, list[bytes]()
+    for leaf in leaves:
+        nibble = leaf[index] >> shift & 15
+        if nibble == own:
+            run.append(leaf)
+        else:
+            own, run = nibble, [leaf]
+            groups.append((own, run))
+    return groups
+
+
+def _hash_child(node: Node) -> bytes:
+    """Return what stands for a node in the one above: a single leaf stands there itself."""
+    if node.count > 1:
+        return _hash_node(node)
+    return _hash_leaf(node.leaves) if node.count else EMPTY_CHILD
+
+
+def _hash_node(node: Node) -> bytes:
+    """Return the hash of a node; of the root, the state root."""
+    return hashlib.sha256(b"\x01" + node.hashes).digest()
+
+
+def _hash_leaf(leaf: bytes) -> bytes:
+    return hashlib.sha256(b"\x00" + leaf).digest()
+
+
+def _step(hashes: bytes, own: int) -> Step:
+    """Return what a proof says of one node: all children but the own one."""
+    children = [(i, hashes[32 * i : 32 * i + 32]) for i in range(16) if i != own]
+    others = [(i, child) for i, child in children if child != EMPTY_CHILD]
+    return Step(sum(1 << i for i, _ in others), tuple(child for _, child in others))
+
+
+def _end(key_hash: bytes, leaf: bytes) -> Terminal:
+    if not leaf:
+        return Empty()
+    if leaf[:HASH_BYTES] == key_hash:
+        return Found()
+    return Other(leaf[:HASH_BYTES], leaf[HASH_BYTES:])
+
+
+def _split(leaves: bytes) -> list[bytes]:
+    return [leaves[at : at + LEAF_BYTES] for at in range(0, len(leaves), LEAF_BYTES)]
+
+
+def _place(depth: int) -> tuple[int, int]:
+    """Return where in a key hash the nibble at `depth` stands: which byte, shifted by how much."""
+    return depth >> 1, 0 if depth & 1 else 4
+
+
+def _nibble(key_hash: bytes, depth: int) -> int:
+    index, shift = _place(depth)
+    return key_hash[index] >> shift & 15

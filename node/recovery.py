@@ -8,6 +8,7 @@ from its peers, each by its certificate; head file and guard still know how far 
 
 import logging
 import os
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -17,7 +18,7 @@ from chain.errors import Malformed
 from chain.genesis import Genesis
 from chain.log import Frontier, tx_leaf_hash
 from chain.records import BlockBody, Header, block_id, compute_tx_id
-from node.chainstore import GENESIS, STATE, TIP, ChainStore, Tip, create_chain
+from node.chainstore import GENESIS, STORED_TREE, TIP, ChainStore, Tip, create_chain
 from node.disk import DISK, Disk, StorageError, StoreDamaged, failing
 from node.guard_file import GuardFile, LostGuard
 from node.head_file import (
@@ -45,6 +46,7 @@ from node.store import (
     verify_store,
 )
 
+_DROPPED_PAIRS = 10_000  # of a stored tree, in one batch: some 400 KB
 LINKS_AT_START = 1_000  # reliability Y21: blocks whose links are walked at every start
 
 _log = logging.getLogger("wijk.node")
@@ -111,7 +113,8 @@ def choose_instance(head: Path) -> bytes:
 def prove_chain(store: Store, genesis: Genesis, *, deep: bool = False) -> ChainStore:
     """Return the chain in a store; raise `StoreDamaged` unless it is whole up to its tip (Y21).
 
-    `deep` walks every block, and computes state root and log root again from their leaves (Y22).
+    The state root is computed from all values of the state. `deep` walks every block, and computes
+    the log root again from its leaves (Y22).
     """
     try:
         tip = decode(Tip, _need(store.get(TIP), "tip"))
@@ -119,12 +122,10 @@ def prove_chain(store: Store, genesis: Genesis, *, deep: bool = False) -> ChainS
         lowest = 0 if chain.joined is None else chain.joined.first - 1  # below it blocks may lack
         above = 0 if deep else tip.height - LINKS_AT_START
         _prove_links(chain, genesis, max(lowest, above))
-        _expect(tree.update(chain.read_node, {}).root == tip.state_root, "root node")
+        _expect(tree.get_root(chain.read_node) == tip.state_root, "state")
         frontier = log.frontier_at(tip.log_size, chain.read_log_node)
         _expect((frontier.roots, log.root(frontier)) == (tip.frontier, tip.log_root), "log")
         if deep:
-            state = {key[1:]: value for key, value in store.scan(STATE, STATE + b"\xff" * 8)}
-            _expect(tree.update(lambda _path: None, state).root == tip.state_root, "state")
             _expect(log.root(_log_from_leaves(chain)) == tip.log_root, "log of all leaves")
         return chain
     except (Malformed, AssertionError) as error:  # what a block needs was written with it
@@ -190,7 +191,9 @@ def _open_proven(
         if store.get(GENESIS) not in (None, genesis.canonical):
             raise StoreForeign(f"{home.store} is of another chain")
         verify_store(store)
-        return prove_chain(store, genesis)
+        chain = prove_chain(store, genesis)
+        _drop_stored_tree(store)
+        return chain
     except StoreDamaged as error:
         if store is not None:
             store.close()
@@ -206,6 +209,13 @@ def _open_proven(
         if store is not None:
             store.close()
         raise
+
+
+def _drop_stored_tree(store: Store) -> None:
+    """Remove the tree that a version before this stored; what a crash leaves goes the next time."""
+    end = STORED_TREE + b"\xff"
+    while batch := [(key, None) for key, _ in islice(store.scan(STORED_TREE, end), _DROPPED_PAIRS)]:
+        store.write(batch)
 
 
 def _begin_again(home: Home, kind: str, genesis: Genesis, disk: Disk) -> Store:

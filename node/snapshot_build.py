@@ -38,7 +38,6 @@ from node.chainstore import (
 from node.history_store import PastStore
 from node.ports import Change, Store
 from node.snapshot import Offer, PairReader
-from node.tree_nodes import TreeNodes
 
 
 class Builder:
@@ -53,8 +52,7 @@ class Builder:
         self._genesis = genesis
         self._offer = offer
         self._pairs = PairReader(offer.manifest.first, offer.header.height)
-        self._nodes = TreeNodes(store)
-        self._root = tree.EMPTY_STATE_ROOT
+        self._nodes: dict[int, tree.Node] = {}
 
     def feed(self, chunk: bytes) -> None:
         """Take the next chunk, whose hash was checked, in one batch. Raise `Malformed`."""
@@ -64,9 +62,7 @@ class Builder:
             batch.append((key, value))
             if key.startswith(STATE):
                 state[key[1:]] = value
-        grown = tree.update(self._nodes.get, state)
-        self._root = grown.root
-        batch += self._nodes.change(grown.nodes)
+        tree.apply(self._nodes, tree.update(self._nodes.get, state).nodes)
         if batch:
             self._store.write(batch)
 
@@ -76,7 +72,7 @@ class Builder:
         Raise `Malformed` for a forged root, and for blocks that are not those before it.
         """
         self._pairs.end()
-        if self._root != self._offer.header.state_root:
+        if tree.get_root(self._nodes.get) != self._offer.header.state_root:
             raise Malformed("the state of a snapshot is not that of its header")
         yield from self._check_blocks()
         self._store.write(self._rows())

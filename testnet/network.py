@@ -297,7 +297,7 @@ class Network:
         return row
 
     def _first_state_root(self) -> str:
-        return tree.update(lambda _path: None, self.genesis().state).root.hex()
+        return tree.get_root(tree.build(self.genesis().state.items()).get).hex()
 
     def command(self, entry: NodeEntry) -> list[str]:
         """Return the command line of a node's process. It names the home: that tells it apart."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from chain import tree
 from chain.address import account_id, account_text, parse_account
 from chain.codec import encode
 from chain.contract import Chain, Contract, Table
@@ -232,10 +233,7 @@ class Ledger:
         self.chain = self.genesis.chain(Table(contracts))
         self.state: dict[bytes, bytes] = dict(self.genesis.state)
         base = make_base(self.genesis)
-        self.nodes: dict[bytes, Any] = {}
-        from chain import tree
-
-        self._put(self.nodes, tree.update(lambda _path: None, self.genesis.state).nodes)
+        self.nodes = tree.build(self.genesis.state.items())
         self.base = Base(
             0,
             base.block_id,
@@ -279,7 +277,7 @@ class Ledger:
         """Finish the block and stand on it."""
         executed = run.finish()
         self._put(self.state, executed.changes)
-        self._put(self.nodes, executed.tree_nodes)
+        tree.apply(self.nodes, executed.tree_nodes)
         self.base.window.add_block(run.clock.time_s, executed.included)
         self.base = Base(
             self.base.height + 1,

@@ -33,7 +33,6 @@ from node.head_file import HeadBinding, open_head_file
 from node.home import Home
 from node.ports import Store
 from node.store import SQLITE, open_store
-from node.tree_nodes import NODE
 from tests.audit.made_chain import certify
 from tests.node.made_home import CHAIN, INSTANCE, TOP, make_home
 from tests.shapes import SHAPES, check_shape
@@ -135,8 +134,6 @@ WRONG: dict[str, tuple[Change, str, int]] = {
     "state changed": (change_value(STATE), "state_ok", TOP),
     "state lost": (remove(STATE), "state_ok", TOP),
     "state added": (add(STATE), "state_ok", TOP),
-    "tree changed": (change_value(NODE), "state_ok", TOP),
-    "tree lost": (remove(NODE), "state_ok", TOP),
     "log changed": (change_value(LOG), "log_ok", TOP),
     "log lost": (remove(LOG), "log_ok", TOP),
     "log added": (add(LOG), "log_ok", TOP),

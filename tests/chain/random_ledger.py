@@ -191,8 +191,7 @@ def replay(written: Written) -> Replayed:
     genesis = load_genesis(written.genesis)
     chain = genesis.chain(Table(CONTRACTS))
     state = dict(genesis.state)
-    nodes: dict[bytes, tree.Slots] = {}
-    _put(nodes, tree.update(lambda _path: None, genesis.state).nodes)
+    nodes = tree.build(genesis.state.items())
     window = Window(600)
     height, time_ms, frontier, block_id = 0, genesis.time_ms, EMPTY_FRONTIER, genesis.digest
     executed = []
@@ -201,7 +200,7 @@ def replay(written: Written) -> Replayed:
         txs = [decode_tx(raw, chain.table.union) for raw in raws]
         done = apply_block(base, chain, block_time_ms, Preamble(key("node-delfshaven"), None), txs)
         _put(state, done.changes)
-        _put(nodes, done.tree_nodes)
+        tree.apply(nodes, done.tree_nodes)
         window.add_block(block_time_ms // 1000, done.included)
         height, time_ms, frontier = height + 1, block_time_ms, done.frontier
         block_id = sha256(done.state_root)  # as the ledger of the author has it

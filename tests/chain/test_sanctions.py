@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from chain import tree
 from chain.codec import decode, encode
 from chain.crypto import sha256, sign, verify
 from chain.errors import Malformed
@@ -55,7 +56,7 @@ def run(ledger: Ledger, *evidence: bytes, after_s: int = 1) -> Any:
     preamble = Preamble(key(f"node-{NODES[0]}"), None, evidence)
     executed = apply_block(ledger.base, ledger.chain, ledger.time_s * 1000, preamble, [])
     ledger._put(ledger.state, executed.changes)
-    ledger._put(ledger.nodes, executed.tree_nodes)
+    tree.apply(ledger.nodes, executed.tree_nodes)
     ledger.base = replace(
         ledger.base,
         height=ledger.base.height + 1,

@@ -46,7 +46,7 @@ class Stored:
     """A state and its stored nodes, as a node keeps them between blocks."""
 
     def __init__(self) -> None:
-        self.nodes: dict[bytes, tree.Slots] = {}
+        self.nodes: dict[int, tree.Node] = {}
         self.state: State = {}
         self.root = tree.EMPTY_STATE_ROOT
 
@@ -221,10 +221,53 @@ def test_another_leaf_proves_absence_only_on_the_own_way() -> None:
     )
 
 
-def test_a_damaged_store_is_our_own_bug() -> None:
+def test_a_lost_node_is_our_own_bug() -> None:
     world = crowded()
-    path = next(path for path in world.nodes if path)
-    del world.nodes[path]
-    below = next(k for k in world.state if tree._nibbles(sha256(k)).startswith(path))
-    with pytest.raises(AssertionError, match="no node stored"):
-        tree.update(world.nodes.get, {below: b"w"})
+    first = sha256(b"key 7")[0] >> 4
+    del world.nodes[16 + first]
+    with pytest.raises(AssertionError, match=f"no node at {16 + first:x}"):
+        tree.update(world.nodes.get, {b"key 7": b"w"})
+
+
+@given(batches)
+def test_a_tree_that_is_built_is_the_one_that_grew(
+    changes: list[dict[bytes, bytes | None]],
+) -> None:
+    """ADR 0102: a start computes from the state what the blocks before it made step by step."""
+    world = stored({b"key %d" % i: b"v" for i in range(0, 600, 2)})
+    for batch in changes:
+        world.update(batch)
+    built = tree.build(world.state.items())
+    assert (tree.get_root(built.get), built) == (world.root, world.nodes)
+    copy = dict(world.nodes)
+    removed = dict.fromkeys(list(world.state)[::2])
+    tree.apply(copy, tree.update(copy.get, removed).nodes)
+    rest = {key: value for key, value in world.state.items() if key not in removed}
+    assert copy == tree.build(rest.items())
+
+
+def test_keys_that_share_many_nibbles_stand_deep_in_a_page() -> None:
+    """Two keys ground until five nibbles of their hashes are the same, and a third beside them."""
+    seen: dict[str, bytes] = {}
+    key = twin = b"0"
+    while key == twin:
+        key = b"%d" % (len(seen) + 1)
+        twin = seen.setdefault(sha256(key).hex()[:5], key)
+    state = {key: b"1", twin: b"2", b"other": b"3"}
+    world = stored(state)
+    assert world.root == naive_root(state)
+    assert list(world.nodes) == [tree.ROOT]
+    assert len(tree.prove(world.nodes.get, key).path) > 5
+    for asked, value in state.items():
+        assert tree.verify(world.root, asked, value, tree.prove(world.nodes.get, asked))
+    world.update({key: None})
+    assert world.root == naive_root({twin: b"2", b"other": b"3"})
+
+
+def test_a_value_hash_that_is_a_key_hash_is_not_taken_for_one() -> None:
+    """A leaf is looked for in the bytes of a page, where value hashes stand between key hashes."""
+    state = {b"a": b"key", b"b": b"key", b"key": b"v"}
+    world = stored(state)
+    for value in (b"w", None, b"x"):
+        world.update({b"key": value})
+        assert world.root == naive_root(world.state)

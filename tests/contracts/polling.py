@@ -239,7 +239,7 @@ class Polls:
         new = Ledger(old.genesis)
         new.state.clear()
         new.state.update(old.state)
-        new.nodes.update(old.nodes)
+        new.nodes = dict(old.nodes)
         new.base = Base(
             old.base.height,
             old.base.block_id,

@@ -20,6 +20,7 @@ from chain.errors import Malformed
 from chain.genesis import GENESIS_BYTES_MAX, Genesis
 from chain.records import Header, block_id
 from chain.texts import Problem
+from chain.tree import Node
 from node.backup import check_whole, read_parts, restore_store
 from node.chainstore import (
     BODY,
@@ -46,6 +47,7 @@ from node.head_file import HeadVerdict, judge_head, read_heads
 from node.home import Home
 from node.ports import Store
 from node.store import choose_kind, open_store
+from node.tree_pages import PAGE, STORED_NODE, find_path
 
 
 class HomeSource:
@@ -92,8 +94,8 @@ class HomeSource:
                 _check_tip(tip, decode(Header, block.header))
             yield block
 
-    def check_state(self, state: Mapping[bytes, bytes]) -> None:
-        """Raise `Malformed` unless the store holds exactly this state."""
+    def check_state(self, state: Mapping[bytes, bytes], nodes: Mapping[int, Node]) -> None:
+        """Raise `Malformed` unless the store holds exactly this state and its tree."""
         seen = 0
         for key, value in self._scan(STATE):
             if state.get(key) != value:
@@ -101,6 +103,16 @@ class HomeSource:
             seen += 1
         if seen != len(state):
             raise Malformed("the store lacks a part of the state")
+        if self._find(STORED_NODE, "state tree") is not None:
+            return  # of a version before this, which the next start of the node replaces
+        seen = 0
+        for key, leaves in self._scan(PAGE):
+            node = nodes.get(find_path(key) or 0)
+            if node is None or leaves != node.leaves:
+                raise Malformed(f"the store holds a wrong tree at {key!r}")
+            seen += 1
+        if seen != sum(1 for node in nodes.values() if node.leaves):
+            raise Malformed("the store lacks a part of the tree")
 
     def check_rows(self, top: int) -> None:
         """Raise `Malformed` unless the rows beside the blocks 1 to `top` follow from those blocks.

@@ -61,7 +61,7 @@ def verify_home(
             if to != top:
                 return
             run.part = "state"
-            source.check_state(run.state)
+            source.check_state(run.state, run.nodes)
             run.part = "log"
             source.check_rows(top)
             run.part = "headers"

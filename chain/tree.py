@@ -3,11 +3,11 @@
 A leaf stands at the shallowest slot where its prefix is unique, so the root depends on the set of
 (key, value) alone and never on the order of the changes.
 
-It is held in memory and derived from the state (ADR 0102). Where more than `PAGE_MAX` leaves are
-below a path, a node there names its sixteen children, which have paths of their own; where there
-are fewer, it is a page, which holds its leaves, and what stands below it is computed when it is
-needed. A leaf is 64 bytes: key hash, then value hash. A path is one number: a 1, and then its
-nibbles.
+Where more than `PAGE_MAX` leaves are below a path, the node there names its sixteen children, which
+have paths of their own. Where there are fewer, it is a page: its leaves, and whatever hashes stand
+below it are computed when they are needed. A leaf is 64 bytes: key hash, then value hash. A path is
+one number: a 1, and then its nibbles. How pages are stored, and nodes derived from them when a
+store is opened, is decided by the node (ADR 0102).
 """
 
 import hashlib
@@ -24,26 +24,26 @@ EMPTY_STATE_ROOT = hashlib.sha256(b"\x01" + EMPTY_CHILD * 16).digest()
 
 ROOT = 1  # the path of the root: no nibbles
 LEAF_BYTES = 64
-# Leaves of a page. More would cost memory moved per change, fewer the memory of sparse nodes: at
-# 32 a leaf takes some 110 bytes in all, and a change hashes four or five times below the page.
-PAGE_MAX = 32
-_SPLICES_MAX = 8  # so many changes of one page are put in one by one; more are merged in one go
+# Leaves of a page. It is hashed and written whole with every change, so more would cost time; fewer
+# would cost memory, which holds the 512 bytes of every node above the pages. Stores depend on it.
+PAGE_MAX = 6
 
 
 class Node(msgspec.Struct, frozen=True, gc=False):
-    """What stands at one path: the hashes of its sixteen children, and how many leaves are below.
+    """What stands at one path: the number of leaves below, and the leaves or the children.
 
-    `leaves` are all of them in order where they are at most `PAGE_MAX`, else b"".
+    `leaves` are all of them, in order, where they are at most `PAGE_MAX`; else `hashes` are those
+    of the sixteen children. The other one is b"".
     """
 
-    hashes: bytes
     count: int
+    hashes: bytes
     leaves: bytes
 
 
 GetNode = Callable[[int], Node | None]
 
-_NOTHING = Node(EMPTY_CHILD * 16, 0, b"")
+_NOTHING = Node(0, b"", b"")
 
 _NIBBLES = bytes.maketrans(b"0123456789abcdef", bytes(range(16)))
 
@@ -110,9 +110,9 @@ def update(get_node: GetNode, changes: Mapping[bytes, bytes | None]) -> TreeUpda
         sorted_changes.append((nibbles, key_hash, leaf))
     sorted_changes.sort()
     nodes: dict[int, Node | None] = {}
-    before = get_node(ROOT)
+    before = get_node(ROOT) or _NOTHING
     after = _change_node(get_node, before, ROOT, 0, sorted_changes, nodes)
-    return TreeUpdate(_hash_node(after), nodes)
+    return TreeUpdate(_hash_root(after), nodes)
 
 
 def apply(nodes: dict[int, Node], changed: Mapping[int, Node | None]) -> None:
@@ -135,9 +135,42 @@ def build(state: Iterable[tuple[bytes, bytes]]) -> dict[int, Node]:
     return nodes
 
 
+def derive(pages: Iterable[tuple[int, Node]]) -> dict[int, Node]:
+    """Return all nodes above the pages of a tree, by path: the pages with their paths, in order.
+
+    What comes out has another root than the tree had where a page is missing or was changed.
+    """
+    nodes: dict[int, Node] = {}
+    open_nodes: list[tuple[int, int, bytearray]] = []  # from the root down to the last page
+
+    def close() -> None:
+        path, count, hashes = open_nodes.pop()
+        nodes[path] = node = Node(count, bytes(hashes), b"")
+        if open_nodes:
+            add(path & 15, count, _hash_child(node, len(open_nodes)))
+
+    def add(own: int, count: int, hashed: bytes) -> None:
+        path, so_far, hashes = open_nodes[-1]
+        hashes[HASH_BYTES * own : HASH_BYTES * own + HASH_BYTES] = hashed
+        open_nodes[-1] = path, so_far + count, hashes
+
+    for path, page in pages:
+        depth = (path.bit_length() - 1) // 4
+        while open_nodes and not _is_above(open_nodes[-1][0], path):
+            close()
+        while len(open_nodes) < depth:
+            above = path >> 4 * (depth - len(open_nodes))
+            open_nodes.append((above, 0, bytearray(EMPTY_CHILD * 16)))
+        if open_nodes:
+            add(path & 15, page.count, _hash_child(page, depth))
+    while open_nodes:
+        close()
+    return nodes
+
+
 def get_root(get_node: GetNode) -> bytes:
     """Return the state root of a tree."""
-    return _hash_node(get_node(ROOT) or _NOTHING)
+    return _hash_root(get_node(ROOT) or _NOTHING)
 
 
 def prove(get_node: GetNode, key: bytes) -> TreeProof:
@@ -152,14 +185,14 @@ def prove(get_node: GetNode, key: bytes) -> TreeProof:
         node = get_node(path) or _NOTHING
         if node.count <= 1:
             return TreeProof(tuple(steps), _end(key_hash, node.leaves))
-    run, hashes = _split(node.leaves), node.hashes
+    run = _split(node.leaves)
     while True:
-        own = _nibble(key_hash, len(steps))
-        run = [leaf for leaf in run if _nibble(leaf, len(steps)) == own]
-        steps.append(_step(hashes, own))
+        depth = len(steps)
+        own = _nibble(key_hash, depth)
+        steps.append(_step(_hash_children(run, depth), own))
+        run = [leaf for leaf in run if _nibble(leaf, depth) == own]
         if len(run) <= 1:
             return TreeProof(tuple(steps), _end(key_hash, b"".join(run)))
-        hashes = _hash_children(run, len(steps))
 
 
 def verify(root: bytes, key: bytes, value: bytes | None, proof: TreeProof) -> bool:
@@ -208,7 +241,7 @@ def _children(step: Step, own: int, hashed: bytes) -> list[bytes] | None:
 
 def _change_node(
     get_node: GetNode,
-    before: Node | None,
+    before: Node,
     path: int,
     depth: int,
     changes: Sequence[_Change],
@@ -218,21 +251,18 @@ def _change_node(
 
     Where it is another one than before, `nodes` tells, and of those below it too.
     """
-    if before is None:
-        before = _NOTHING
     if before.count > PAGE_MAX:
         after = _change_children(get_node, before, path, depth, changes, nodes)
-    elif before.count and len(changes) <= _SPLICES_MAX:
-        after = _change_page(before, depth, changes)
-        if after.count > PAGE_MAX:
-            after = _build_node(_split(after.leaves), path, depth, nodes.__setitem__)
+        if after is None:
+            return before
     else:
-        merged = {leaf[:HASH_BYTES]: leaf for leaf in _split(before.leaves)}
-        merged.update((key_hash, leaf) for _, key_hash, leaf in changes)
-        live = sorted(filter(None, merged.values()))
-        after = _build_node(live, path, depth, nodes.__setitem__)
-    if after.hashes == before.hashes:
-        return before
+        leaves = _change_leaves(before.leaves, changes)
+        if leaves == before.leaves:
+            return before
+        if len(leaves) <= PAGE_MAX * LEAF_BYTES:
+            after = Node(len(leaves) // LEAF_BYTES, b"", leaves)
+        else:
+            after = _build_node(_split(leaves), path, depth, nodes.__setitem__)
     nodes[path] = after if after.count else None
     return after
 
@@ -244,8 +274,11 @@ def _change_children(
     depth: int,
     changes: Sequence[_Change],
     nodes: dict[int, Node | None],
-) -> Node:
-    """Return a node with more leaves than a page holds, after `changes`: then it may be a page."""
+) -> Node | None:
+    """Return a node with more leaves than a page holds, after `changes`: then it may be a page.
+
+    None: nothing has changed.
+    """
     hashes, count = bytearray(before.hashes), before.count
     end = len(changes)
     begin = 0
@@ -254,45 +287,40 @@ def _change_children(
         after = begin + 1
         while after < end and changes[after][0][depth] == own:
             after += 1
-        below = path << 4 | own
+        below, at = path << 4 | own, HASH_BYTES * own
         old = get_node(below)
-        assert old is not None or hashes[32 * own : 32 * own + 32] == EMPTY_CHILD, (
-            f"state tree: no node at {below:x}"
-        )
+        if old is None:
+            assert hashes[at : at + HASH_BYTES] == EMPTY_CHILD, f"state tree: no node at {below:x}"
+            old = _NOTHING
         new = _change_node(get_node, old, below, depth + 1, changes[begin:after], nodes)
         if new is not old:
-            hashes[32 * own : 32 * own + 32] = _hash_child(new)
-            count += new.count - (0 if old is None else old.count)
+            hashes[at : at + HASH_BYTES] = _hash_child(new, depth + 1)
+            count += new.count - old.count
         begin = after
+    if hashes == before.hashes:
+        return None
     if count > PAGE_MAX:
-        return Node(bytes(hashes), count, b"")
+        return Node(count, bytes(hashes), b"")
     leaves = []
     for below in range(path << 4, (path << 4) + 16):
-        old = get_node(below)
-        child = nodes.pop(below) if below in nodes else old
+        stood = get_node(below)
+        child = nodes.pop(below) if below in nodes else stood
         if child is not None:
             leaves.append(child.leaves)
-        if old is not None:
+        if stood is not None:
             nodes[below] = None
-    return Node(bytes(hashes), count, b"".join(leaves))
+    return Node(count, b"", b"".join(leaves))
 
 
-def _change_page(before: Node, depth: int, changes: Sequence[_Change]) -> Node:
-    """Return a page at `depth` after a few changes; it may have become too large for one."""
-    leaves, hashes = before.leaves, before.hashes
-    index, shift = _place(depth)
-    for nibbles, key_hash, leaf in changes:
+def _change_leaves(leaves: bytes, changes: Sequence[_Change]) -> bytes:
+    """Return the leaves of a page after `changes`; they may have become too many for one."""
+    if len(changes) == 1:
+        _, key_hash, leaf = changes[0]
         at, there = _find_leaf(leaves, key_hash)
-        leaves = leaves[:at] + leaf + leaves[at + LEAF_BYTES * there :]
-        own = nibbles[depth]
-        first, last, end = at, at, len(leaves)
-        while first and leaves[first - LEAF_BYTES + index] >> shift & 15 == own:
-            first -= LEAF_BYTES
-        while last < end and leaves[last + index] >> shift & 15 == own:
-            last += LEAF_BYTES
-        hashed = _hash_run(_split(leaves[first:last]), depth + 1)
-        hashes = hashes[: 32 * own] + hashed + hashes[32 * own + 32 :]
-    return Node(hashes, len(leaves) // LEAF_BYTES, leaves)
+        return leaves[:at] + leaf + leaves[at + LEAF_BYTES * there :]
+    merged = {leaf[:HASH_BYTES]: leaf for leaf in _split(leaves)}
+    merged.update((key_hash, leaf) for _, key_hash, leaf in changes)
+    return b"".join(sorted(merged.values()))
 
 
 def _find_leaf(leaves: bytes, key_hash: bytes) -> tuple[int, bool]:
@@ -317,31 +345,26 @@ def _build_node(
 ) -> Node:
     """Return the node at `path` over sorted leaves; what stands below it goes to `put`."""
     if len(leaves) <= PAGE_MAX:
-        return Node(_hash_children(leaves, depth), len(leaves), b"".join(leaves))
+        return Node(len(leaves), b"", b"".join(leaves))
     hashes = [EMPTY_CHILD] * 16
     for own, run in _group(leaves, depth):
         below = path << 4 | own
         node = _build_node(run, below, depth + 1, put)
         put(below, node)
-        hashes[own] = _hash_child(node)
-    return Node(b"".join(hashes), len(leaves), b"")
+        hashes[own] = _hash_child(node, depth + 1)
+    return Node(len(leaves), b"".join(hashes), b"")
 
 
 def _hash_children(leaves: list[bytes], depth: int) -> bytes:
     """Return the sixteen child hashes of a node at `depth` over sorted leaves."""
+    sha256 = hashlib.sha256
     hashes = [EMPTY_CHILD] * 16
     for own, run in _group(leaves, depth):
-        hashes[own] = _hash_run(run, depth + 1)
+        if len(run) == 1:
+            hashes[own] = sha256(b"\x00" + run[0]).digest()
+        else:
+            hashes[own] = sha256(b"\x01" + _hash_children(run, depth + 1)).digest()
     return b"".join(hashes)
-
-
-def _hash_run(leaves: list[bytes], depth: int) -> bytes:
-    """Return what stands in a slot whose path has `depth` nibbles: nothing, a leaf, or a node."""
-    if len(leaves) == 1:
-        return hashlib.sha256(b"\x00" + leaves[0]).digest()
-    if leaves:
-        return hashlib.sha256(b"\x01" + _hash_children(leaves, depth)).digest()
-    return EMPTY_CHILD
 
 
 def _group(leaves: list[bytes], depth: int) -> list[tuple[int, list[bytes]]]:
@@ -359,16 +382,19 @@ def _group(leaves: list[bytes], depth: int) -> list[tuple[int, list[bytes]]]:
     return groups
 
 
-def _hash_child(node: Node) -> bytes:
-    """Return what stands for a node in the one above: a single leaf stands there itself."""
+def _hash_child(node: Node, depth: int) -> bytes:
+    """Return what stands for a node at `depth` in the one above: for a single leaf, that leaf."""
+    if node.hashes:
+        return hashlib.sha256(b"\x01" + node.hashes).digest()
     if node.count > 1:
-        return _hash_node(node)
+        return hashlib.sha256(b"\x01" + _hash_children(_split(node.leaves), depth)).digest()
     return _hash_leaf(node.leaves) if node.count else EMPTY_CHILD
 
 
-def _hash_node(node: Node) -> bytes:
-    """Return the hash of a node; of the root, the state root."""
-    return hashlib.sha256(b"\x01" + node.hashes).digest()
+def _hash_root(node: Node) -> bytes:
+    """Return the state root: the root is hashed as a node however few leaves there are."""
+    hashes = node.hashes or _hash_children(_split(node.leaves), 0)
+    return hashlib.sha256(b"\x01" + hashes).digest()
 
 
 def _hash_leaf(leaf: bytes) -> bytes:
@@ -402,3 +428,9 @@ def _place(depth: int) -> tuple[int, int]:
 def _nibble(key_hash: bytes, depth: int) -> int:
     index, shift = _place(depth)
     return key_hash[index] >> shift & 15
+
+
+def _is_above(path: int, other: int) -> bool:
+    """Say whether the node at `path` is above the one at `other`."""
+    levels = other.bit_length() - path.bit_length()
+    return levels > 0 and other >> levels == path

@@ -31,12 +31,12 @@ from chain.state import Memo, Read, State
 from chain.validators import CommitCertificate, Validator, ValidatorSet, validator_set
 from chain.window import Included, Window
 from node.ports import Change, Store
+from node.tree_pages import TreePages, move_tree
 
 HEADER, BODY, CERTIFICATE, ENVELOPES, OUTCOMES = b"h", b"b", b"c", b"e", b"o"
 HEIGHT_OF, TX, HISTORY = b"i", b"t", b"a"
 STATE, LOG, OPEN, META = b"s", b"l", b"p", b"m"
 ERA, ISSUE = b"v", b"u"  # sets of validators by first height; transactions that issued coin
-STORED_TREE = b"n"  # nodes of the state tree, as versions before ADR 0102 wrote them
 START = b"w"  # outcomes of what ended by itself at the start of a block, where there are any
 TIP, GENESIS = META + b"tip", META + b"genesis"
 JOINING, JOINED = META + b"joining", META + b"joined"
@@ -128,14 +128,14 @@ class ChainStore:
         return self.store.get(STATE + key)
 
     @cached_property
-    def _nodes(self) -> dict[int, tree.Node]:
-        """The state tree: computed from the whole state when it is first asked for (ADR 0102)."""
-        state = self.store.scan(STATE, STATE + b"\xff")
-        return tree.build((key[len(STATE) :], value) for key, value in state)
+    def _pages(self) -> TreePages:
+        """The state tree, of which a part is derived when it is first asked for (ADR 0102)."""
+        move_tree(self.store, STATE)
+        return TreePages(self.store)
 
     def read_node(self, path: int) -> tree.Node | None:
         """Return the node of the state tree at a path."""
-        return self._nodes.get(path)
+        return self._pages.get(path)
 
     def read_log_node(self, level: int, index: int) -> bytes:
         """Return a full node of the log."""
@@ -272,7 +272,6 @@ class ChainStore:
         """Make a decided block durable in one synced batch, and stand on it (consensus D3)."""
         height = header.height
         assert height == self.tip.height + 1, "blocks are applied in order"
-        nodes = self._nodes  # of the state before this block
         at = u64(height)
         tip = Tip(
             height,
@@ -305,11 +304,11 @@ class ChainStore:
         if coming is not None:
             batch.append((ERA + u64(height + 1), coming))
         batch += [(STATE + key, value) for key, value in executed.changes.items()]
+        batch += self._pages.change(executed.tree_nodes)
         batch += [(log_key(*place), node) for place, node in executed.log_nodes]
         batch += [(key, None) for key, _ in self.store.scan(OPEN, OPEN + b"\xff")]
         self.store.write(batch)
         self.memo.change(executed.changes)
-        tree.apply(nodes, executed.tree_nodes)
         self.tip = tip
         self.window.add_block(header.time_ms // 1000, executed.included)
         if coming is not None:
@@ -414,10 +413,12 @@ class ChainStore:
 
 
 def create_chain(store: Store, genesis: Genesis) -> None:
-    """Write height 0 into an empty store: the genesis state and the tip."""
-    root = tree.get_root(tree.build(genesis.state.items()).get)
+    """Write height 0 into an empty store: the genesis state, its tree and the tip."""
+    nodes = tree.build(genesis.state.items())
+    root = tree.get_root(nodes.get)
     tip = Tip(0, genesis.digest, genesis.time_ms, bytes(32), root, 0, log.EMPTY_ROOT, ())
     batch: list[Change] = [(STATE + key, value) for key, value in genesis.state.items()]
+    batch += TreePages(store).change({**nodes})
     batch += [(TIP, encode(tip)), (GENESIS, genesis.canonical)]
     batch.append((ERA + u64(1), genesis.state[VALIDATOR_SETS.key(SET_NOW)]))
     store.write(batch)

@@ -1,7 +1,7 @@
 """A second, older state in the same store: how a node that joined by a snapshot fetches its past.
 
-Blocks, outcomes, log and rows of old blocks go to the places where they belong; the state, which
-at those heights was another, goes under a prefix of its own. So `ChainStore` executes
+Blocks, outcomes, log and rows of old blocks go to the places where they belong; the state and its
+tree, which at those heights were others, go under a prefix of their own. So `ChainStore` executes
 the past block by block, one batch each, beside the chain that goes on (ADR 0051). Once it arrives
 at the snapshot all of it is the same, and the second state is deleted.
 """
@@ -11,9 +11,10 @@ from pathlib import Path
 
 from node.chainstore import ERA, JOINED, OPEN, STATE, TIP, ChainStore, u64
 from node.ports import Change, Snapshot, Store
+from node.tree_pages import PAGE, STORED_NODE
 
 PAST = b"k"  # before the key of what has another value there
-_OTHER_THERE = (STATE, OPEN, ERA)
+_OTHER_THERE = (STATE, PAGE, STORED_NODE, OPEN, ERA)
 _CLEAN_PAIRS = 2_000  # deleted at a time: some 10 ms
 
 

@@ -8,7 +8,6 @@ from its peers, each by its certificate; head file and guard still know how far 
 
 import logging
 import os
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -18,7 +17,7 @@ from chain.errors import Malformed
 from chain.genesis import Genesis
 from chain.log import Frontier, tx_leaf_hash
 from chain.records import BlockBody, Header, block_id, compute_tx_id
-from node.chainstore import GENESIS, STORED_TREE, TIP, ChainStore, Tip, create_chain
+from node.chainstore import GENESIS, STATE, TIP, ChainStore, Tip, create_chain
 from node.disk import DISK, Disk, StorageError, StoreDamaged, failing
 from node.guard_file import GuardFile, LostGuard
 from node.head_file import (
@@ -46,7 +45,6 @@ from node.store import (
     verify_store,
 )
 
-_DROPPED_PAIRS = 10_000  # of a stored tree, in one batch: some 400 KB
 LINKS_AT_START = 1_000  # reliability Y21: blocks whose links are walked at every start
 
 _log = logging.getLogger("wijk.node")
@@ -113,8 +111,7 @@ def choose_instance(head: Path) -> bytes:
 def prove_chain(store: Store, genesis: Genesis, *, deep: bool = False) -> ChainStore:
     """Return the chain in a store; raise `StoreDamaged` unless it is whole up to its tip (Y21).
 
-    The state root is computed from all values of the state. `deep` walks every block, and computes
-    the log root again from its leaves (Y22).
+    `deep` walks every block, and computes state root and log root again from their leaves (Y22).
     """
     try:
         tip = decode(Tip, _need(store.get(TIP), "tip"))
@@ -122,10 +119,12 @@ def prove_chain(store: Store, genesis: Genesis, *, deep: bool = False) -> ChainS
         lowest = 0 if chain.joined is None else chain.joined.first - 1  # below it blocks may lack
         above = 0 if deep else tip.height - LINKS_AT_START
         _prove_links(chain, genesis, max(lowest, above))
-        _expect(tree.get_root(chain.read_node) == tip.state_root, "state")
+        _expect(tree.get_root(chain.read_node) == tip.state_root, "state tree")
         frontier = log.frontier_at(tip.log_size, chain.read_log_node)
         _expect((frontier.roots, log.root(frontier)) == (tip.frontier, tip.log_root), "log")
         if deep:
+            state = ((key[1:], value) for key, value in store.scan(STATE, STATE + b"\xff"))
+            _expect(tree.get_root(tree.build(state).get) == tip.state_root, "state")
             _expect(log.root(_log_from_leaves(chain)) == tip.log_root, "log of all leaves")
         return chain
     except (Malformed, AssertionError) as error:  # what a block needs was written with it
@@ -191,9 +190,7 @@ def _open_proven(
         if store.get(GENESIS) not in (None, genesis.canonical):
             raise StoreForeign(f"{home.store} is of another chain")
         verify_store(store)
-        chain = prove_chain(store, genesis)
-        _drop_stored_tree(store)
-        return chain
+        return prove_chain(store, genesis)
     except StoreDamaged as error:
         if store is not None:
             store.close()
@@ -209,13 +206,6 @@ def _open_proven(
         if store is not None:
             store.close()
         raise
-
-
-def _drop_stored_tree(store: Store) -> None:
-    """Remove the tree that a version before this stored; what a crash leaves goes the next time."""
-    end = STORED_TREE + b"\xff"
-    while batch := [(key, None) for key, _ in islice(store.scan(STORED_TREE, end), _DROPPED_PAIRS)]:
-        store.write(batch)
 
 
 def _begin_again(home: Home, kind: str, genesis: Genesis, disk: Disk) -> Store:

@@ -38,6 +38,7 @@ from node.chainstore import (
 from node.history_store import PastStore
 from node.ports import Change, Store
 from node.snapshot import Offer, PairReader
+from node.tree_pages import TreePages
 
 
 class Builder:
@@ -52,7 +53,7 @@ class Builder:
         self._genesis = genesis
         self._offer = offer
         self._pairs = PairReader(offer.manifest.first, offer.header.height)
-        self._nodes: dict[int, tree.Node] = {}
+        self._pages = TreePages(store)
 
     def feed(self, chunk: bytes) -> None:
         """Take the next chunk, whose hash was checked, in one batch. Raise `Malformed`."""
@@ -62,7 +63,7 @@ class Builder:
             batch.append((key, value))
             if key.startswith(STATE):
                 state[key[1:]] = value
-        tree.apply(self._nodes, tree.update(self._nodes.get, state).nodes)
+        batch += self._pages.change(tree.update(self._pages.get, state).nodes)
         if batch:
             self._store.write(batch)
 
@@ -72,7 +73,7 @@ class Builder:
         Raise `Malformed` for a forged root, and for blocks that are not those before it.
         """
         self._pairs.end()
-        if tree.get_root(self._nodes.get) != self._offer.header.state_root:
+        if tree.get_root(self._pages.get) != self._offer.header.state_root:
             raise Malformed("the state of a snapshot is not that of its header")
         yield from self._check_blocks()
         self._store.write(self._rows())

@@ -33,6 +33,7 @@ from node.head_file import HeadBinding, open_head_file
 from node.home import Home
 from node.ports import Store
 from node.store import SQLITE, open_store
+from node.tree_pages import PAGE
 from tests.audit.made_chain import certify
 from tests.node.made_home import CHAIN, INSTANCE, TOP, make_home
 from tests.shapes import SHAPES, check_shape
@@ -134,6 +135,9 @@ WRONG: dict[str, tuple[Change, str, int]] = {
     "state changed": (change_value(STATE), "state_ok", TOP),
     "state lost": (remove(STATE), "state_ok", TOP),
     "state added": (add(STATE), "state_ok", TOP),
+    "tree changed": (change_value(PAGE), "state_ok", TOP),
+    "tree lost": (remove(PAGE), "state_ok", TOP),
+    "tree added": (add(PAGE), "state_ok", TOP),
     "log changed": (change_value(LOG), "log_ok", TOP),
     "log lost": (remove(LOG), "log_ok", TOP),
     "log added": (add(LOG), "log_ok", TOP),

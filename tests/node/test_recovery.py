@@ -17,7 +17,7 @@ from chain.codec import encode
 from chain.crypto import public_key, sign
 from consensus.guard import Step
 from node import home as homes
-from node.chainstore import ENVELOPES, OUTCOMES, STATE, STORED_TREE, TIP, ChainStore
+from node.chainstore import ENVELOPES, OUTCOMES, STATE, TIP, ChainStore
 from node.disk import StorageError, StoreDamaged
 from node.guard_file import open_guard
 from node.head_file import HeadBinding, HeadForeign, create_head_file, open_head_file
@@ -25,6 +25,7 @@ from node.home import BALLAST_TEST_BYTES, Home, make_room, restore_ballast
 from node.recovery import Opened, StoreForeign, open_chain, prove_chain
 from node.setup import init_home
 from node.store import LEVELDB, SQLITE, choose_kind, create_store, open_store
+from node.tree_pages import PAGE
 from tests.federation import Ledger, seed
 from tests.live import live_network, until
 from tests.node.test_chainstore import BALANCES, Chain
@@ -260,20 +261,20 @@ def test_an_older_copy_of_the_store_is_noticed(home: Home, kind: str, genesis: G
     assert aside(home) == []
 
 
-@pytest.mark.parametrize("what", ["envelopes", "tip", "state", "log", "no tip", "genesis"])
+@pytest.mark.parametrize("what", ["envelopes", "tip", "page", "log", "no tip", "genesis"])
 def test_contents_that_do_not_fit_together_are_found(
     home: Home, kind: str, genesis: Genesis, what: str
 ) -> None:
     """Reliability Y21: checksums are right, but it is not the chain that its head names."""
     store = open_store(home.store, kind, FAST)
-    key, value = next(store.scan(STATE, STATE + b"\xff"))
+    key, value = next(store.scan(PAGE, PAGE + b"\xff"))
     tip = store.get(TIP)
     store.close()
     assert tip is not None
     wrong = {
         "envelopes": (ENVELOPES + BLOCKS.to_bytes(8, "big"), encode([b"x"])),
         "tip": (TIP, tip[:-1] + bytes([tip[-1] ^ 1])),
-        "state": (key, value + b"\0"),
+        "page": (key, value[:-1] + bytes([value[-1] ^ 1])),
         "log": (b"l\0" + bytes(8), bytes(32)),
         "no tip": (TIP, None),
         "genesis": (b"h" + (1).to_bytes(8, "big"), None),
@@ -295,31 +296,17 @@ def test_contents_that_do_not_fit_together_are_found(
     assert aside(home) == ["store.damaged-1"]
 
 
-def test_a_changed_balance_is_found_at_every_start(home: Home, kind: str, genesis: Genesis) -> None:
-    """Reliability Y21: the state root is computed from all values of the state (ADR 0102)."""
+def test_a_changed_balance_is_found_by_the_deep_proof(
+    home: Home, kind: str, genesis: Genesis
+) -> None:
+    """Reliability Y22: what a mended store says of money is computed again from its leaves."""
     store = open_store(home.store, kind, FAST)
-    prove_chain(store, genesis)
+    prove_chain(store, genesis, deep=True)
     key, value = next(store.scan(STATE + b"\x94", STATE + b"\xff"))
     store.write([(key, value + b"\0")])
 
     with pytest.raises(StoreDamaged, match="state"):
-        prove_chain(store, genesis)
-    store.close()
-
-
-def test_the_tree_that_an_earlier_version_stored_is_removed(
-    home: Home, kind: str, genesis: Genesis
-) -> None:
-    """ADR 0102: it is not read, and would stay on the disk for ever."""
-    stored = [(STORED_TREE + bytes([i >> 8, i & 255]), b"x" * 500) for i in range(25_000)]
-    store = open_store(home.store, kind, FAST)
-    store.write(stored)
-    store.close()
-
-    assert start(home, genesis) == (BLOCKS, BLOCKS)
-
-    store = open_store(home.store, kind, FAST)
-    assert list(store.scan(STORED_TREE, STORED_TREE + b"\xff")) == []
+        prove_chain(store, genesis, deep=True)
     store.close()
 
 

@@ -28,7 +28,6 @@ from node.chainstore import (
     HEADER,
     META,
     STATE,
-    STORED_TREE,
     ChainStore,
     create_chain,
 )
@@ -66,6 +65,7 @@ from node.store import (
 )
 from node.store_memory import MemoryStore
 from node.store_pairs import KEY_BYTES_MAX
+from node.tree_pages import PAGE
 from tests.audit.made_chain import MadeChain, make_chain, make_changed_chain
 from tests.federation import key, seed
 from tests.node.made_home import INSTANCE, NAME
@@ -252,7 +252,7 @@ def pair(name: bytes, value: bytes = b"v") -> bytes:
         (pair(STATE + b"a") * 2, "order"),
         (pair(STATE + b"b") + pair(STATE + b"a"), "order"),
         (pair(STATE), "belong"),
-        (pair(STORED_TREE + b"a"), "belong"),
+        (pair(PAGE + b"1a"), "belong"),
         (pair(META + b"tip"), "belong"),
         (pair(CERTIFICATE + bytes(7) + b"\x05"), "belong"),
         (pair(BODY + bytes(7) + b"\x04"), "belong"),

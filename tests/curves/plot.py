@@ -24,7 +24,7 @@ class Panel(NamedTuple):
 
 def draw(rows: Sequence[Sequence[Panel]], heading: str) -> str:
     """Return an SVG of rows of panels under a heading."""
-    width = WIDTH * max(len(row) for row in rows)
+    width = WIDTH * max((len(row) for row in rows), default=1)
     height = HEIGHT * len(rows) + 24
     parts = [f'<text x="10" y="16" class="title">{escape(heading)}</text>']
     for down, row in enumerate(rows):

@@ -34,6 +34,11 @@ def test_a_panel_without_points_is_drawn_empty() -> None:
     assert root.findall(f".//{SVG}circle") == []
 
 
+def test_data_without_a_picture_is_an_empty_one() -> None:
+    """`make curves ARGS=again` measures what only the data file tells."""
+    assert ET.fromstring(draw([], "again")).tag.endswith("svg")
+
+
 def test_there_is_a_point_for_all_that_is_asked() -> None:
     """Validators, accounts, block size and dead validators, on one machine."""
     found: dict[str, list[str]] = {}

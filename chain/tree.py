@@ -316,28 +316,12 @@ def _change_leaves(leaves: bytes, changes: Sequence[_Change]) -> bytes:
     """Return the leaves of a page after `changes`; they may have become too many for one."""
     if len(changes) == 1:
         _, key_hash, leaf = changes[0]
-        at, there = _find_leaf(leaves, key_hash)
-        return leaves[:at] + leaf + leaves[at + LEAF_BYTES * there :]
+        at = leaves.find(key_hash)
+        if at >= 0 and at % LEAF_BYTES == 0:
+            return leaves[:at] + leaf + leaves[at + LEAF_BYTES :]
     merged = {leaf[:HASH_BYTES]: leaf for leaf in _split(leaves)}
     merged.update((key_hash, leaf) for _, key_hash, leaf in changes)
     return b"".join(sorted(merged.values()))
-
-
-def _find_leaf(leaves: bytes, key_hash: bytes) -> tuple[int, bool]:
-    """Return where the leaf of a key stands in a page, or belongs, and whether it is there."""
-    at = leaves.find(key_hash)
-    while at % LEAF_BYTES and at > 0:  # what a value hash holds is no key hash
-        at = leaves.find(key_hash, at + 1)
-    if at >= 0:
-        return at, True
-    low, high = 0, len(leaves) // LEAF_BYTES
-    while low < high:
-        middle = (low + high) // 2
-        if leaves[middle * LEAF_BYTES : middle * LEAF_BYTES + HASH_BYTES] < key_hash:
-            low = middle + 1
-        else:
-            high = middle
-    return low * LEAF_BYTES, False
 
 
 def _build_node(
@@ -403,9 +387,9 @@ def _hash_leaf(leaf: bytes) -> bytes:
 
 def _step(hashes: bytes, own: int) -> Step:
     """Return what a proof says of one node: all children but the own one."""
-    children = [(i, hashes[32 * i : 32 * i + 32]) for i in range(16) if i != own]
-    others = [(i, child) for i, child in children if child != EMPTY_CHILD]
-    return Step(sum(1 << i for i, _ in others), tuple(child for _, child in others))
+    children = [hashes[at : at + HASH_BYTES] for at in range(0, len(hashes), HASH_BYTES)]
+    others = [i for i, child in enumerate(children) if i != own and child != EMPTY_CHILD]
+    return Step(sum(1 << i for i in others), tuple(children[i] for i in others))
 
 
 def _end(key_hash: bytes, leaf: bytes) -> Terminal:

@@ -323,6 +323,7 @@ def _read(live: Sequence[NodeEntry]) -> Reading:
         sum(_cpu_s(pid) for pid in pids),
         own.user + own.system,
         max(_memory_mb(entry, "VmRSS") for entry in live),
+        max(_memory_mb(entry, "RssAnon") for entry in live),
     )
 
 
@@ -362,7 +363,7 @@ def _cpu_s(pid: int) -> float:
 
 
 def _memory_mb(entry: NodeEntry, which: str) -> float:
-    """Return `VmHWM`, the most a node ever held, or `VmRSS`, what it holds now."""
+    """Return `VmHWM`, the most a node ever held, `VmRSS`, what it holds now, or its `RssAnon`."""
     text = Path(f"/proc/{entry.pid}/status").read_text()
     line = next(line for line in text.splitlines() if line.startswith(f"{which}:"))
     return round(int(line.split()[1]) / 1024, 1)

@@ -40,6 +40,7 @@ class Reading(msgspec.Struct, frozen=True):
     node_cpu_s: float  # of all nodes together
     client_cpu_s: float
     rss_mb: float  # of the largest node
+    own_mb: float  # the same without files that are mapped, which the system takes back at need
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -145,6 +146,7 @@ def make_profile(setting: Setting, committed: int, window: Window) -> dict[str, 
     profile["node_cpu_us"] = round(node_cpu_us, 1)
     profile["client_cpu_us"] = round((last.client_cpu_s - first.client_cpu_s) * per_tx, 1)
     profile["rss_growth_mb"] = round(last.rss_mb - first.rss_mb, 1)
+    profile["own_mb"] = last.own_mb
     return profile
 
 

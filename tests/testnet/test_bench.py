@@ -248,9 +248,9 @@ def _load() -> tuple[Load, dict[bytes, int]]:
 
 def test_only_successes_of_the_window_count_and_no_latency_is_dropped() -> None:
     load, codes = _load()
-    first = Reading(1_000, dict.fromkeys(STAGES, 1.0), 0.0, 0.0, 90.0)
+    first = Reading(1_000, dict.fromkeys(STAGES, 1.0), 0.0, 0.0, 90.0, 80.0)
     spent = first.stage_s | {"verify": 1.05, "tree": 1.02}
-    last = Reading(1_500, spent, 0.3, 0.1, 97.0)
+    last = Reading(1_500, spent, 0.3, 0.1, 97.0, 83.0)
     window = Window(1.0, 10, first, last)
     tree = make_object(SETTING, load, codes, window, Machine(2, 50.0), 9.5)
     profile = make_profile(SETTING, tree["committed"], window)
@@ -263,7 +263,7 @@ def test_only_successes_of_the_window_count_and_no_latency_is_dropped() -> None:
     assert (profile["verify_us"], profile["tree_us"]) == (50_000.0, 20_000.0)
     assert profile["rest_us"] == 30_000.0
     assert profile["client_cpu_us"] == 100_000.0
-    assert profile["rss_growth_mb"] == 7.0
+    assert (profile["rss_growth_mb"], profile["own_mb"]) == (7.0, 83.0)
 
 
 def test_the_budget_names_the_stages_of_the_node_and_is_that_of_the_design() -> None:

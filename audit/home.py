@@ -95,7 +95,10 @@ class HomeSource:
             yield block
 
     def check_state(self, state: Mapping[bytes, bytes], nodes: Mapping[int, Node]) -> None:
-        """Raise `Malformed` unless the store holds exactly this state and its tree."""
+        """Raise `Malformed` unless the store holds exactly this state and its tree.
+
+        The tree of a version before is not judged: the node makes it anew from the state.
+        """
         seen = 0
         for key, value in self._scan(STATE):
             if state.get(key) != value:
@@ -104,11 +107,11 @@ class HomeSource:
         if seen != len(state):
             raise Malformed("the store lacks a part of the state")
         if self._find(STORED_NODE, "state tree") is not None:
-            return  # of a version before this, which the next start of the node replaces
+            return
         seen = 0
         for key, leaves in self._scan(PAGE):
             node = nodes.get(find_path(key) or 0)
-            if node is None or leaves != node.leaves:
+            if node is None or not leaves or leaves != node.leaves:
                 raise Malformed(f"the store holds a wrong tree at {key!r}")
             seen += 1
         if seen != sum(1 for node in nodes.values() if node.leaves):

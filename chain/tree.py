@@ -11,6 +11,7 @@ store is opened, is decided by the node (ADR 0102).
 """
 
 import hashlib
+import itertools
 from binascii import hexlify
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -138,13 +139,15 @@ def build(state: Iterable[tuple[bytes, bytes]]) -> dict[int, Node]:
 def derive(pages: Iterable[tuple[int, Node]]) -> dict[int, Node]:
     """Return all nodes above the pages of a tree, by path: the pages with their paths, in order.
 
-    What comes out has another root than the tree had where a page is missing or was changed.
+    Raise AssertionError for pages that are those of no tree. Where a page is missing or changed,
+    what comes out has another root than the tree had.
     """
     nodes: dict[int, Node] = {}
     open_nodes: list[tuple[int, int, bytearray]] = []  # from the root down to the last page
 
     def close() -> None:
         path, count, hashes = open_nodes.pop()
+        assert count > PAGE_MAX, f"state tree: what is below {path:x} belongs into a page"
         nodes[path] = node = Node(count, bytes(hashes), b"")
         if open_nodes:
             add(path & 15, count, _hash_child(node, len(open_nodes)))
@@ -154,7 +157,11 @@ def derive(pages: Iterable[tuple[int, Node]]) -> dict[int, Node]:
         hashes[HASH_BYTES * own : HASH_BYTES * own + HASH_BYTES] = hashed
         open_nodes[-1] = path, so_far + count, hashes
 
+    last = 0
     for path, page in pages:
+        assert _is_page(path, page.leaves), f"state tree: the page at {path:x} is damaged"
+        assert not _is_above(last, path), f"state tree: the page at {path:x} is below another"
+        last = path
         depth = (path.bit_length() - 1) // 4
         while open_nodes and not _is_above(open_nodes[-1][0], path):
             close()
@@ -182,7 +189,8 @@ def prove(get_node: GetNode, key: bytes) -> TreeProof:
         own = _nibble(key_hash, len(steps))
         steps.append(_step(node.hashes, own))
         path = path << 4 | own
-        node = get_node(path) or _NOTHING
+        empty = node.hashes[HASH_BYTES * own : HASH_BYTES * own + HASH_BYTES] == EMPTY_CHILD
+        node = _NOTHING if empty else _known(get_node, path)
         if node.count <= 1:
             return TreeProof(tuple(steps), _end(key_hash, node.leaves))
     run = _split(node.leaves)
@@ -288,10 +296,9 @@ def _change_children(
         while after < end and changes[after][0][depth] == own:
             after += 1
         below, at = path << 4 | own, HASH_BYTES * own
-        old = get_node(below)
-        if old is None:
-            assert hashes[at : at + HASH_BYTES] == EMPTY_CHILD, f"state tree: no node at {below:x}"
-            old = _NOTHING
+        old = _NOTHING
+        if hashes[at : at + HASH_BYTES] != EMPTY_CHILD:
+            old = _known(get_node, below)
         new = _change_node(get_node, old, below, depth + 1, changes[begin:after], nodes)
         if new is not old:
             hashes[at : at + HASH_BYTES] = _hash_child(new, depth + 1)
@@ -302,14 +309,24 @@ def _change_children(
     if count > PAGE_MAX:
         return Node(count, bytes(hashes), b"")
     leaves = []
-    for below in range(path << 4, (path << 4) + 16):
-        stood = get_node(below)
-        child = nodes.pop(below) if below in nodes else stood
-        if child is not None:
+    for own in range(16):
+        below, at = path << 4 | own, HASH_BYTES * own
+        stood = before.hashes[at : at + HASH_BYTES] != EMPTY_CHILD
+        if hashes[at : at + HASH_BYTES] != EMPTY_CHILD:
+            child = nodes.get(below) or _known(get_node, below)
             leaves.append(child.leaves)
-        if stood is not None:
+        if stood:
             nodes[below] = None
+        else:
+            nodes.pop(below, None)
     return Node(count, b"", b"".join(leaves))
+
+
+def _known(get_node: GetNode, path: int) -> Node:
+    """Return a node that has to be there: the one above it has its hash."""
+    node = get_node(path)
+    assert node is not None, f"state tree: no node at {path:x}"
+    return node
 
 
 def _change_leaves(leaves: bytes, changes: Sequence[_Change]) -> bytes:
@@ -414,7 +431,20 @@ def _nibble(key_hash: bytes, depth: int) -> int:
     return key_hash[index] >> shift & 15
 
 
+def _is_page(path: int, leaves: bytes) -> bool:
+    """Say whether these bytes can be the page at `path`: its leaves, in order, each once."""
+    bits = path.bit_length() - 1
+    if bits % 4 or not 0 <= bits <= 4 * DEPTH_MAX or len(leaves) % LEAF_BYTES:
+        return False
+    keys = [leaf[:HASH_BYTES] for leaf in _split(leaves)]
+    if not 0 < len(keys) <= PAGE_MAX or any(a >= b for a, b in itertools.pairwise(keys)):
+        return False
+    below = 8 * HASH_BYTES - bits
+    own = path - (1 << bits)
+    return all(int.from_bytes(key, "big") >> below == own for key in (keys[0], keys[-1]))
+
+
 def _is_above(path: int, other: int) -> bool:
-    """Say whether the node at `path` is above the one at `other`."""
+    """Say whether the node at `path` is above the one at `other`, or the same; 0 is no path."""
     levels = other.bit_length() - path.bit_length()
-    return levels > 0 and other >> levels == path
+    return path > 0 and levels >= 0 and other >> levels == path

@@ -130,7 +130,7 @@ class ChainStore:
     @cached_property
     def _pages(self) -> TreePages:
         """The state tree, of which a part is derived when it is first asked for (ADR 0102)."""
-        move_tree(self.store, STATE)
+        move_tree(self.store, STATE, self.tip.state_root)
         return TreePages(self.store)
 
     def read_node(self, path: int) -> tree.Node | None:

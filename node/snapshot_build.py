@@ -78,7 +78,7 @@ class Builder:
         yield from self._check_blocks()
         self._store.write(self._rows())
         create_chain(PastStore(self._store), self._genesis)
-        ChainStore(self._store)  # whatever it needs to go on is there
+        ChainStore(self._store)  # whatever it needs to go on is there; its tree was made above
 
     def _check_blocks(self) -> Iterator[None]:
         """Walk from the certified block down; a body tells the certificate of the block below."""

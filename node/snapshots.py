@@ -12,6 +12,7 @@ from chain.codec import Record, encode
 from chain.contract import Chain
 from chain.execute import Base, Executed
 from chain.genesis import Genesis
+from chain.tree import ROOT
 from chain.validators import Verify
 from node.chainstore import CERTIFICATE, HEADER, ChainStore, u64
 from node.history_store import PastStore, clean_past, finish_past
@@ -101,6 +102,7 @@ class Snapshots:
             )
         if store.joined is not None:
             self._past = ChainStore(PastStore(store.store))
+            self._past.read_node(ROOT)  # derives its tree now, and not between blocks
             self._past_sync = Sync(
                 chain,
                 self._past,

@@ -18,12 +18,12 @@ from node.disk import DISK, Busy, Disk, StoreDamaged, StoreFailed
 from node.ports import Snapshot
 from node.store_pairs import KEY_END, Batch, check_batch, check_key, copy_pairs
 
-# None of these touches what is durable when. A full block writes some 5 MB, many of them the same
-# upper nodes of the state tree as the block before: what holds several blocks merges those before
-# they are files, and larger files are merged with each other less often. Most bytes are hashes and
-# signatures, which no compression makes smaller; a filter answers nearly all questions for what is
-# not there (a new transaction) without a read. A read sums a whole block of a table (Y3): at 4 KiB,
-# the default, that is a third of its time; smaller ones than these make the files larger.
+# None of these touches what is durable when. A full block writes at keys all over the store: what
+# holds many blocks merges those that are written again before they are files, and larger files are
+# merged with each other less often. Most bytes are hashes and signatures, which no compression makes
+# smaller; a filter answers nearly all questions for what is not there (a new transaction) without a
+# read. A read sums a whole block of a table (Y3): at 4 KiB, the default, that is a third of its
+# time; smaller ones than these make the files larger.
 _TUNING = {
     "write_buffer_size": 64 * 1024 * 1024,
     "max_file_size": 8 * 1024 * 1024,

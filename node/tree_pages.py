@@ -13,7 +13,7 @@ from node.ports import Change, Store
 
 PAGE = b"q"  # the first byte of a page's key; its path follows as hex text, so in order of paths
 STORED_NODE = b"n"  # a version before this stored all nodes, the root among them, under these keys
-KEPT_MAX = 100_000  # pages in memory: some 40 MB, and all pages of a chain of 10^5 accounts
+KEPT_MAX = 100_000  # pages in memory: some 40 MB, and most pages of a chain of 10^5 accounts
 _MOVED_PAIRS = 50_000  # in one batch of a move: some 20 MB
 
 
@@ -21,7 +21,7 @@ class TreePages:
     """Reads the tree of the newest block in a store, and says what to write as blocks change it."""
 
     def __init__(self, store: Store) -> None:
-        """Raise AssertionError where a page is unreadable. A lost one shows as another root."""
+        """Raise AssertionError where pages are those of no tree. A lost one gives another root."""
         self._store = store
         self._kept: dict[int, tree.Node] = {}
         self._older: dict[int, tree.Node] = {}  # used before those in `kept`
@@ -31,7 +31,7 @@ class TreePages:
         """Return the node at a path, or None."""
         node = self._above.get(path) or self._kept.get(path)
         if node is None:
-            node = self._older.get(path)
+            node = self._older.pop(path, None)
             if node is None:
                 leaves = self._store.get(_key(path))
                 if leaves is None:
@@ -44,18 +44,17 @@ class TreePages:
         """Take in the nodes that a block changed, and return what is to be written with it."""
         batch: list[Change] = []
         for path, node in nodes.items():
+            was_above = self._above.pop(path, None) is not None
             if node is not None and node.leaves:
-                self._above.pop(path, None)
                 self._keep(path, node)
                 batch.append((_key(path), node.leaves))
                 continue
             if node is not None:
                 self._above[path] = node
-            else:
-                self._above.pop(path, None)
-            self._kept.pop(path, None)
-            self._older.pop(path, None)
-            batch.append((_key(path), None))
+            if not was_above:  # a page goes; it may never have been written
+                self._kept.pop(path, None)
+                self._older.pop(path, None)
+                batch.append((_key(path), None))
         return batch
 
     def _keep(self, path: int, node: tree.Node) -> None:
@@ -64,18 +63,24 @@ class TreePages:
         self._kept[path] = node
 
 
-def move_tree(store: Store, state: bytes) -> None:
+def move_tree(store: Store, state: bytes, root: bytes) -> None:
     """Make the pages of a store whose tree a version before wrote, from its state under `state`.
 
-    The old root goes last: what a crash cuts in two begins anew at the next start.
+    The old tree goes once the new one has the state root `root`, else AssertionError is raised. Its
+    root goes last: what a crash cuts in two begins anew at the next start.
     """
     if store.get(STORED_NODE) is None:
         return
     _remove(store, PAGE)
     pages = TreePages(store)
-    values = store.scan(state, state + b"\xff")
-    while chunk := {key[len(state) :]: value for key, value in islice(values, _MOVED_PAIRS)}:
-        store.write(pages.change(tree.update(pages.get, {**chunk}).nodes))
+    at, end = state, state + b"\xff"
+    # One scan over all writes would keep SQLite from tidying: its log would grow tenfold.
+    while chunk := list(islice(store.scan(at, end), _MOVED_PAIRS)):
+        changes = {key[len(state) :]: value for key, value in chunk}
+        store.write(pages.change(tree.update(pages.get, {**changes}).nodes))
+        at = chunk[-1][0] + b"\0"
+    if tree.get_root(pages.get) != root:
+        raise AssertionError("state tree: the state is not that of the newest block")
     _remove(store, STORED_NODE)
 
 

@@ -109,6 +109,12 @@ def change_header(store: Store) -> list[tuple[bytes, bytes | None]]:
     return [(at(HEADER, 3), encode(Header(**{**fields, "parent_id": bytes(32)})))]
 
 
+def add_empty_page(store: Store) -> list[tuple[bytes, bytes | None]]:
+    """Return a lost page, and beside it one without leaves, at the path of a node above it."""
+    paths = [key for key, _ in store.scan(PAGE, PAGE + b"\xff")]
+    return [(paths[0], None), (paths[0][:-1], b"")]
+
+
 def recertify(**changed: Any) -> Change:
     """Return a change of block 3 that a quorum signed: what only an execution finds."""
 
@@ -138,6 +144,7 @@ WRONG: dict[str, tuple[Change, str, int]] = {
     "tree changed": (change_value(PAGE), "state_ok", TOP),
     "tree lost": (remove(PAGE), "state_ok", TOP),
     "tree added": (add(PAGE), "state_ok", TOP),
+    "tree page for a node": (add_empty_page, "state_ok", TOP),
     "log changed": (change_value(LOG), "log_ok", TOP),
     "log lost": (remove(LOG), "log_ok", TOP),
     "log added": (add(LOG), "log_ok", TOP),

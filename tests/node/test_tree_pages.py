@@ -1,5 +1,7 @@
 """The tree in the store: pages are written, what is above them is derived (ADR 0102)."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,7 +54,7 @@ def test_a_change_in_a_large_tree_writes_one_page() -> None:
     pages = TreePages(store)
     apply(store, pages, many(20_000))
     grown = tree.update(pages.get, {b"key 17": b"another"})
-    ((key, leaves),) = [pair for pair in pages.change(grown.nodes) if pair[1] is not None]
+    ((key, leaves),) = pages.change(grown.nodes)
     assert key.startswith(PAGE)
     assert leaves is not None
     assert len(leaves) <= tree.PAGE_MAX * tree.LEAF_BYTES
@@ -76,6 +78,7 @@ def test_the_tree_of_a_version_before_is_replaced(monkeypatch: pytest.MonkeyPatc
     state = {key: value for key, value in many(500).items() if value is not None}
     old = [(STORED_NODE, b"root"), *((STORED_NODE + bytes([0, i]), b"node") for i in range(200))]
     wanted = tree.build(state.items())
+    root = tree.get_root(wanted.get)
 
     class Cut(Exception):
         pass
@@ -96,18 +99,18 @@ def test_the_tree_of_a_version_before_is_replaced(monkeypatch: pytest.MonkeyPatc
         store.write([(STATE + key, value) for key, value in state.items()])
         store.left = writes
         try:
-            move_tree(store, STATE)
+            move_tree(store, STATE, root)
         except Cut:
             assert store.get(STORED_NODE) is not None
             store.left = 1_000
-            move_tree(store, STATE)
+            move_tree(store, STATE, root)
         else:
             assert writes > 10
-        assert tree.get_root(TreePages(store).get) == tree.get_root(wanted.get)
+        assert tree.get_root(TreePages(store).get) == root
         assert stored(store) == {path: node.leaves for path, node in wanted.items() if node.leaves}
         assert list(store.scan(STORED_NODE, STORED_NODE + b"\xff")) == []
         store.left = 0
-        move_tree(store, STATE)  # nothing is left to do
+        move_tree(store, STATE, b"")  # nothing is left to do
 
 
 def test_a_lost_page_gives_another_root() -> None:
@@ -116,6 +119,80 @@ def test_a_lost_page_gives_another_root() -> None:
     key, _ = next(iter(store.scan(PAGE, PAGE + b"\xff")))
     store.write([(key, None)])
     assert tree.get_root(TreePages(store).get) != root
+
+
+def test_an_old_tree_stays_where_the_state_is_not_the_one_it_was_of() -> None:
+    """A store that cannot be proved keeps its bytes (reliability W39)."""
+    store = MemoryStore()
+    store.write([(STORED_NODE, b"root"), (STATE + b"key", b"wrong")])
+    with pytest.raises(AssertionError, match="newest block"):
+        move_tree(store, STATE, bytes(32))
+    assert store.get(STORED_NODE) == b"root"
+
+
+def test_leaves_that_go_leave_no_page_and_no_needless_delete() -> None:
+    store = MemoryStore()
+    pages = TreePages(store)
+    apply(store, pages, many(3_000))
+    before = stored(store)
+    grown = tree.update(pages.get, dict.fromkeys(many(2_990)))
+    batch = pages.change(grown.nodes)
+    store.write(batch)
+    deleted = {int(key[1:], 16) for key, leaves in batch if leaves is None}
+    assert deleted == before.keys() - stored(store).keys()
+
+
+Pages = dict[int, bytes]
+
+
+def split(pages: Pages) -> Pages:
+    """The leaves of one page as pages below it: the same root, and no tree."""
+    for path, leaves in pages.items():
+        depth = (path.bit_length() - 1) // 4
+        halves = {int(leaves[at:].hex()[depth], 16): leaves[at : at + 64] for at in (0, 64)}
+        if len(leaves) == 128 and len(halves) == 2:
+            rest = {other: kept for other, kept in pages.items() if other != path}
+            return rest | {path << 4 | own: leaf for own, leaf in halves.items()}
+    raise AssertionError("300 keys have such a page")
+
+
+def page_above(pages: Pages) -> Pages:
+    """A leaf once more, at the path of a node above it."""
+    path = max(pages)
+    return pages | {path >> 4: pages[path][:64]}
+
+
+def twice(pages: Pages) -> Pages:
+    path = next(p for p, x in pages.items() if len(x) == 64)
+    return pages | {path: pages[path] * 2}
+
+
+def out_of_order(pages: Pages) -> Pages:
+    path = next(p for p, x in pages.items() if len(x) == 128)
+    return pages | {path: pages[path][64:] + pages[path][:64]}
+
+
+def elsewhere(pages: Pages) -> Pages:
+    """A page under the path of another."""
+    one, two = [p for p, x in pages.items() if len(x) == 64][:2]
+    return pages | {one: pages[two], two: pages[one]}
+
+
+def deep(pages: Pages) -> Pages:
+    path = next(p for p, x in pages.items() if len(x) == 64)
+    return pages | {path << 4 * 70: pages[path]}
+
+
+@pytest.mark.parametrize("forge", [split, page_above, twice, out_of_order, elsewhere, deep])
+def test_pages_of_no_tree_are_damage(forge: Callable[[Pages], Pages]) -> None:
+    """Some have the right root, and a node that went on from them would leave the chain."""
+    store = MemoryStore()
+    apply(store, TreePages(store), many(300))
+    pages = stored(store)
+    store.write([(PAGE + b"%x" % path, None) for path in pages])
+    store.write([(PAGE + b"%x" % path, leaves) for path, leaves in forge(pages).items()])
+    with pytest.raises(AssertionError, match="state tree"):
+        TreePages(store)
 
 
 @pytest.mark.parametrize(

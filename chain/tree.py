@@ -159,7 +159,8 @@ def derive(pages: Iterable[tuple[int, Node]]) -> dict[int, Node]:
 
     last = 0
     for path, page in pages:
-        assert _is_page(path, page.leaves), f"state tree: the page at {path:x} is damaged"
+        leaves = _split(page.leaves)
+        assert _is_page(path, leaves), f"state tree: the page at {path:x} is damaged"
         assert not _is_above(last, path), f"state tree: the page at {path:x} is below another"
         last = path
         depth = (path.bit_length() - 1) // 4
@@ -169,7 +170,7 @@ def derive(pages: Iterable[tuple[int, Node]]) -> dict[int, Node]:
             above = path >> 4 * (depth - len(open_nodes))
             open_nodes.append((above, 0, bytearray(EMPTY_CHILD * 16)))
         if open_nodes:
-            add(path & 15, page.count, _hash_child(page, depth))
+            add(path & 15, page.count, _hash_run(leaves, depth))
     while open_nodes:
         close()
     return nodes
@@ -361,11 +362,18 @@ def _hash_children(leaves: list[bytes], depth: int) -> bytes:
     sha256 = hashlib.sha256
     hashes = [EMPTY_CHILD] * 16
     for own, run in _group(leaves, depth):
-        if len(run) == 1:
+        if len(run) == 1:  # as _hash_run, without a call for each leaf
             hashes[own] = sha256(b"\x00" + run[0]).digest()
         else:
             hashes[own] = sha256(b"\x01" + _hash_children(run, depth + 1)).digest()
     return b"".join(hashes)
+
+
+def _hash_run(leaves: list[bytes], depth: int) -> bytes:
+    """Return what stands for leaves at `depth` in the node above: of a single one, that leaf."""
+    if len(leaves) == 1:
+        return _hash_leaf(leaves[0])
+    return hashlib.sha256(b"\x01" + _hash_children(leaves, depth)).digest()
 
 
 def _group(leaves: list[bytes], depth: int) -> list[tuple[int, list[bytes]]]:
@@ -384,12 +392,10 @@ def _group(leaves: list[bytes], depth: int) -> list[tuple[int, list[bytes]]]:
 
 
 def _hash_child(node: Node, depth: int) -> bytes:
-    """Return what stands for a node at `depth` in the one above: for a single leaf, that leaf."""
+    """Return what stands for a node at `depth` in the one above."""
     if node.hashes:
         return hashlib.sha256(b"\x01" + node.hashes).digest()
-    if node.count > 1:
-        return hashlib.sha256(b"\x01" + _hash_children(_split(node.leaves), depth)).digest()
-    return _hash_leaf(node.leaves) if node.count else EMPTY_CHILD
+    return _hash_run(_split(node.leaves), depth) if node.count else EMPTY_CHILD
 
 
 def _hash_root(node: Node) -> bytes:
@@ -431,17 +437,18 @@ def _nibble(key_hash: bytes, depth: int) -> int:
     return key_hash[index] >> shift & 15
 
 
-def _is_page(path: int, leaves: bytes) -> bool:
-    """Say whether these bytes can be the page at `path`: its leaves, in order, each once."""
+def _is_page(path: int, leaves: list[bytes]) -> bool:
+    """Say whether these can be the leaves of the page at `path`: in order, each key once."""
     bits = path.bit_length() - 1
-    if bits % 4 or not 0 <= bits <= 4 * DEPTH_MAX or len(leaves) % LEAF_BYTES:
+    if bits % 4 or not 0 <= bits <= 4 * DEPTH_MAX or not 0 < len(leaves) <= PAGE_MAX:
         return False
-    keys = [leaf[:HASH_BYTES] for leaf in _split(leaves)]
-    if not 0 < len(keys) <= PAGE_MAX or any(a >= b for a, b in itertools.pairwise(keys)):
+    own, below = path - (1 << bits), 8 * LEAF_BYTES - bits
+    if any(int.from_bytes(leaf, "big") >> below != own for leaf in (leaves[0], leaves[-1])):
         return False
-    below = 8 * HASH_BYTES - bits
-    own = path - (1 << bits)
-    return all(int.from_bytes(key, "big") >> below == own for key in (keys[0], keys[-1]))
+    if len(leaves) == 1:
+        return len(leaves[0]) == LEAF_BYTES
+    in_order = all(a[:HASH_BYTES] < b[:HASH_BYTES] for a, b in itertools.pairwise(leaves))
+    return in_order and len(leaves[-1]) == LEAF_BYTES
 
 
 def _is_above(path: int, other: int) -> bool:

@@ -20,10 +20,10 @@ from node.store_pairs import KEY_END, Batch, check_batch, check_key, copy_pairs
 
 # None of these touches what is durable when. A full block writes at keys all over the store: what
 # holds many blocks merges those that are written again before they are files, and larger files are
-# merged with each other less often. Most bytes are hashes and signatures, which no compression makes
-# smaller; a filter answers nearly all questions for what is not there (a new transaction) without a
-# read. A read sums a whole block of a table (Y3): at 4 KiB, the default, that is a third of its
-# time; smaller ones than these make the files larger.
+# merged with each other less often. Most bytes are hashes and signatures, which no compression
+# makes smaller; a filter answers nearly all questions for what is not there (a new transaction)
+# without a read. A read sums a whole block of a table (Y3): at 4 KiB, the default, that is a third
+# of its time; smaller ones than these make the files larger.
 _TUNING = {
     "write_buffer_size": 64 * 1024 * 1024,
     "max_file_size": 8 * 1024 * 1024,

@@ -24,7 +24,7 @@ from chain.validators import quorum
 from node.setup import reset_home
 from wallet.files import replace
 
-START_S = 60.0  # a node that is not ready by then is reported
+START_S = 180.0  # a node that is not ready by then is reported; 20 s of a core with 10^6 accounts
 STOP_S = 10.0  # SIGTERM, then SIGKILL
 POLL_S = 0.02
 ASK_S = 10.0  # a node that has not answered by then is unreachable

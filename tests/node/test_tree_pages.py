@@ -148,9 +148,11 @@ Pages = dict[int, bytes]
 def split(pages: Pages) -> Pages:
     """The leaves of one page as pages below it: the same root, and no tree."""
     for path, leaves in pages.items():
+        if len(leaves) != 128:
+            continue
         depth = (path.bit_length() - 1) // 4
-        halves = {int(leaves[at:].hex()[depth], 16): leaves[at : at + 64] for at in (0, 64)}
-        if len(leaves) == 128 and len(halves) == 2:
+        halves = {int(leaf.hex()[depth], 16): leaf for leaf in (leaves[:64], leaves[64:])}
+        if len(halves) == 2:
             rest = {other: kept for other, kept in pages.items() if other != path}
             return rest | {path << 4 | own: leaf for own, leaf in halves.items()}
     raise AssertionError("300 keys have such a page")

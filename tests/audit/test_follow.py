@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -50,15 +50,25 @@ def line(home: Path, *words: str) -> list[str]:
 
 
 @contextmanager
-def following(home: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        line(home, "follow", *words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+def running(words: list[str]) -> Iterator[subprocess.Popen[str]]:
+    """Run a command that a test stops with Ctrl-C, and end it whatever happens.
+
+    Ctrl-C is on also where the tests run in the background of a shell, which turns it off.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
     try:
         yield process
     finally:
         process.kill()
         process.communicate()
+
+
+def following(home: Path, *words: str) -> AbstractContextManager[subprocess.Popen[str]]:
+    return running(line(home, "follow", *words))
 
 
 def read(process: subprocess.Popen[str], count: int) -> list[dict[str, Any]]:
@@ -126,11 +136,11 @@ def test_a_person_reads_which_block_it_was(tmp_path: Path, lang: str) -> None:
     with serve(CHAIN) as node:
         home = make_home(tmp_path, node)
         words = [*line(home, "follow")[:-2], "--lang", lang]
-        process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
-        assert process.stdout is not None
-        said = process.stdout.readline()
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=20)
+        with running(words) as process:
+            assert process.stdout is not None
+            said = process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=20) == STOPPED
 
     wanted = {"nl": f"Blok {TOP} van ", "en": f"Block {TOP} of "}[lang]
     assert said.startswith(wanted)

@@ -109,9 +109,7 @@ class Replay:
         self.chain: Chain = genesis.chain(Table(CONTRACTS))
         self.state: dict[bytes, bytes] = dict(genesis.state)
         self.nodes = tree.build(genesis.state.items())
-        self.base = msgspec.structs.replace(
-            make_base(genesis), read=self.state.get, read_node=self.nodes.get
-        )
+        self.base = msgspec.structs.replace(make_base(genesis, self.nodes.get), read=self.state.get)
         self.walk = Walk(light.trust_genesis(genesis), self._check)
         self.books = add_up(genesis.postings, len(genesis.postings))
         self.sets: list[tuple[int, ValidatorSet]] = [(1, self.walk.trusted.validators)]

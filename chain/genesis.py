@@ -244,8 +244,10 @@ def load_genesis(data: bytes) -> Genesis:
     return Genesis(doc, canonical, sha256(canonical), time_ms, first, tuple(postings))
 
 
-def make_base(genesis: Genesis) -> Base:
+def make_base(genesis: Genesis, read_node: tree.GetNode) -> Base:
     """Return the base that block 1 stands on, held in memory: height 0, no transactions.
+
+    `read_node` reads the tree of the genesis state (`tree.build`), which whoever goes on keeps.
 
     `parent_id` of block 1 is the genesis digest and the parent time genesis time (consensus M7).
     """
@@ -256,7 +258,7 @@ def make_base(genesis: Genesis) -> Base:
         block_id=genesis.digest,
         time_ms=genesis.time_ms,
         read=genesis.state.get,
-        read_node=tree.build(genesis.state.items()).get,
+        read_node=read_node,
         frontier=log.EMPTY_FRONTIER,
         window=Window(horizon),
     )

@@ -136,8 +136,8 @@ def build(state: Iterable[tuple[bytes, bytes]]) -> dict[int, Node]:
     return nodes
 
 
-def derive(pages: Iterable[tuple[int, Node]]) -> dict[int, Node]:
-    """Return all nodes above the pages of a tree, by path: the pages with their paths, in order.
+def derive(pages: Iterable[tuple[int, bytes]]) -> dict[int, Node]:
+    """Return all nodes above the pages of a tree, by path: of each page, in order, path and leaves.
 
     Raise AssertionError for pages that are those of no tree. Where a page is missing or changed,
     what comes out has another root than the tree had.
@@ -159,7 +159,7 @@ def derive(pages: Iterable[tuple[int, Node]]) -> dict[int, Node]:
 
     last = 0
     for path, page in pages:
-        leaves = _split(page.leaves)
+        leaves = _split(page)
         assert _is_page(path, leaves), f"state tree: the page at {path:x} is damaged"
         assert not _is_above(last, path), f"state tree: the page at {path:x} is below another"
         last = path
@@ -170,7 +170,7 @@ def derive(pages: Iterable[tuple[int, Node]]) -> dict[int, Node]:
             above = path >> 4 * (depth - len(open_nodes))
             open_nodes.append((above, 0, bytearray(EMPTY_CHILD * 16)))
         if open_nodes:
-            add(path & 15, page.count, _hash_run(leaves, depth))
+            add(path & 15, len(leaves), _hash_run(leaves, depth))
     while open_nodes:
         close()
     return nodes
@@ -190,8 +190,7 @@ def prove(get_node: GetNode, key: bytes) -> TreeProof:
         own = _nibble(key_hash, len(steps))
         steps.append(_step(node.hashes, own))
         path = path << 4 | own
-        empty = node.hashes[HASH_BYTES * own : HASH_BYTES * own + HASH_BYTES] == EMPTY_CHILD
-        node = _NOTHING if empty else _known(get_node, path)
+        node = _read_child(get_node, node.hashes, path)
         if node.count <= 1:
             return TreeProof(tuple(steps), _end(key_hash, node.leaves))
     run = _split(node.leaves)
@@ -262,7 +261,7 @@ def _change_node(
     """
     if before.count > PAGE_MAX:
         after = _change_children(get_node, before, path, depth, changes, nodes)
-        if after is None:
+        if after is before:
             return before
     else:
         leaves = _change_leaves(before.leaves, changes)
@@ -283,11 +282,8 @@ def _change_children(
     depth: int,
     changes: Sequence[_Change],
     nodes: dict[int, Node | None],
-) -> Node | None:
-    """Return a node with more leaves than a page holds, after `changes`: then it may be a page.
-
-    None: nothing has changed.
-    """
+) -> Node:
+    """Return a node with more leaves than a page holds, after `changes`: then it may be a page."""
     hashes, count = bytearray(before.hashes), before.count
     end = len(changes)
     begin = 0
@@ -297,34 +293,32 @@ def _change_children(
         while after < end and changes[after][0][depth] == own:
             after += 1
         below, at = path << 4 | own, HASH_BYTES * own
-        old = _NOTHING
-        if hashes[at : at + HASH_BYTES] != EMPTY_CHILD:
-            old = _known(get_node, below)
+        old = _read_child(get_node, before.hashes, below)
         new = _change_node(get_node, old, below, depth + 1, changes[begin:after], nodes)
         if new is not old:
             hashes[at : at + HASH_BYTES] = _hash_child(new, depth + 1)
             count += new.count - old.count
         begin = after
     if hashes == before.hashes:
-        return None
+        return before
     if count > PAGE_MAX:
         return Node(count, bytes(hashes), b"")
     leaves = []
-    for own in range(16):
-        below, at = path << 4 | own, HASH_BYTES * own
-        stood = before.hashes[at : at + HASH_BYTES] != EMPTY_CHILD
-        if hashes[at : at + HASH_BYTES] != EMPTY_CHILD:
-            child = nodes.get(below) or _known(get_node, below)
+    for below in range(path << 4, (path << 4) + 16):
+        old = _read_child(get_node, before.hashes, below)
+        child = nodes.pop(below, old)
+        if child is not None:
             leaves.append(child.leaves)
-        if stood:
+        if old.count:
             nodes[below] = None
-        else:
-            nodes.pop(below, None)
     return Node(count, b"", b"".join(leaves))
 
 
-def _known(get_node: GetNode, path: int) -> Node:
-    """Return a node that has to be there: the one above it has its hash."""
+def _read_child(get_node: GetNode, hashes: bytes, path: int) -> Node:
+    """Return the node at `path`, which has to be there where the one above has a hash of it."""
+    at = HASH_BYTES * (path & 15)
+    if hashes[at : at + HASH_BYTES] == EMPTY_CHILD:
+        return _NOTHING
     node = get_node(path)
     assert node is not None, f"state tree: no node at {path:x}"
     return node

@@ -418,7 +418,7 @@ def create_chain(store: Store, genesis: Genesis) -> None:
     root = tree.get_root(nodes.get)
     tip = Tip(0, genesis.digest, genesis.time_ms, bytes(32), root, 0, log.EMPTY_ROOT, ())
     batch: list[Change] = [(STATE + key, value) for key, value in genesis.state.items()]
-    batch += TreePages(store).change({**nodes})
+    batch += TreePages(store).change(nodes)
     batch += [(TIP, encode(tip)), (GENESIS, genesis.canonical)]
     batch.append((ERA + u64(1), genesis.state[VALIDATOR_SETS.key(SET_NOW)]))
     store.write(batch)

@@ -5,7 +5,7 @@ that held them wrote more for the tree of a large chain than for everything else
 the place, which LevelDB then merged again and again. A page is a few leaves (ADR 0102).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 
 from chain import tree
@@ -40,18 +40,19 @@ class TreePages:
             self._keep(path, node)
         return node
 
-    def change(self, nodes: dict[int, tree.Node | None]) -> list[Change]:
+    def change(self, nodes: Mapping[int, tree.Node | None]) -> list[Change]:
         """Take in the nodes that a block changed, and return what is to be written with it."""
         batch: list[Change] = []
         for path, node in nodes.items():
-            was_above = self._above.pop(path, None) is not None
+            was_above = path in self._above
+            if node is not None and node.hashes:
+                self._above[path] = node
+            elif was_above:
+                del self._above[path]
             if node is not None and node.leaves:
                 self._keep(path, node)
                 batch.append((_key(path), node.leaves))
-                continue
-            if node is not None:
-                self._above[path] = node
-            if not was_above:  # a page goes; it may never have been written
+            elif not was_above:  # a page goes; it may never have been written
                 self._kept.pop(path, None)
                 self._older.pop(path, None)
                 batch.append((_key(path), None))
@@ -77,7 +78,7 @@ def move_tree(store: Store, state: bytes, root: bytes) -> None:
     # One scan over all writes would keep SQLite from tidying: its log would grow tenfold.
     while chunk := list(islice(store.scan(at, end), _MOVED_PAIRS)):
         changes = {key[len(state) :]: value for key, value in chunk}
-        store.write(pages.change(tree.update(pages.get, {**changes}).nodes))
+        store.write(pages.change(tree.update(pages.get, changes).nodes))
         at = chunk[-1][0] + b"\0"
     if tree.get_root(pages.get) != root:
         raise AssertionError("state tree: the state is not that of the newest block")
@@ -91,11 +92,11 @@ def _remove(store: Store, prefix: bytes) -> None:
         store.write([(key, None) for key in keys])
 
 
-def _read_pages(store: Store) -> Iterator[tuple[int, tree.Node]]:
+def _read_pages(store: Store) -> Iterator[tuple[int, bytes]]:
     for key, leaves in store.scan(PAGE, PAGE + b"\xff"):
         path = find_path(key[len(PAGE) :])
         assert path is not None, f"state tree: a page under {key!r}"
-        yield path, _page(path, leaves)
+        yield path, leaves
 
 
 def find_path(text: bytes) -> int | None:

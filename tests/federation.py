@@ -232,8 +232,8 @@ class Ledger:
         self.genesis = genesis or make_genesis(**options)
         self.chain = self.genesis.chain(Table(contracts))
         self.state: dict[bytes, bytes] = dict(self.genesis.state)
-        base = make_base(self.genesis)
         self.nodes = tree.build(self.genesis.state.items())
+        base = make_base(self.genesis, self.nodes.get)
         self.base = Base(
             0,
             base.block_id,

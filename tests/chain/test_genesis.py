@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chain import tree
 from chain.address import account_text
 from chain.books import get_balance, get_supply
 from chain.contract import Table
@@ -563,7 +564,7 @@ def test_c7_an_exempt_issuer_has_the_caps_of_the_law() -> None:
 
 def test_the_base_of_block_1() -> None:
     genesis = make_genesis(params={"max_validity_s": 120})
-    base = make_base(genesis)
+    base = make_base(genesis, tree.build(genesis.state.items()).get)
 
     assert (base.height, base.block_id, base.time_ms) == (0, genesis.digest, 1_767_225_600_000)
     assert base.frontier.size == 0

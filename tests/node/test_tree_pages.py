@@ -64,7 +64,7 @@ def test_pages_out_of_memory_are_read_again(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(tree_pages, "KEPT_MAX", 100)
     store, plain = MemoryStore(), tree.build((k, v) for k, v in many(3_000).items() if v)
     pages = TreePages(store)
-    store.write(pages.change({**plain}))
+    store.write(pages.change(plain))
     for changes in (many(900, b"a"), many(50, b"b"), many(2_000, b"c")):
         grown = tree.update(plain.get, changes)
         tree.apply(plain, grown.nodes)
